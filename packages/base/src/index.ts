@@ -1,0 +1,21 @@
+/** index.ts: what every other package may rely on: ids, limits, assertions, the error catalogue and the ports. */
+export { AssertionError, assert, assertDefined, unreachable } from "./assert.js";
+export {
+  type Effect,
+  ERROR_CATALOGUE,
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorPolicy,
+  type GrpcStatusName,
+  isErrorCode,
+  isVarveError,
+  type RetryRule,
+  toVarveError,
+  VarveError,
+  type VarveErrorOptions,
+} from "./errors.js";
+export * from "./ids.js";
+export { DAY_MS, GIB, KIB, LIMITS, MIB, SECOND_MS } from "./limits.js";
+export { type Clock, delay, type TimerHandle } from "./ports/clock.js";
+export { type Logger, silentLogger } from "./ports/logger.js";
+export { type Random, randomBelow, randomUuid } from "./ports/random.js";

@@ -1,0 +1,95 @@
+/**
+ * api.ts: what the broker asks of the links to its peers.
+ *
+ * Two TCP connections per direction and pair: lane "control" (heartbeats, votes, small and urgent) and lane "bulk" (appends, forwarded
+ * calls, streams), so that a large append never delays a heartbeat. Whatever is queued in one turn leaves in one socket write.
+ * Delivery: in order per lane while a link is up; a link that breaks loses what was in flight. Raft copes; calls fail typed.
+ */
+import type { BootId, BrokerId, Clock, ClusterId, DirectoryId, Logger, Random } from "@varve/base";
+
+export type Lane = "control" | "bulk";
+
+/** Said by both sides before anything else is read. */
+export interface PeerHello {
+  readonly brokerId: BrokerId;
+  /** null until the broker belongs to a cluster. Two different ids refuse each other. */
+  readonly clusterId: ClusterId | null;
+  readonly directoryId: DirectoryId;
+  readonly bootId: BootId;
+  readonly protocolMin: number;
+  readonly protocolMax: number;
+}
+
+/** Why a link went down. `refused`: the address answers that nobody listens, as it does right after a process was killed. */
+export type LinkDownReason = "reset" | "refused" | "timeout" | "closed" | "protocol";
+
+export interface PeerHubOptions {
+  /** Read at each handshake: the cluster id may become known later. */
+  readonly hello: () => PeerHello;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly onMessage: (from: BrokerId, lane: Lane, kind: number, payload: Uint8Array) => void;
+  readonly onLinkUp: (peer: PeerHello) => void;
+  /** Also called when a reconnect finds that nobody listens (`refused`), once per outage. */
+  readonly onLinkDown: (brokerId: BrokerId, reason: LinkDownReason) => void;
+  /** Bytes queued to one peer and lane; above it `send` returns false. */
+  readonly queueBytesMax: number;
+}
+
+/** One direction of a multiplexed stream: messages in order, bounded by credits that the receiver grants. */
+export interface PeerStream {
+  /** Resolves when the message was accepted within the peer's credits. @throws VarveError UNREACHABLE, ABORTED. */
+  write(message: Uint8Array): Promise<void>;
+  /** No more writes from this side. */
+  end(): void;
+  /** Ends both directions with an error that the other side sees as `error`, an opaque encoding of it. */
+  abort(error: Uint8Array): void;
+  /** Messages from the other side; returns at its end, throws PeerStreamAborted (with its bytes) or VarveError UNREACHABLE. */
+  readonly incoming: AsyncIterable<Uint8Array>;
+}
+
+/** The other side ended a call or stream with an error of its own; `bytes` is its opaque encoding. */
+export interface PeerFailure extends Error {
+  readonly bytes: Uint8Array;
+}
+
+/** Answers a call: resolves with the reply, or rejects with an error that `encodeError` turned into bytes. */
+export type CallHandler = (
+  from: BrokerId,
+  payload: Uint8Array,
+  context: { readonly deadlineMs: number; readonly signal: AbortSignal },
+) => Promise<Uint8Array>;
+export type StreamHandler = (
+  from: BrokerId,
+  header: Uint8Array,
+  stream: PeerStream,
+  context: { readonly signal: AbortSignal },
+) => void;
+
+export interface PeerHub {
+  /** Port 0 = any. @throws VarveError ADDRESS_UNUSABLE. */
+  listen(host: string, port: number): Promise<{ readonly port: number }>;
+  /** Keeps a link to this address up from now on, with backoff; the handshake tells who it is. Idempotent. */
+  connect(address: string): void;
+  disconnect(address: string): void;
+  /** Brokers with a link that is up now. */
+  connected(): readonly PeerHello[];
+  isConnected(brokerId: BrokerId): boolean;
+  /** Queues one message; its parts are not copied and must not change. False: no link or the queue is full, message dropped. */
+  send(to: BrokerId, lane: Lane, kind: number, parts: readonly Uint8Array[]): boolean;
+  /** Bytes queued to a peer on a lane and not yet taken by the kernel. */
+  queuedBytes(to: BrokerId, lane: Lane): number;
+  /** A unary call on the bulk lane. @throws PeerFailure, VarveError UNREACHABLE (never left, NOT_APPLIED; or UNKNOWN), TIMEOUT, ABORTED. */
+  call(
+    to: BrokerId,
+    method: number,
+    payload: Uint8Array,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<Uint8Array>;
+  /** A bidirectional stream on the bulk lane. */
+  openStream(to: BrokerId, method: number, header: Uint8Array, options?: { readonly signal?: AbortSignal }): PeerStream;
+  handleCall(method: number, handler: CallHandler): void;
+  handleStream(method: number, handler: StreamHandler): void;
+  close(): Promise<void>;
+}

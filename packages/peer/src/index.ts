@@ -1,0 +1,2 @@
+/** index.ts: the public face of this package. */
+export {};
