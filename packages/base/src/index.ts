@@ -14,8 +14,16 @@ export {
   VarveError,
   type VarveErrorOptions,
 } from "./errors.js";
+export { HASH_SPACE, type HashRange, hashRangesProblem, initialRanges, splitWidest } from "./hash-ranges.js";
 export * from "./ids.js";
 export { DAY_MS, GIB, KIB, LIMITS, MIB, SECOND_MS } from "./limits.js";
 export { type Clock, delay, type TimerHandle } from "./ports/clock.js";
+export {
+  COMPRESSION_IDS,
+  type Codec,
+  type CompressionKind,
+  compressionKindOf,
+  isCompressionKind,
+} from "./ports/codec.js";
 export { type Logger, silentLogger } from "./ports/logger.js";
 export { type Random, randomBelow, randomUuid } from "./ports/random.js";
