@@ -25,5 +25,6 @@ export {
   compressionKindOf,
   isCompressionKind,
 } from "./ports/codec.js";
+export type { Link, LinkCloseReason, LinkConnection, LinkHandlers, LinkListener } from "./ports/link.js";
 export { type Logger, silentLogger } from "./ports/logger.js";
 export { type Random, randomBelow, randomUuid } from "./ports/random.js";

@@ -7,6 +7,8 @@
  */
 import type { BootId, BrokerId, Clock, ClusterId, DirectoryId, Logger, Random } from "@varve/base";
 
+export { PeerFailure, PeerStreamAborted } from "./errors.js";
+
 export type Lane = "control" | "bulk";
 
 /** Said by both sides before anything else is read. */
@@ -35,6 +37,10 @@ export interface PeerHubOptions {
   readonly onLinkDown: (brokerId: BrokerId, reason: LinkDownReason) => void;
   /** Bytes queued to one peer and lane; above it `send` returns false. */
   readonly queueBytesMax: number;
+  /** Bytes for what a call handler rejected with; the caller gets them as PeerFailure. Without it, a text with code INTERNAL. */
+  readonly encodeError?: (thrown: unknown) => Uint8Array;
+  /** A handshake failed, on either side: cluster ids differ, no common protocol version. Once per change of the reason. */
+  readonly onRefused?: (address: string, reason: string) => void;
 }
 
 /** One direction of a multiplexed stream: messages in order, bounded by credits that the receiver grants. */
@@ -49,15 +55,11 @@ export interface PeerStream {
   readonly incoming: AsyncIterable<Uint8Array>;
 }
 
-/** The other side ended a call or stream with an error of its own; `bytes` is its opaque encoding. */
-export interface PeerFailure extends Error {
-  readonly bytes: Uint8Array;
-}
-
-/** Answers a call: resolves with the reply, or rejects with an error that `encodeError` turned into bytes. */
+/** Answers a call: resolves with the reply, or rejects: with a PeerFailure, whose bytes the caller gets, or with anything that `encodeError` encodes. */
 export type CallHandler = (
   from: BrokerId,
   payload: Uint8Array,
+  /** `deadlineMs`: when the caller gives up, on this side's monotonic clock. `signal`: deadline passed, cancelled, or link lost. */
   context: { readonly deadlineMs: number; readonly signal: AbortSignal },
 ) => Promise<Uint8Array>;
 export type StreamHandler = (
@@ -91,5 +93,10 @@ export interface PeerHub {
   openStream(to: BrokerId, method: number, header: Uint8Array, options?: { readonly signal?: AbortSignal }): PeerStream;
   handleCall(method: number, handler: CallHandler): void;
   handleStream(method: number, handler: StreamHandler): void;
+  /** Writes what is queued now instead of at the end of the turn. */
+  flush(): void;
+  /** Says goodbye on every link (peers see `closed`), writes what is queued, stops listening. */
   close(): Promise<void>;
+  /** Ends at once and without a word, as if the process had been killed: peers see `reset`, then `refused`. No callback follows. */
+  destroy(): void;
 }

@@ -1,0 +1,2 @@
+/** index.ts: links over real TCP sockets. */
+export { nodeLink, parseAddress } from "./link.js";
