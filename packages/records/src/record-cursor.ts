@@ -100,6 +100,7 @@ export class RecordCursor implements Iterable<DecodedRecord> {
     else if (this.recordCount * RECORD_BYTES_MIN > this.body.length) {
       throw this.corrupt("its records are fewer than its count");
     }
+    if (this.recordCount === 0 && this.body.length > 0) throw this.corrupt("it has bytes but no record");
     this.reader = new VarintReader(this.body);
   }
 

@@ -2,8 +2,9 @@
  * zstd.ts: Zstandard by Node's zlib where it has it (Node >= 22.15), else by packages: fzstd (JavaScript) reads,
  * @hpcc-js/wasm-zstd (WASM, loaded at first use) writes.
  *
- * Only frames that inspectZstdFrame has bounded reach a decompressor. fzstd takes a fresh block buffer per compressed block
- * when a frame names no size, so such frames may have only as many blocks as BLOCK_GARBAGE_RATIO allows.
+ * Only frames that inspectZstdFrame has bounded reach a decompressor. fzstd takes fresh tables for every compressed block,
+ * and a fresh buffer of the largest block size when the frame names no content size; so that many tiny blocks cannot
+ * multiply that, a frame may have only as many compressed blocks as BLOCK_GARBAGE_RATIO allows.
  */
 import * as zlib from "node:zlib";
 import { assertDefined } from "@varve/base";
@@ -29,7 +30,7 @@ interface ZstdWriter {
 }
 
 const BLOCK_BYTES_MAX = 131_072;
-/** Bytes of block buffers that one decompression may use up one after another, as a multiple of its limit. */
+/** Block buffers that one decompression may use up one after another, in bytes, as a multiple of its limit. */
 const BLOCK_GARBAGE_RATIO = 4;
 
 let writer: ZstdWriter | null = null;
@@ -66,11 +67,11 @@ export function zstdDecompress(bytes: Uint8Array, bytesMax: number): Uint8Array 
 /** The same by fzstd, whatever Node has. */
 export function zstdDecompressPortable(bytes: Uint8Array, bytesMax: number, frame: ZstdFrame): Uint8Array {
   const tooLarge = batchTooLarge("zstd data decompresses to too much", bytesMax + 1, bytesMax);
+  if (frame.compressedBlockCount * BLOCK_BYTES_MAX > Math.max(bytesMax, BLOCK_BYTES_MAX) * BLOCK_GARBAGE_RATIO) {
+    throw tooLarge;
+  }
   try {
     if (frame.contentBytes !== null) return decompress(bytes, new Uint8Array(frame.contentBytes));
-    if (frame.compressedBlockCount * BLOCK_BYTES_MAX > Math.max(bytesMax, BLOCK_BYTES_MAX) * BLOCK_GARBAGE_RATIO) {
-      throw tooLarge;
-    }
     return decompressStream(bytes, Math.min(bytesMax, frame.contentBytesMax), tooLarge);
   } catch (error) {
     if (error === tooLarge) throw error;
