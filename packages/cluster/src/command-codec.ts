@@ -1,0 +1,129 @@
+/**
+ * command-codec.ts: commands as bytes in the controller's log: `{"version":1,"command":{...}}`, JSON in UTF-8.
+ *
+ * Invariants:
+ *   E1  decodeCommand(encodeCommand(command)) equals command
+ *   E2  decoding is total: bytes are a command of a known version, or a VarveError says why not
+ *   E3  what a command asks for (names, counts, settings) is judged when it is applied, not here: shapes only
+ */
+import { KIB, VarveError } from "@varve/base";
+import type { ControllerCommand, DirectoryProof, FoundingVoter } from "./commands.js";
+import { CLUSTER_LIMITS } from "./model.js";
+import { bool, dictionary, list, literal, nullable, number, object, type Reader, ShapeError, text } from "./shape.js";
+
+/** Version of the commands' format. A broker that reads a later one stops: it cannot know what the command does. */
+export const COMMAND_VERSION = 1;
+/** Largest encoded command. */
+export const COMMAND_BYTES_MAX = 256 * KIB;
+
+const ID_LENGTH_MAX = 64;
+const TEXT_LENGTH_MAX = 1_024;
+/** Long enough that a name which is too long is refused as a name. */
+const NAME_LENGTH_MAX = 16 * KIB;
+const CONFIG_KEYS_MAX = 256;
+
+const id = text(ID_LENGTH_MAX);
+const name = text(NAME_LENGTH_MAX);
+const short = text(TEXT_LENGTH_MAX);
+const brokerIds = list(number, CLUSTER_LIMITS.brokersMax);
+const configPatch = dictionary(nullable(number), CONFIG_KEYS_MAX);
+
+const proof: { readonly [Key in keyof DirectoryProof]: Reader<DirectoryProof[Key]> } = {
+  brokerId: number,
+  directoryId: id,
+  bootId: id,
+  priorBootIds: list(id, CLUSTER_LIMITS.bootIdsMax),
+};
+
+const voter = object<FoundingVoter>({ brokerId: number, directoryId: id, replicaId: number, peerAddress: short });
+
+const READERS: {
+  readonly [Kind in ControllerCommand["kind"]]: Reader<Extract<ControllerCommand, { kind: Kind }>>;
+} = {
+  founding: object({ kind: literal("founding"), clusterId: id, voters: list(voter, CLUSTER_LIMITS.brokersMax) }),
+  joinBroker: object({ kind: literal("joinBroker"), ...proof, peerAddress: short }),
+  registerBroker: object({
+    kind: literal("registerBroker"),
+    ...proof,
+    grpcAddress: short,
+    peerAddress: short,
+    opsAddress: short,
+    rack: nullable(short),
+    host: short,
+    version: short,
+    formatVersion: number,
+  }),
+  setControllerVoters: object({
+    kind: literal("setControllerVoters"),
+    replicaIds: list(number, CLUSTER_LIMITS.brokersMax),
+  }),
+  createTopic: object({
+    kind: literal("createTopic"),
+    topic: name,
+    topicId: id,
+    partitions: nullable(number),
+    replicas: nullable(number),
+    config: configPatch,
+    ifNotExists: bool,
+    avoidBrokers: brokerIds,
+  }),
+  deleteTopic: object({ kind: literal("deleteTopic"), topic: name, topicId: nullable(id) }),
+  alterTopic: object({ kind: literal("alterTopic"), topic: name, config: configPatch }),
+  addPartitions: object({ kind: literal("addPartitions"), topic: name, partitions: number, avoidBrokers: brokerIds }),
+  allocateProducerIds: object({ kind: literal("allocateProducerIds"), count: number }),
+};
+
+/**
+ * The command as bytes for the log.
+ * @throws VarveError INVALID_ARGUMENT when a number is not finite, a text is too long or the whole is over COMMAND_BYTES_MAX.
+ */
+export function encodeCommand(command: ControllerCommand): Uint8Array {
+  const bytes = new TextEncoder().encode(JSON.stringify({ version: COMMAND_VERSION, command: checked(command) }));
+  if (bytes.length > COMMAND_BYTES_MAX) throw tooLarge(bytes.length);
+  return bytes;
+}
+
+/** @throws VarveError INVALID_ARGUMENT when the bytes are no command, or one of a version that is not known here. */
+export function decodeCommand(bytes: Uint8Array): ControllerCommand {
+  if (bytes.length > COMMAND_BYTES_MAX) throw tooLarge(bytes.length);
+  let envelope: unknown;
+  try {
+    envelope = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new VarveError("INVALID_ARGUMENT", { message: "a controller command is not JSON in UTF-8", cause });
+  }
+  const fields: { version?: unknown; command?: unknown } = typeof envelope === "object" ? (envelope ?? {}) : {};
+  if (fields.version !== COMMAND_VERSION) {
+    throw new VarveError("INVALID_ARGUMENT", {
+      message: `a controller command has format version ${JSON.stringify(fields.version)}, this broker knows ${COMMAND_VERSION}; upgrade this broker`,
+      details: { versionKnown: COMMAND_VERSION },
+    });
+  }
+  return checked(fields.command);
+}
+
+function checked(value: unknown): ControllerCommand {
+  const kind: unknown = typeof value === "object" && value !== null && "kind" in value ? value.kind : undefined;
+  if (typeof kind !== "string" || !isKind(kind)) {
+    throw new VarveError("INVALID_ARGUMENT", {
+      message: "a controller command is of no known kind; upgrade this broker",
+    });
+  }
+  try {
+    return READERS[kind](value, kind);
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    throw new VarveError("INVALID_ARGUMENT", { message: `bad controller command: ${error.message}`, cause: error });
+  }
+}
+
+function isKind(kind: string): kind is ControllerCommand["kind"] {
+  return Object.hasOwn(READERS, kind);
+}
+
+function tooLarge(commandBytes: number): VarveError {
+  return new VarveError("INVALID_ARGUMENT", {
+    message: `a controller command has ${commandBytes} bytes, at most ${COMMAND_BYTES_MAX} are allowed`,
+    details: { commandBytes, commandBytesMax: COMMAND_BYTES_MAX },
+  });
+}

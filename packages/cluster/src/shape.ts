@@ -1,0 +1,78 @@
+/**
+ * shape.ts: turns parsed JSON into values of known types, or says at which path it is not one.
+ *
+ * Total: a reader returns its type or throws ShapeError, whatever it is given. Unknown fields are refused, since a field that one
+ * version ignores and another obeys would make replicas differ.
+ */
+
+/** Some JSON is not what was expected; turned into a VarveError by the codecs. */
+export class ShapeError extends Error {
+  override readonly name = "ShapeError";
+}
+
+export type Reader<T> = (value: unknown, path: string) => T;
+
+function fail(path: string, expected: string): never {
+  throw new ShapeError(`${path}: expected ${expected}`);
+}
+
+export function text(lengthMax: number): Reader<string> {
+  return (value, path) =>
+    typeof value === "string" && value.length <= lengthMax
+      ? value
+      : fail(path, `text of at most ${lengthMax} characters`);
+}
+
+export const number: Reader<number> = (value, path) =>
+  typeof value === "number" && Number.isFinite(value) ? value : fail(path, "a number");
+
+export const integer: Reader<number> = (value, path) =>
+  typeof value === "number" && Number.isSafeInteger(value) ? value : fail(path, "an integer");
+
+export const count: Reader<number> = (value, path) =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : fail(path, "an integer >= 0");
+
+export const bool: Reader<boolean> = (value, path) =>
+  typeof value === "boolean" ? value : fail(path, "true or false");
+
+export function nullable<T>(reader: Reader<T>): Reader<T | null> {
+  return (value, path) => (value === null ? null : reader(value, path));
+}
+
+export function list<T>(item: Reader<T>, lengthMax: number): Reader<readonly T[]> {
+  return (value, path) => {
+    if (!Array.isArray(value) || value.length > lengthMax) return fail(path, `a list of at most ${lengthMax}`);
+    return value.map((element, at) => item(element, `${path}[${at}]`));
+  };
+}
+
+export function literal<const T extends string>(expected: T): Reader<T> {
+  return (value, path) => (value === expected ? expected : fail(path, JSON.stringify(expected)));
+}
+
+/** A record with any keys, at most `sizeMax`; the keys become own properties, `__proto__` too. */
+export function dictionary<T>(item: Reader<T>, sizeMax: number): Reader<Readonly<Record<string, T>>> {
+  return (value, path) => {
+    const entries = Object.entries(record(value, path));
+    if (entries.length > sizeMax) return fail(path, `at most ${sizeMax} keys`);
+    return Object.fromEntries(entries.map(([key, element]) => [key, item(element, `${path}.${key}`)]));
+  };
+}
+
+/** A record with exactly these fields, built in the order in which they are listed. */
+export function object<T extends object>(fields: { readonly [Key in keyof T]-?: Reader<T[Key]> }): Reader<T> {
+  const keys = Object.keys(fields) as (keyof T & string)[];
+  return (value, path) => {
+    const given = record(value, path);
+    for (const key of Object.keys(given)) if (!Object.hasOwn(fields, key)) fail(`${path}.${key}`, "no such field");
+    const result: Partial<T> = {};
+    for (const key of keys)
+      result[key] = fields[key](Object.hasOwn(given, key) ? given[key] : undefined, `${path}.${key}`);
+    return result as T;
+  };
+}
+
+function record(value: unknown, path: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return fail(path, "an object");
+  return value as Readonly<Record<string, unknown>>;
+}
