@@ -4,7 +4,7 @@
  * Nagle's algorithm is off, since a turn leaves in one write anyway; TCP keepalive is on as a second line behind the pings of the
  * hub. All buffers of one `write` are corked together: Node.js passes them to the kernel in one writev.
  */
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import {
   assert,
   type Link,
@@ -124,9 +124,15 @@ function listen(host: string, port: number, onConnection: (connection: LinkConne
     server.listen({ host, port, backlog: BACKLOG }, () => {
       const bound = server.address();
       assert(bound !== null && typeof bound === "object", "a TCP server that listens has a port");
-      resolve({ port: bound.port, close: () => new Promise((done) => server.close(() => done())) });
+      resolve({ port: bound.port, close: () => closeServer(server) });
     });
   });
+}
+
+/** The port is free at once; the server's own callback would wait for every accepted connection. */
+function closeServer(server: Server): Promise<void> {
+  server.close();
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function dial(address: string): LinkConnection {

@@ -1,0 +1,2 @@
+/** index.ts: simulated networks. */
+export {};
