@@ -136,13 +136,28 @@ function withMagicOf(compressed: Uint8Array, noise: Uint8Array): Uint8Array {
 }
 
 test("a zstd frame of very many tiny blocks is refused instead of costing a block buffer each", () => {
-  const block = [0x14, 0x00, 0x00, 0x08, 0x41, 0x00]; // Compressed, not last, 2 bytes: literals "A", no sequences.
+  const block = [0x1c, 0x00, 0x00, 0x08, 0x41, 0x00]; // Compressed, not last, 3 bytes: literals "A", no sequences.
   const header = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58];
   const frame = Uint8Array.from([...header, ...Array.from({ length: 20_000 }, () => block).flat(), 0x01, 0, 0]);
-  const what = (): string => "many tiny blocks";
-  survive(() => void codec.decompress("zstd", frame, MIB), MIB, what);
-  const portable = (): unknown => zstdDecompressPortable(frame, MIB, inspectZstdFrame(frame, MIB));
-  expect(survive(() => void portable(), MIB, what)).toBe(true);
+  const decode = (): unknown => zstdDecompressPortable(frame, MIB, inspectZstdFrame(frame, MIB));
+  expect(decode).toThrow(expect.objectContaining({ code: "BATCH_TOO_LARGE" }));
+  survive(
+    () => void decode(),
+    MIB,
+    () => "many tiny blocks",
+  );
+  survive(
+    () => void codec.decompress("zstd", frame, MIB),
+    MIB,
+    () => "many tiny blocks, any zstd",
+  );
+});
+
+test("snappy data that claims 256 MiB allocates nothing for it", () => {
+  const lie = Uint8Array.from([0xff, 0xff, 0xff, 0x7f, 0x00, 0x41]);
+  allocatedBytes = 0;
+  expect(() => codec.decompress("snappy", lie, 2 ** 30)).toThrow(expect.objectContaining({ code: "CORRUPT_BATCH" }));
+  expect(allocatedBytes).toBe(0);
 });
 
 test("an lz4 frame that claims 4 MiB blocks for a few bytes allocates 255 times its size at most", () => {

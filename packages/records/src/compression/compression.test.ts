@@ -82,7 +82,7 @@ describe("snappy of other writers", () => {
     const parts = ["first part ".repeat(20), "second part ".repeat(30)].map((text) => Buffer.from(text));
     const header = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1]);
     const chunks = parts.map((part) => {
-      const raw = compressionsAlgorithms.snappy.compressSync(part);
+      const raw = compressionsAlgorithms.snappy.compressSync(Buffer.from(part));
       const size = Buffer.alloc(4);
       writeInt32(size, 0, raw.length);
       return Buffer.concat([size, raw]);
@@ -112,15 +112,14 @@ describe("lz4 of other writers", () => {
     writeUint32Le(descriptor, 2, text.length);
     // The second block repeats bytes of the first: 20 bytes at distance 7, then the rest as literals.
     const rest = block2Content.subarray(20);
-    const block2 = Buffer.from([0x0f, 7, 0, 1, (rest.length << 4) & 0xff, ...rest]);
-    const parts = [Buffer.from([4, 0x22, 0x4d, 0x18]), descriptor, Buffer.from([(xxhash32(descriptor) >>> 8) & 0xff])];
-    for (const block of [block1, rest.length < 15 ? block2 : longBlock(rest)])
-      parts.push(u32(block.length), block, u32(xxhash32(block)));
+    const block2 = Buffer.from([0x0f, 7, 0, 1, 0xf0, rest.length - 15, ...rest]);
+    const parts: Uint8Array[] = [
+      Buffer.from([4, 0x22, 0x4d, 0x18]),
+      descriptor,
+      Buffer.from([(xxhash32(descriptor) >>> 8) & 0xff]),
+    ];
+    for (const block of [block1, block2]) parts.push(u32(block.length), block, u32(xxhash32(block)));
     return Buffer.concat([...parts, u32(0), u32(xxhash32(text))]);
-  }
-
-  function longBlock(rest: Uint8Array): Buffer {
-    return Buffer.from([0x0f, 7, 0, 1, 0xf0, rest.length - 15, ...rest]);
   }
 
   function u32(value: number): Buffer {
@@ -142,6 +141,28 @@ describe("lz4 of other writers", () => {
         expect.objectContaining({ code: expect.stringMatching(/^(CORRUPT_BATCH|BATCH_TOO_LARGE)$/) }),
       );
     }
+  });
+});
+
+describe("damaged lz4 blocks", () => {
+  /** A frame of one block without checksums, as lz4Compress writes it. */
+  function frameOf(block: readonly number[]): Uint8Array {
+    return Uint8Array.from([4, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82, block.length, 0, 0, 0, ...block, 0, 0, 0, 0]);
+  }
+
+  test("the frame that the rows below use is valid", () => {
+    expect([...lz4Decompress(frameOf([0x20, 65, 66]), 10)]).toEqual([65, 66]);
+  });
+
+  test.each([
+    { why: "a distance of 0", block: [0x10, 65, 0, 0, 0x10, 66] },
+    { why: "a distance before the data", block: [0x10, 65, 2, 0, 0x10, 66] },
+    { why: "literals beyond the block", block: [0x30, 65, 66] },
+    { why: "half a distance", block: [0x10, 65, 1] },
+    { why: "a length without end", block: [0xf0, 255, 255] },
+    { why: "no last literals", block: [0x10, 65, 1, 0] },
+  ])("$why is CORRUPT_BATCH", ({ block }) => {
+    expect(() => lz4Decompress(frameOf(block), 1_000)).toThrow(expect.objectContaining({ code: "CORRUPT_BATCH" }));
   });
 });
 

@@ -175,7 +175,9 @@ function readBlock(block: Uint8Array, target: Uint8Array): void {
 
 /** An unsigned little-endian number of 1 .. 4 bytes. */
 function readLittle(bytes: Uint8Array, at: number, count: number): number {
-  let value = 0;
-  for (let index = 0; index < count; index++) value += (bytes[at + index] as number) * 2 ** (8 * index);
-  return value;
+  if (count === 1) return bytes[at] as number;
+  const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+  if (count === 2) return low;
+  const third = (bytes[at + 2] as number) << 16;
+  return count === 3 ? low | third : (low | third | ((bytes[at + 3] as number) << 24)) >>> 0;
 }
