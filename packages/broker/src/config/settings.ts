@@ -1,0 +1,296 @@
+/**
+ * settings.ts: every setting of a broker, one row each: default, limits, unit, effect. The parser, the reference and the type
+ * `BrokerConfig` come from this table. The variable of a setting is VARVE_ and its path: raft.heartbeatMs = VARVE_RAFT_HEARTBEAT_MS.
+ *
+ * A limit that bounds memory has a gauge beside its use: ops/metrics.ts, varve_memory_bound_bytes.
+ */
+import { DAY_MS, GIB, INT31_MAX, KIB, LIMITS, MIB, SECOND_MS } from "@varve/base";
+import { TOPIC_CONFIG, TOPIC_DEFAULTS } from "@varve/cluster";
+import { hostPortProblem, listenHostProblem } from "./address.js";
+import { boolean, type ConfigOf, choice, integer, list, text } from "./setting.js";
+
+const PORT = { min: 0, max: 65_535, unit: "" } as const;
+const ADDRESS = { default: null, lengthMax: 300, problem: hostPortProblem } as const;
+
+export const SETTINGS = {
+  brokerId: integer({
+    default: undefined,
+    min: 1,
+    max: INT31_MAX,
+    unit: "",
+    effect: "Identity of this broker. Each broker has its own, bound for ever to its data directory.",
+  }),
+  dataDir: text({
+    default: "varve-data",
+    lengthMax: 4_096,
+    effect:
+      "Folder of this broker's data; created when absent, locked while the broker runs. A relative path starts at the working directory.",
+  }),
+  rack: text({
+    default: null,
+    lengthMax: 255,
+    effect:
+      "Failure domain above the machine (rack, zone). Replicas of a partition are spread over racks first. Unset: all such brokers count as one rack.",
+  }),
+  host: text({
+    default: null,
+    lengthMax: 255,
+    effect:
+      "Name of the machine: brokers with the same one are taken to die together, so replicas avoid sharing it. Unset: the operating system's host name.",
+  }),
+  logLevel: choice({
+    default: "info",
+    choices: ["debug", "info", "warn", "error"],
+    effect: "Least severity of the lines that are logged, one JSON object a line.",
+  }),
+  shutdownGraceMs: integer({
+    default: 10 * SECOND_MS,
+    min: 0,
+    max: 600 * SECOND_MS,
+    unit: "ms",
+    effect:
+      "After SIGTERM the process ends within this time: leaderships move away, work in flight finishes, data is flushed. Smaller: more clients see a retry.",
+  }),
+  cluster: {
+    seeds: list({
+      default: undefined,
+      lengthMin: 1,
+      lengthMax: 100,
+      problem: hostPortProblem,
+      effect:
+        "Peer addresses (host:peerPort) of the brokers that found the cluster, the same list in the same order on each of them; others join through it. A broker that belongs to a cluster only dials them.",
+    }),
+    expectedClusterId: text({
+      default: null,
+      lengthMax: 64,
+      effect: "When set, this broker never founds a cluster and refuses to belong to any other.",
+    }),
+  },
+  listen: {
+    address: text({
+      default: "127.0.0.1",
+      lengthMax: 255,
+      problem: listenHostProblem,
+      effect:
+        "Address that all listeners bind to. Anything but a loopback address needs listen.insecure: true, since traffic is neither encrypted nor authenticated.",
+    }),
+    grpcPort: integer({ default: 7_650, ...PORT, effect: "Port of the clients' gRPC API. 0: any free one." }),
+    peerPort: integer({
+      default: 7_651,
+      ...PORT,
+      effect: "Port of the link between brokers. 0: any free one, which no seed list can name.",
+    }),
+    opsPort: integer({
+      default: 7_652,
+      ...PORT,
+      effect: "Port of /livez, /readyz and /metrics, plain HTTP. 0: any free one.",
+    }),
+    insecure: boolean({
+      default: false,
+      effect:
+        "true allows listeners on addresses that other machines reach, without encryption or authentication. Only inside a network that you trust.",
+    }),
+  },
+  advertised: {
+    grpcAddress: text({
+      ...ADDRESS,
+      effect: "host:port at which clients reach this broker. Unset: listen.address and listen.grpcPort.",
+    }),
+    peerAddress: text({
+      ...ADDRESS,
+      effect:
+        "host:port at which other brokers reach this one; a seed's stands in cluster.seeds letter by letter. Unset: listen.address and listen.peerPort.",
+    }),
+    opsAddress: text({
+      ...ADDRESS,
+      effect: "host:port of /readyz and /metrics as others reach it. Unset: listen.address and listen.opsPort.",
+    }),
+  },
+  raft: {
+    heartbeatMs: integer({
+      default: LIMITS.heartbeatMs,
+      min: 10,
+      max: 10 * SECOND_MS,
+      unit: "ms",
+      effect:
+        "Time between two heartbeats of a leader, and the tick of all replicas. Smaller: failures are seen sooner, idle brokers work more.",
+    }),
+    electionTimeoutMs: integer({
+      default: LIMITS.electionTimeoutMs,
+      min: 50,
+      max: 60 * SECOND_MS,
+      unit: "ms",
+      effect:
+        "Silence of a leader before a follower stands for election; each waits a random 1x to 2x of it. At least 5 heartbeats. Smaller: pauses of a healthy leader cost it the lead.",
+    }),
+    appendBytesMax: integer({
+      default: MIB,
+      min: 64 * KIB,
+      max: 8 * MIB,
+      unit: "bytes",
+      effect:
+        "Frames in one append message to a follower; a larger single frame still goes. Larger: a lagging replica catches up faster, others wait longer behind it.",
+    }),
+  },
+  limits: {
+    recordBytesMax: integer({
+      default: LIMITS.recordBytesMax,
+      min: KIB,
+      max: 4 * MIB,
+      unit: "bytes",
+      effect:
+        "Largest record, key, value and headers together, uncompressed; larger ones are refused with RECORD_TOO_LARGE.",
+    }),
+    batchBytesMax: integer({
+      default: LIMITS.batchBytesMax,
+      min: KIB,
+      max: 4 * MIB,
+      unit: "bytes",
+      effect:
+        "Largest record batch; larger ones are refused with BATCH_TOO_LARGE. A topic can have a smaller limit of its own.",
+    }),
+    batchRecordsMax: integer({
+      default: LIMITS.batchRecordsMax,
+      min: 1,
+      max: LIMITS.batchRecordsMax,
+      unit: "records",
+      effect: "Most records in one batch; more are refused with INVALID_BATCH.",
+    }),
+    produceRequestBytesMax: integer({
+      default: LIMITS.produceRequestBytesMax,
+      min: 64 * KIB,
+      max: 64 * MIB,
+      unit: "bytes",
+      effect: "Largest produce message on the wire.",
+    }),
+    fetchBytesMax: integer({
+      default: LIMITS.fetchBytesMax,
+      min: 64 * KIB,
+      max: 64 * MIB,
+      unit: "bytes",
+      effect: "Largest answer to a fetch, whatever the client asks for; one batch that alone is larger still goes.",
+    }),
+    inFlightBytesPerConnectionMax: integer({
+      default: LIMITS.inFlightBytesPerConnectionMax,
+      min: 64 * KIB,
+      max: GIB,
+      unit: "bytes",
+      effect:
+        "Produced bytes of one connection that wait for their acknowledgement; beyond it BROKER_OVERLOADED with a time to retry.",
+    }),
+    inFlightBytesMax: integer({
+      default: LIMITS.inFlightBytesMax,
+      min: 64 * KIB,
+      max: 16 * GIB,
+      unit: "bytes",
+      effect:
+        "Produced bytes of all connections that wait for their acknowledgement; beyond it BROKER_OVERLOADED with a time to retry.",
+    }),
+    tailCacheBytesMax: integer({
+      default: LIMITS.tailCacheBytesMax,
+      min: MIB,
+      max: 16 * GIB,
+      unit: "bytes",
+      effect: "Recent committed frames kept in memory for consumers and replicas; older ones are read from disk.",
+    }),
+    undrainedBytesMax: integer({
+      default: LIMITS.undrainedBytesMax,
+      min: MIB,
+      max: 4 * GIB,
+      unit: "bytes",
+      effect:
+        "Committed frames that wait in memory for their segment; beyond it produce answers BROKER_OVERLOADED until the disk has caught up.",
+    }),
+    uncommittedBytesPerGroupMax: integer({
+      default: LIMITS.uncommittedBytesPerGroupMax,
+      min: 64 * KIB,
+      max: GIB,
+      unit: "bytes",
+      effect:
+        "Frames of one partition that wait for a majority; beyond it produce to that partition answers BROKER_OVERLOADED.",
+    }),
+    partitionsPerTopicMax: integer({
+      default: LIMITS.partitionsPerTopicMax,
+      min: 1,
+      max: LIMITS.partitionsPerTopicMax,
+      unit: "partitions",
+      effect: "Most partitions that a topic may be given through this broker.",
+    }),
+    replicasMax: integer({
+      default: LIMITS.replicasMax,
+      min: 1,
+      max: LIMITS.replicasMax,
+      unit: "replicas",
+      effect: "Most replicas that a topic may be created with through this broker.",
+    }),
+    requestDeadlineMs: integer({
+      default: LIMITS.requestDeadlineMs,
+      min: 100,
+      max: 600 * SECOND_MS,
+      unit: "ms",
+      effect:
+        "Longest time a call may take when its client sets no deadline, and the longest deadline that is honoured.",
+    }),
+    producerExpiryMs: integer({
+      default: LIMITS.producerExpiryMs,
+      min: 60 * SECOND_MS,
+      max: 365 * DAY_MS,
+      unit: "ms",
+      effect:
+        "An idempotent producer that was silent for so long, by append times, is forgotten: a repeat of its last batch would be appended again.",
+    }),
+  },
+  storage: {
+    walFileBytes: integer({
+      default: 64 * MIB,
+      min: MIB,
+      max: 4 * GIB,
+      unit: "bytes",
+      effect:
+        "Size of each write-ahead log file, filled with zeros ahead of use. Larger: fewer changes of file, more disk held, more to read at start.",
+    }),
+    diskReserveBytes: integer({
+      default: 256 * MIB,
+      min: 0,
+      max: 1_024 * GIB,
+      unit: "bytes",
+      effect: "Free disk space below which produce is refused with DISK_FULL; reads, metadata and elections go on.",
+    }),
+    checkpointIntervalBytes: integer({
+      default: 16 * MIB,
+      min: 64 * KIB,
+      max: GIB,
+      unit: "bytes",
+      effect: "Bytes of one log between two checkpoints. Smaller: faster restart, more small writes.",
+    }),
+  },
+  topicDefaults: {
+    partitions: integer({
+      default: TOPIC_DEFAULTS.partitions,
+      min: 1,
+      max: LIMITS.partitionsPerTopicMax,
+      unit: "partitions",
+      effect: "Partitions of a topic whose creator does not say.",
+    }),
+    retentionMs: topicDefault("retentionMs"),
+    retentionBytes: topicDefault("retentionBytes"),
+    segmentBytes: topicDefault("segmentBytes"),
+    segmentMs: topicDefault("segmentMs"),
+  },
+} as const;
+
+/** A broker's settings, nested as in the file; frozen, every value within its limits. */
+export type BrokerConfig = ConfigOf<typeof SETTINGS>;
+
+/** A topic's own setting as a default for topics that are created through this broker. */
+function topicDefault(key: keyof typeof TOPIC_CONFIG) {
+  const { default: value, min, max, unit, unlimited, effect } = TOPIC_CONFIG[key];
+  return integer({
+    default: value as number,
+    min,
+    max,
+    unit,
+    unlimited,
+    effect: `Given to new topics whose creator does not set ${key}; existing topics keep theirs. ${effect}`,
+  });
+}

@@ -1,0 +1,209 @@
+/**
+ * metric-table.ts: every metric of a broker, one row each. The registry and the table in OPERATIONS.md come from it.
+ *
+ * Names follow Prometheus' conventions: base units (seconds, bytes) in the name, counters end in _total. No label takes a value that
+ * a client can choose, so the number of time series is bounded.
+ */
+
+/** Upper bounds of the latency buckets, seconds: from an fsync on fast flash to the request deadline. */
+export const LATENCY_BUCKETS_SECONDS: readonly number[] = [
+  0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
+
+export interface MetricRow {
+  readonly name: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  /** What it measures, and what an operator should do about a bad value. */
+  readonly help: string;
+  readonly labels?: readonly string[];
+}
+
+/** Counted as things happen. */
+export const COUNTERS = {
+  produceBytes: {
+    name: "varve_produce_bytes_total",
+    type: "counter",
+    help: "Bytes of record batches that producers sent and this broker appended as leader.",
+  },
+  produceRecords: {
+    name: "varve_produce_records_total",
+    type: "counter",
+    help: "Records that this broker appended as leader.",
+  },
+  produceBatches: {
+    name: "varve_produce_batches_total",
+    type: "counter",
+    help: "Record batches that this broker appended as leader.",
+  },
+  fetchBytes: {
+    name: "varve_fetch_bytes_total",
+    type: "counter",
+    help: "Bytes of record batches that this broker sent to readers.",
+  },
+  fetchRecords: {
+    name: "varve_fetch_records_total",
+    type: "counter",
+    help: "Records that this broker sent to readers.",
+  },
+  fetchBatches: {
+    name: "varve_fetch_batches_total",
+    type: "counter",
+    help: "Record batches that this broker sent to readers.",
+  },
+  leaderChanges: {
+    name: "varve_leader_changes_total",
+    type: "counter",
+    help: "Times that this broker became or ceased to be the leader of a partition. A steady rate without restarts: look at the network, the event-loop delay and the fsync latency.",
+  },
+} as const satisfies Record<string, MetricRow>;
+
+/** Counted by error code of the catalogue. */
+export const ERROR_COUNTERS = {
+  produceErrors: {
+    name: "varve_produce_errors_total",
+    type: "counter",
+    labels: ["code"],
+    help: "Produce requests that this broker refused or could not finish, by error code.",
+  },
+  fetchErrors: {
+    name: "varve_fetch_errors_total",
+    type: "counter",
+    labels: ["code"],
+    help: "Read and subscribe requests that this broker refused or could not finish, by error code.",
+  },
+} as const satisfies Record<string, MetricRow>;
+
+/** Latencies. */
+export const HISTOGRAMS = {
+  commitLatency: {
+    name: "varve_commit_latency_seconds",
+    type: "histogram",
+    help: "From the append of a batch on its leader to its commit by a majority.",
+  },
+  fsyncLatency: {
+    name: "varve_wal_fsync_latency_seconds",
+    type: "histogram",
+    help: "Write and fdatasync of one write-ahead log flush. A p99 above 50 ms: the disk is too slow or shared.",
+  },
+} as const satisfies Record<string, MetricRow>;
+
+/** Counts that another part keeps; read at each scrape. */
+export const WATCHED_COUNTERS = {
+  walFlushes: {
+    name: "varve_wal_flushes_total",
+    type: "counter",
+    help: "Flushes of the write-ahead log; each covers all that had arrived while the one before ran.",
+  },
+  walFdatasyncs: {
+    name: "varve_wal_fdatasyncs_total",
+    type: "counter",
+    help: "Calls of fdatasync for the write-ahead log.",
+  },
+  walBytes: {
+    name: "varve_wal_written_bytes_total",
+    type: "counter",
+    help: "Bytes written to the write-ahead log, padding included.",
+  },
+  segmentBytes: { name: "varve_segment_written_bytes_total", type: "counter", help: "Bytes written to segments." },
+  cpuSeconds: { name: "process_cpu_seconds_total", type: "counter", help: "User and system CPU time of the process." },
+} as const satisfies Record<string, MetricRow>;
+
+/** Values of now; read at each scrape. */
+export const GAUGES = {
+  replicas: { name: "varve_replicas", type: "gauge", help: "Partition replicas on this broker." },
+  partitionsLed: { name: "varve_partitions_led", type: "gauge", help: "Partitions that this broker leads." },
+  partitionsUnderReplicated: {
+    name: "varve_partitions_under_replicated",
+    type: "gauge",
+    help: "Partitions led here with a replica that is down or behind. Above 0 for minutes: find the broker that is down or slow; do not restart another.",
+  },
+  partitionsLeaderless: {
+    name: "varve_partitions_leaderless",
+    type: "gauge",
+    help: "Partitions with a replica here for which no leader is known. Above 0: a majority of their replicas is down or cut off; they take no records.",
+  },
+  replicasQuarantined: {
+    name: "varve_replicas_quarantined",
+    type: "gauge",
+    help: "Replicas here that found damage in their files and stopped serving. Above 0: see varve log inspect.",
+  },
+  controllerLeader: {
+    name: "varve_controller_leader",
+    type: "gauge",
+    help: "1 on the broker that leads the controller, else 0. The sum over all brokers is 1.",
+  },
+  metadataVersion: {
+    name: "varve_metadata_version",
+    type: "gauge",
+    help: "Index of the last controller command that changed something, as applied here.",
+  },
+  walFiles: {
+    name: "varve_wal_files",
+    type: "gauge",
+    help: "Files of the write-ahead log. Growing: segments are drained too slowly.",
+  },
+  diskFreeBytes: {
+    name: "varve_disk_free_bytes",
+    type: "gauge",
+    help: "Free bytes of the file system with the data folder.",
+  },
+  diskReserveBytes: {
+    name: "varve_disk_reserve_bytes",
+    type: "gauge",
+    help: "Free bytes below which produce is refused with DISK_FULL.",
+  },
+  residentBytes: {
+    name: "process_resident_memory_bytes",
+    type: "gauge",
+    help: "Memory of the process that is in RAM (RSS).",
+  },
+  heapBytes: { name: "varve_heap_used_bytes", type: "gauge", help: "Used bytes of the JavaScript heap." },
+  externalBytes: {
+    name: "varve_external_memory_bytes",
+    type: "gauge",
+    help: "Bytes of buffers outside the JavaScript heap.",
+  },
+  startTimeSeconds: {
+    name: "process_start_time_seconds",
+    type: "gauge",
+    help: "Start of the process, seconds since 1970.",
+  },
+} as const satisfies Record<string, MetricRow>;
+
+/** Gauges with labels; their values come through methods of their own. */
+export const LABELLED_GAUGES = {
+  memoryUsed: {
+    name: "varve_memory_bound_used_bytes",
+    type: "gauge",
+    labels: ["bound"],
+    help: "Bytes in use under each bound of memory.",
+  },
+  memoryLimit: {
+    name: "varve_memory_bound_limit_bytes",
+    type: "gauge",
+    labels: ["bound"],
+    help: "Most bytes that may be in use under each bound of memory; beyond it requests are refused with BROKER_OVERLOADED, or caches evict.",
+  },
+  eventLoopDelay: {
+    name: "varve_event_loop_delay_seconds",
+    type: "gauge",
+    labels: ["quantile"],
+    help: "Lateness of the event loop since the last scrape (quantile 0.5, 0.99 and 1 = the longest). A longest above half of the election timeout costs leaderships.",
+  },
+  buildInfo: {
+    name: "varve_build_info",
+    type: "gauge",
+    labels: ["version", "node_version"],
+    help: "1, with the versions of this broker and of Node.js.",
+  },
+} as const satisfies Record<string, MetricRow>;
+
+/** All rows. */
+export const METRIC_ROWS: readonly MetricRow[] = [
+  COUNTERS,
+  ERROR_COUNTERS,
+  HISTOGRAMS,
+  WATCHED_COUNTERS,
+  GAUGES,
+  LABELLED_GAUGES,
+].flatMap((table) => Object.values<MetricRow>(table));

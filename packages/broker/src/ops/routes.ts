@@ -1,0 +1,54 @@
+/**
+ * routes.ts: what the operators' port answers to which request. Pure; node/ops-server.ts moves the bytes.
+ */
+import type { Liveness, Readiness } from "./readiness.js";
+
+/** Where the answers come from; each is called once per request and must be cheap. */
+export interface OpsSource {
+  liveness(): Liveness;
+  readiness(): Readiness;
+  /** Media type and text of all metrics. */
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export interface OpsResponse {
+  readonly status: 200 | 404 | 405 | 500 | 503;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+const PATHS = ["/livez", "/readyz", "/metrics"] as const;
+
+/** The response to one request. Never rejects: what fails inside is a 500 with its message. */
+export async function opsResponse(method: string, target: string, source: OpsSource): Promise<OpsResponse> {
+  const path = target.split("?", 1)[0] ?? "";
+  if (method !== "GET" && method !== "HEAD") return json(405, { error: `${method} is not allowed, use GET` });
+  try {
+    return await get(path, source);
+  } catch (error) {
+    return json(500, { error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+async function get(path: string, source: OpsSource): Promise<OpsResponse> {
+  switch (path) {
+    case "/livez": {
+      const liveness = source.liveness();
+      return json(liveness.live ? 200 : 503, liveness);
+    }
+    case "/readyz": {
+      const readiness = source.readiness();
+      return json(readiness.ready ? 200 : 503, readiness);
+    }
+    case "/metrics": {
+      const { contentType, text } = await source.metrics();
+      return { status: 200, contentType, body: text };
+    }
+    default:
+      return json(404, { error: "not found", paths: PATHS });
+  }
+}
+
+function json(status: OpsResponse["status"], body: object): OpsResponse {
+  return { status, contentType: "application/json; charset=utf-8", body: `${JSON.stringify(body)}\n` };
+}
