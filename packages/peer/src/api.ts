@@ -33,6 +33,8 @@ export interface PeerHubOptions {
   readonly logger: Logger;
   readonly onMessage: (from: BrokerId, lane: Lane, kind: number, payload: Uint8Array) => void;
   readonly onLinkUp: (peer: PeerHello) => void;
+  /** A connected peer said hello again with news, such as its cluster id; see `announce`. */
+  readonly onPeerChanged?: (peer: PeerHello) => void;
   /** Also called when a reconnect finds that nobody listens (`refused`), once per outage. */
   readonly onLinkDown: (brokerId: BrokerId, reason: LinkDownReason) => void;
   /** Bytes queued to one peer and lane; above it `send` returns false. */
@@ -93,6 +95,8 @@ export interface PeerHub {
   openStream(to: BrokerId, method: number, header: Uint8Array, options?: { readonly signal?: AbortSignal }): PeerStream;
   handleCall(method: number, handler: CallHandler): void;
   handleStream(method: number, handler: StreamHandler): void;
+  /** Says hello again on every link, after what `hello` returns has changed. Links that no longer fit are closed, and then refused. */
+  announce(): void;
   /** Writes what is queued now instead of at the end of the turn. */
   flush(): void;
   /** Says goodbye on every link (peers see `closed`), writes what is queued, stops listening. */

@@ -115,6 +115,11 @@ export class Channel {
     this.send(FrameType.hello, 0, 0, 0, [encodeHello(own, lane)]);
   }
 
+  /** Says hello again in the middle of a link. */
+  announce(own: PeerHello): void {
+    if (this.state === "open") this.send(FrameType.announce, 0, 0, 0, [encodeHello(own, this.parts.lane)]);
+  }
+
   /** The handshake succeeded: frames flow from now on. */
   open(): void {
     this.state = "open";

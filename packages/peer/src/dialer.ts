@@ -16,8 +16,8 @@ import { Channel, type ChannelEnd, downReasonOf } from "./channel.js";
 import { PEER_LIMITS } from "./limits.js";
 import { OutboundLink } from "./outbound-link.js";
 import type { RefusalLog } from "./refusal-log.js";
-import type { Frame } from "./wire/frame.js";
-import { type LaneHello, Refusal, type RefusalReason, refusalOf } from "./wire/hello.js";
+import { type Frame, FrameType } from "./wire/frame.js";
+import { decodeAnnouncement, type LaneHello, Refusal, type RefusalReason, refusalOf } from "./wire/hello.js";
 import type { TurnEnd } from "./wire/outbox.js";
 
 /** The hub, as a dialer needs it. */
@@ -33,6 +33,7 @@ export interface DialerHost {
   claim(peer: PeerHello, dialer: Dialer): "granted" | "alias" | "conflict";
   release(peer: PeerHello, dialer: Dialer): void;
   onUp(link: OutboundLink): void;
+  onChanged(peer: PeerHello): void;
   onDown(peer: PeerHello, reason: LinkDownReason): void;
 }
 
@@ -82,6 +83,10 @@ export class Dialer {
     if (state.kind === "bulk" || state.kind === "up") this.lose("reset", this.backoff.nextDelayMs());
   }
 
+  announce(): void {
+    this.link?.control.announce(this.host.hello());
+  }
+
   tick(): void {
     for (const channel of this.channels()) channel.tick();
   }
@@ -116,7 +121,7 @@ export class Dialer {
     const own = this.host.hello();
     const control = this.openChannel("control", {
       onHello: (hello) => this.onControlHello(own, hello),
-      onFrame: (frame) => `frame type ${frame.type} on a dialed control lane`,
+      onFrame: (frame) => this.onControlFrame(frame),
     });
     this.state = { kind: "control", control };
     control.greet(own);
@@ -160,6 +165,19 @@ export class Dialer {
     state.control.destroy();
     if (claim === "alias") this.stepAside(hello);
     else this.onRefusal({ code: Refusal.identity, text: `broker ${hello.brokerId} is up with another directory` });
+  }
+
+  private onControlFrame(frame: Frame): string | null {
+    const { state, host } = this;
+    if (frame.type !== FrameType.announce) return `frame type ${frame.type} on a dialed control lane`;
+    if (state.kind !== "up") return null;
+    const peer = decodeAnnouncement(frame.payload, state.link.peer);
+    if (typeof peer === "string") return peer;
+    state.link.peer = peer;
+    // The next handshake says why.
+    if (refusalOf(host.hello(), peer) !== null) this.lose("protocol", this.backoff.nextDelayMs());
+    else host.onChanged(peer);
+    return null;
   }
 
   private dialBulk(own: PeerHello, peer: PeerHello, control: Channel): void {

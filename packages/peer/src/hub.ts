@@ -66,6 +66,7 @@ class Hub implements PeerHub {
       claim: (peer, dialer) => this.claim(peer, dialer),
       release: (peer, dialer) => this.release(peer, dialer),
       onUp: (link) => this.onUp(link),
+      onChanged: (peer) => options.onPeerChanged?.(peer),
       onDown: (peer, reason) => {
         this.options.logger.info({ brokerId: peer.brokerId, reason }, "peer link down");
         if (!this.closed) options.onLinkDown(peer.brokerId, reason);
@@ -161,6 +162,11 @@ class Hub implements PeerHub {
   handleStream(method: number, handler: StreamHandler): void {
     assert(!this.streams.has(method), "a method has one stream handler");
     this.streams.set(method, handler);
+  }
+
+  announce(): void {
+    for (const dialer of this.dialers.values()) dialer.announce();
+    for (const inbound of this.inbounds) inbound.announce();
   }
 
   flush(): void {

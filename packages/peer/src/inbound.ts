@@ -8,7 +8,7 @@ import { Channel } from "./channel.js";
 import type { RefusalLog } from "./refusal-log.js";
 import { StreamTable } from "./streams/stream-table.js";
 import { type Frame, FrameType } from "./wire/frame.js";
-import { type LaneHello, Refusal, refusalOf } from "./wire/hello.js";
+import { decodeAnnouncement, type LaneHello, Refusal, refusalOf } from "./wire/hello.js";
 import type { TurnEnd } from "./wire/outbox.js";
 
 /** The hub, as an accepted connection needs it. */
@@ -34,7 +34,7 @@ type State =
   | {
       readonly kind: "open";
       readonly lane: Lane;
-      readonly peer: PeerHello;
+      peer: PeerHello;
       readonly responder: Responder;
       readonly streams: StreamTable;
     };
@@ -70,6 +70,10 @@ export class Inbound {
   /** Who dialed, once it has said so. */
   get peer(): PeerHello | null {
     return this.state.kind === "open" ? this.state.peer : null;
+  }
+
+  announce(): void {
+    if (this.state.kind === "open" && this.state.lane === "control") this.channel.announce(this.host.hello());
   }
 
   tick(): void {
@@ -116,6 +120,12 @@ export class Inbound {
     if (frame.type === FrameType.message) {
       host.onMessage(state.peer, state.lane, frame.kind, frame.payload);
       return null;
+    }
+    if (frame.type === FrameType.announce) {
+      const peer = decodeAnnouncement(frame.payload, state.peer);
+      if (typeof peer === "string") return peer;
+      state.peer = peer;
+      return refusalOf(host.hello(), peer)?.text ?? null;
     }
     if (state.lane !== "bulk") return `frame type ${frame.type} on the control lane`;
     const problem = this.onBulkFrame(state.responder, state.streams, frame);

@@ -9,7 +9,8 @@ import { StreamTable } from "./streams/stream-table.js";
 import { type Frame, FrameType } from "./wire/frame.js";
 
 export class OutboundLink {
-  readonly peer: PeerHello;
+  /** The peer's latest hello. */
+  peer: PeerHello;
   readonly control: Channel;
   readonly bulk: Channel;
   private readonly caller: Caller;

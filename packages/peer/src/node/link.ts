@@ -74,7 +74,8 @@ class TcpConnection implements LinkConnection {
     socket.once("end", onClose);
     if (socket.closed) setImmediate(onClose);
     else socket.once("close", onClose);
-    socket.on("data", handlers.onData);
+    // Plain arrays above this line: a Buffer's `slice` shares memory where an array's copies.
+    socket.on("data", (chunk) => handlers.onData(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
   }
 
   write(buffers: readonly Uint8Array[]): void {

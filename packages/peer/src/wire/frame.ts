@@ -50,6 +50,8 @@ export const FrameType = {
   end: 14,
   /** The stream is over in both directions. Argument: an abort code; payload: opaque error. */
   abort: 15,
+  /** A hello in the middle of a link: the cluster id became known. Payload: as of hello. */
+  announce: 16,
 } as const;
 
 /** A frame as the reader hands it out; the object is used again for the next one, the payload is not. */

@@ -77,6 +77,7 @@ export function decodeHello(payload: Uint8Array): LaneHello | string {
     protocolMin: view.getUint16(6, true),
     protocolMax: view.getUint16(8, true),
   };
+  if (hello.protocolMin > hello.protocolMax) return "protocol range is empty";
   return { lane, hello };
 }
 
@@ -90,6 +91,15 @@ function decodeTexts(payload: Uint8Array): [string, string, string] | null {
     at += 1 + length;
   }
   return at === payload.length ? texts : null;
+}
+
+/** The hello that `before` announces in place of its first, or a text that says why it cannot be. */
+export function decodeAnnouncement(payload: Uint8Array, before: PeerHello): PeerHello | string {
+  const decoded = decodeHello(payload);
+  if (typeof decoded === "string") return decoded;
+  const { brokerId, directoryId, bootId } = decoded.hello;
+  const same = brokerId === before.brokerId && directoryId === before.directoryId && bootId === before.bootId;
+  return same ? decoded.hello : "the peer became another one";
 }
 
 /** Why two brokers must not speak with each other, or null. Both sides come to the same answer. */
