@@ -1,2 +1,38 @@
-/** index.ts: the public face of this package. */
-export {};
+/** index.ts: the public API as typed methods and messages, its errors, and the ports of servers and clients. */
+export {
+  decodeStatus,
+  ERROR_DOMAIN,
+  encodeStatus,
+  fromErrorStatus,
+  GRPC_STATUS,
+  publicError,
+  STATUS_DETAILS_KEY,
+  toErrorStatus,
+  type WireStatus,
+} from "./errors/status.js";
+export * from "./gen/varve.js";
+export {
+  ADMIN_METHODS,
+  ADMIN_SERVICE,
+  type AnyMethod,
+  type BidiMethod,
+  LOG_METHODS,
+  LOG_SERVICE,
+  METHODS,
+  type Method,
+  type MethodKind,
+  methodByNumber,
+  type UnaryMethod,
+} from "./methods.js";
+export type {
+  AdminServiceHandlers,
+  BidiHandler,
+  CallContext,
+  HandlersOf,
+  LogServiceHandlers,
+  RpcServer,
+  ServerStream,
+  UnaryHandler,
+} from "./server.js";
+export type { BidiOptions, ClientStream, RpcChannel, RpcTransport, UnaryOptions } from "./transport.js";
+export type { Init, MessageCodec } from "./wire/message-codec.js";

@@ -1,0 +1,240 @@
+/**
+ * grpc-server.ts: RpcServer on @grpc/grpc-js. Messages pass through it as bytes; decoding is ours, so that a message that
+ * cannot be read gets a typed error like any other.
+ */
+import {
+  type handleBidiStreamingCall,
+  type handleUnaryCall,
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+} from "@grpc/grpc-js";
+import { LIMITS, VarveError } from "@varve/base";
+import { GRPC_STATUS } from "../errors/status.js";
+import { ADMIN_METHODS, type AnyMethod, type BidiMethod, LOG_METHODS, type UnaryMethod } from "../methods.js";
+import type {
+  AdminServiceHandlers,
+  BidiHandler,
+  CallContext,
+  LogServiceHandlers,
+  RpcServer,
+  UnaryHandler,
+} from "../server.js";
+import { HEALTH_METHODS, Health, UnknownService } from "../services/health.js";
+import { REFLECTION_METHODS, reflectionHandler } from "../services/reflection.js";
+import { statusObject } from "./metadata.js";
+import { SERVER_OPTIONS } from "./options.js";
+import { GrpcServerStream } from "./server-stream.js";
+
+type Handler = handleUnaryCall<Buffer, Buffer> | handleBidiStreamingCall<Buffer, Buffer>;
+type AnyHandler = UnaryHandler<unknown, unknown> | BidiHandler<unknown, unknown>;
+
+/** What `open` calls can be asked to do. */
+interface OpenCall {
+  readonly stream: boolean;
+  abort(reason: VarveError): void;
+}
+
+export interface RpcServerOptions {
+  /** Told of every failure that callers see as INTERNAL, whose text they do not get. */
+  readonly onInternalError?: (error: unknown, method: string) => void;
+}
+
+/** A server of the public API over plain HTTP/2. */
+export function createServer(options: RpcServerOptions = {}): RpcServer {
+  return new GrpcServer(options);
+}
+
+class GrpcServer implements RpcServer {
+  private readonly server = new Server(SERVER_OPTIONS);
+  private readonly health = new Health();
+  private readonly services: string[] = [];
+  private readonly open = new Set<OpenCall>();
+  private readonly options: RpcServerOptions;
+  private closing = false;
+
+  constructor(options: RpcServerOptions) {
+    this.options = options;
+    this.add(HEALTH_METHODS, this.health);
+    const reflection = reflectionHandler(
+      () => this.services,
+      (text) => Buffer.from(text, "base64"),
+    );
+    this.add({ info: REFLECTION_METHODS.v1 }, { info: reflection });
+    this.add({ info: REFLECTION_METHODS.v1alpha }, { info: reflection });
+  }
+
+  addLogService(handlers: LogServiceHandlers): void {
+    this.add(LOG_METHODS, handlers);
+  }
+
+  addAdminService(handlers: AdminServiceHandlers): void {
+    this.add(ADMIN_METHODS, handlers);
+  }
+
+  setServing(serving: boolean): void {
+    this.health.setServing(serving && !this.closing);
+  }
+
+  start(host: string, port: number): Promise<{ readonly port: number }> {
+    const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+    return new Promise((resolve, reject) => {
+      this.server.bindAsync(address, ServerCredentials.createInsecure(), (error, boundPort) => {
+        if (error === null) resolve({ port: boundPort });
+        else reject(addressUnusable(address, error));
+      });
+    });
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.setServing(false);
+    this.closing = true;
+    const closed = new Promise<void>((resolve) => {
+      this.server.tryShutdown(() => resolve());
+    });
+    for (const call of [...this.open]) if (call.stream) call.abort(shuttingDown());
+    const timer = setTimeout(() => this.destroy(), graceMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  destroy(): void {
+    this.closing = true;
+    for (const call of [...this.open]) call.abort(shuttingDown());
+    this.server.forceShutdown();
+  }
+
+  /** Registers the methods of one service with handlers of the same keys. */
+  private add(methods: Readonly<Record<string, unknown>>, handlers: object): void {
+    const definition: Record<string, MethodDefinition<Buffer, Buffer>> = {};
+    const implementation: Record<string, Handler> = {};
+    const handlerOf = handlers as Readonly<Record<string, AnyHandler>>;
+    for (const [key, value] of Object.entries(methods)) {
+      const method = value as AnyMethod;
+      const handler = handlerOf[key];
+      if (handler === undefined) throw new TypeError(`no handler for ${method.path}`);
+      const stream = method.kind === "bidi";
+      definition[key] = {
+        path: method.path,
+        requestStream: stream,
+        responseStream: stream,
+        requestSerialize: passBytes,
+        requestDeserialize: passBytes,
+        responseSerialize: passBytes,
+        responseDeserialize: passBytes,
+      };
+      implementation[key] = stream
+        ? this.bidi(method as BidiMethod<unknown, unknown>, handler.bind(handlers) as BidiHandler<unknown, unknown>)
+        : this.unary(method as UnaryMethod<unknown, unknown>, handler.bind(handlers) as UnaryHandler<unknown, unknown>);
+      if (!this.services.includes(method.service)) this.services.push(method.service);
+      this.health.addService(method.service);
+    }
+    this.server.addService(definition, implementation);
+  }
+
+  private unary(
+    method: UnaryMethod<unknown, unknown>,
+    handler: UnaryHandler<unknown, unknown>,
+  ): handleUnaryCall<Buffer, Buffer> {
+    return (call, callback) => {
+      const { context, done } = this.admit(call, false, () => {});
+      this.answer(method, handler, call.request, context)
+        .then(
+          (response) => callback(null, response),
+          (error: unknown) => callback(this.failure(error, method.path)),
+        )
+        .finally(done);
+    };
+  }
+
+  private async answer(
+    method: UnaryMethod<unknown, unknown>,
+    handler: UnaryHandler<unknown, unknown>,
+    request: Buffer,
+    context: CallContext,
+  ): Promise<Buffer> {
+    const response = method.encodeResponse((await handler(method.decodeRequest(request), context)) as never);
+    return Buffer.from(response.buffer, response.byteOffset, response.byteLength);
+  }
+
+  private bidi(
+    method: BidiMethod<unknown, unknown>,
+    handler: BidiHandler<unknown, unknown>,
+  ): handleBidiStreamingCall<Buffer, Buffer> {
+    return (call) => {
+      let over = false;
+      const finish = (error: unknown): void => {
+        if (over) return;
+        over = true;
+        if (error === null) call.end();
+        else call.emit("error", this.failure(error, method.path));
+        done();
+      };
+      const { context, done } = this.admit(call, true, finish);
+      handler(new GrpcServerStream(call, method, context.signal), context).then(() => finish(null), finish);
+    };
+  }
+
+  /** Notes an open call; `onAbort` is told when this server ends it. */
+  private admit(
+    call: { on(event: "cancelled", listener: () => void): unknown; getPeer(): string; getDeadline(): Date | number },
+    stream: boolean,
+    onAbort: (reason: VarveError) => void,
+  ): { context: CallContext; done: () => void } {
+    const controller = new AbortController();
+    const entry: OpenCall = {
+      stream,
+      abort(reason) {
+        controller.abort(reason);
+        onAbort(reason);
+      },
+    };
+    const done = (): void => {
+      this.open.delete(entry);
+      if (stream) controller.abort();
+    };
+    call.on("cancelled", () => entry.abort(new VarveError("ABORTED", { message: "the caller gave up or went away" })));
+    this.open.add(entry);
+    const context: CallContext = {
+      deadlineMs: deadlineLeftMs(call.getDeadline(), stream),
+      signal: controller.signal,
+      peer: call.getPeer(),
+      principal: null,
+    };
+    return { context, done };
+  }
+
+  private failure(error: unknown, method: string): ReturnType<typeof statusObject> {
+    if (error instanceof UnknownService) return { code: GRPC_STATUS.NOT_FOUND, details: "unknown service" };
+    const status = statusObject(error);
+    if (status.code === GRPC_STATUS.INTERNAL) this.options.onInternalError?.(error, method);
+    return status;
+  }
+}
+
+function passBytes(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+/** A unary call without a deadline gets LIMITS.requestDeadlineMs. */
+function deadlineLeftMs(deadline: Date | number, stream: boolean): number {
+  const atMs = Number(deadline);
+  if (!Number.isFinite(atMs)) return stream ? Number.POSITIVE_INFINITY : LIMITS.requestDeadlineMs;
+  return Math.max(0, atMs - Date.now());
+}
+
+function addressUnusable(address: string, cause: Error): VarveError {
+  return new VarveError("ADDRESS_UNUSABLE", {
+    message: `cannot listen on ${address} for gRPC: ${cause.message}; is another process using the port?`,
+    details: { address },
+    cause,
+  });
+}
+
+function shuttingDown(): VarveError {
+  return new VarveError("SHUTTING_DOWN", {
+    message: "this broker is stopping and ended the stream; connect to another broker",
+    effect: "UNKNOWN",
+    retryAfterMs: 100,
+  });
+}

@@ -1,0 +1,109 @@
+/**
+ * grpc-transport.ts: RpcTransport on @grpc/grpc-js.
+ */
+import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { isVarveError, type VarveError } from "@varve/base";
+import type { BidiMethod, UnaryMethod } from "../methods.js";
+import type { BidiOptions, ClientStream, RpcChannel, RpcTransport, UnaryOptions } from "../transport.js";
+import type { Init } from "../wire/message-codec.js";
+import { GrpcClientStream } from "./client-stream.js";
+import { asBuffer, wireStatus } from "./metadata.js";
+import { CHANNEL_OPTIONS } from "./options.js";
+import { abortedError, callError } from "./raw-error.js";
+
+/** Connections over plain HTTP/2. */
+export const grpcTransport: RpcTransport = {
+  channel: (address) => new GrpcChannel(address),
+};
+
+/** A channel to `host:port`; the same as `grpcTransport.channel`. */
+export function createClient(address: string): RpcChannel {
+  return grpcTransport.channel(address);
+}
+
+class GrpcChannel implements RpcChannel {
+  readonly address: string;
+  private readonly client: Client;
+  private closed = false;
+
+  constructor(address: string) {
+    this.address = address;
+    this.client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  }
+
+  unary<Request, Response>(
+    method: UnaryMethod<Request, Response>,
+    request: Init<Request>,
+    options: UnaryOptions,
+  ): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      const { signal } = options;
+      if (signal?.aborted) {
+        reject(abortedError({ address: this.address, method: method.name }, signal.reason).withEffect("NOT_APPLIED"));
+        return;
+      }
+      const call = this.client.makeUnaryRequest<Uint8Array, Buffer>(
+        method.path,
+        asBuffer,
+        passBytes,
+        method.encodeRequest(request),
+        new Metadata(),
+        { deadline: Date.now() + Math.max(1, options.deadlineMs) },
+        (error, bytes) => {
+          signal?.removeEventListener("abort", onAbort);
+          if (error !== null) reject(this.error(error, method.name, signal));
+          else settleDecoded(resolve, reject, () => method.decodeResponse(bytes ?? EMPTY));
+        },
+      );
+      const onAbort = (): void => {
+        reject(abortedError({ address: this.address, method: method.name }, signal?.reason));
+        call.cancel();
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  bidi<Request, Response>(
+    method: BidiMethod<Request, Response>,
+    options: BidiOptions,
+  ): ClientStream<Request, Response> {
+    const { signal } = options;
+    const call = this.client.makeBidiStreamRequest<Buffer, Buffer>(
+      method.path,
+      asBuffer,
+      passBytes,
+      new Metadata(),
+      {},
+    );
+    const onAbort = (): void => call.cancel();
+    if (signal?.aborted) call.cancel();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    call.on("status", () => signal?.removeEventListener("abort", onAbort));
+    return new GrpcClientStream(call, method, (error) => this.error(error, method.name, signal));
+  }
+
+  close(): void {
+    this.closed = true;
+    this.client.close();
+  }
+
+  private error(error: ServiceError, method: string, signal: AbortSignal | undefined): VarveError {
+    if (isVarveError(error)) return error;
+    const { address, closed } = this;
+    return callError(wireStatus(error), { address, method, closed, aborted: signal?.aborted === true }, error);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+function passBytes(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+function settleDecoded<T>(resolve: (value: T) => void, reject: (error: unknown) => void, decode: () => T): void {
+  try {
+    resolve(decode());
+  } catch (error) {
+    reject(isVarveError(error) ? error.withEffect("UNKNOWN") : error);
+  }
+}

@@ -1,0 +1,4 @@
+/** index.ts: the gRPC server and client of a Node.js process. */
+export { createServer, type RpcServerOptions } from "./grpc-server.js";
+export { createClient, grpcTransport } from "./grpc-transport.js";
+export { MESSAGE_BYTES_MAX } from "./options.js";

@@ -1,0 +1,41 @@
+/**
+ * options.ts: how gRPC connections are set up, one table for both ends.
+ */
+import type { ChannelOptions } from "@grpc/grpc-js";
+import { KIB, LIMITS, MIB, SECOND_MS } from "@varve/base";
+
+/** Largest message: a full produce request or fetch answer, and room for what stands around the batches. */
+export const MESSAGE_BYTES_MAX = Math.max(LIMITS.produceRequestBytesMax, LIMITS.fetchBytesMax) + 64 * KIB;
+/** What may be on its way unread on a connection; larger than 1 MiB brings nothing on a LAN. */
+const FLOW_CONTROL_WINDOW_BYTES = 4 * MIB;
+/** Streams of one connection; a client has two per broker and a unary call per admin request. */
+const CONCURRENT_STREAMS_MAX = 1_000;
+/** Silence after which a peer is asked whether it lives, and how long it may take to answer. */
+const KEEPALIVE_TIME_MS = 10 * SECOND_MS;
+const KEEPALIVE_TIMEOUT_MS = 5 * SECOND_MS;
+
+const COMMON = {
+  "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+  "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
+  "grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,
+  "grpc.keepalive_time_ms": KEEPALIVE_TIME_MS,
+  "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+} as const satisfies ChannelOptions;
+
+export const SERVER_OPTIONS: ChannelOptions = {
+  ...COMMON,
+  "grpc.max_concurrent_streams": CONCURRENT_STREAMS_MAX,
+};
+
+/** The client retries by itself, with knowledge of effects; grpc-js must not, and must reconnect soon after a broker's restart. */
+export const CHANNEL_OPTIONS: ChannelOptions = {
+  ...COMMON,
+  "grpc.keepalive_permit_without_calls": 0,
+  "grpc.initial_reconnect_backoff_ms": 50,
+  "grpc.min_reconnect_backoff_ms": 50,
+  "grpc.max_reconnect_backoff_ms": SECOND_MS,
+  "grpc.enable_retries": 0,
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.service_config_disable_resolution": 1,
+  "grpc.enable_http_proxy": 0,
+};
