@@ -10,10 +10,10 @@ import {
   initialRanges,
   LIMITS,
   nameProblem,
-  splitWidest,
   type TopicId,
 } from "@varve/base";
 import type { AddPartitionsCommand, AlterTopicCommand, CreateTopicCommand, DeleteTopicCommand } from "./commands.js";
+import { growRanges } from "./grow-ranges.js";
 import { CLUSTER_LIMITS, type Partition, rangesOf, type Topic } from "./model.js";
 import { type ApplyContext, changed, DONE, type Outcome, refused, unchanged } from "./outcome.js";
 import { type PlacedReplicas, placePartitions } from "./placement.js";
@@ -94,8 +94,7 @@ export function applyAddPartitions(tables: Tables, command: AddPartitionsCommand
     partitionsRefusal(tables, topic.topic, command.partitions, topic.partitions.length) ??
     replicationRefusal(tables, topic.topic, topic.replicas);
   if (problem !== null) return refused(problem);
-  let ranges: readonly HashRange[] = rangesOf(topic);
-  for (let added = topic.partitions.length; added < command.partitions; added++) ranges = splitWidest(ranges, added);
+  const ranges = growRanges(rangesOf(topic), topic.partitions.length, command.partitions);
   const grown = grow(tables, topic, ranges, command.avoidBrokers);
   putTopic(tables, grown);
   return changed({ kind: "topic", topic: grown, created: false });
