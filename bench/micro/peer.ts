@@ -90,7 +90,7 @@ async function runChild(): Promise<void> {
         frames++;
       }
       stream.end();
-    })();
+    })().catch(() => {}); // The parent has gone: the run is over.
   });
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on("data", (chunk) => {

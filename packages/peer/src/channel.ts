@@ -68,9 +68,7 @@ export class Channel {
   private state: "greeting" | "open" | "closed" = "greeting";
   private heard = false;
   private said = false;
-  private drained = false;
   private silentTicks = 0;
-  private paused = false;
   /** The other side said that it closes in order. */
   private goodbye = false;
   private onGone: (() => void) | null = null;
@@ -88,7 +86,9 @@ export class Channel {
     });
     parts.connection.start({
       onData: (chunk) => this.onData(chunk),
-      onDrain: () => this.onDrain(),
+      onDrain: () => {
+        if (this.state === "open") this.handlers.onDrain();
+      },
       onClose: (reason) => {
         this.onGone?.();
         this.end(this.goodbye ? { kind: "down", reason: "closed" } : { kind: "link", reason });
@@ -139,36 +139,26 @@ export class Channel {
     this.outbox.push(type, kind, id, argument, parts);
   }
 
-  /** Stops reading while the other side does not take what it asked for. */
-  setPaused(paused: boolean): void {
-    if (this.paused === paused || this.state === "closed") return;
-    this.paused = paused;
-    if (paused) this.connection.pause();
-    else this.connection.resume();
-  }
-
   /** Looks whether the other side lives; called every `tickMs`. */
   tick(): void {
     if (this.state !== "open") return;
-    const alive = this.heard || this.drained || this.paused;
-    this.silentTicks = alive ? 0 : this.silentTicks + 1;
-    const { silentTicksMaxBulk, silentTicksMaxControl } = PEER_LIMITS;
-    const ticksMax = this.parts.lane === "bulk" ? silentTicksMaxBulk : silentTicksMaxControl;
+    this.silentTicks = this.heard ? 0 : this.silentTicks + 1;
     // The accepting side waits one tick longer: it does not ping, and learns from the dialer's ping that all is well.
-    if (this.silentTicks > (this.parts.dialed ? ticksMax - 1 : ticksMax)) {
+    if (this.silentTicks >= PEER_LIMITS.silentTicksMax + (this.parts.dialed ? 0 : 1)) {
       this.end({ kind: "down", reason: "timeout" });
       return;
     }
-    const ping = this.parts.dialed && !(this.heard && this.said);
+    this.beat();
     this.heard = false;
     this.said = false;
-    this.drained = false;
-    if (ping) this.send(FrameType.ping, 0, 0, 0);
   }
 
   /** Says goodbye and closes. Resolves once the other side has heard it, or after `closeMs`. */
   closeInOrder(): Promise<void> {
-    if (this.state === "closed") return Promise.resolve();
+    if (this.state !== "open") {
+      this.destroy();
+      return Promise.resolve();
+    }
     this.send(FrameType.goodbye, 0, 0, 0);
     this.endConnection();
     return new Promise((resolve) => {
@@ -189,8 +179,24 @@ export class Channel {
   /** Closes because of what the other side sent. */
   fail(problem: string): void {
     if (this.state === "closed") return;
-    this.parts.logger.warn({ address: this.remoteAddress, problem }, "peer link: protocol violated, closing");
+    const { logger } = this.parts;
+    const fields = { address: this.remoteAddress, problem };
+    // Anyone can send nonsense to a port; only from a peer it is worth a line.
+    if (this.state === "open") logger.warn(fields, "peer link: protocol violated, closing");
+    else logger.debug(fields, "peer link: no handshake, closing");
     this.end({ kind: "down", reason: "protocol" });
+  }
+
+  /**
+   * The dialer pings unless both sides spoke. The other side, besides answering pings, tells the dialer once a tick that its bytes
+   * arrive: a ping may stand behind megabytes on a slow path.
+   */
+  private beat(): void {
+    if (this.parts.dialed) {
+      if (!this.heard || !this.said) this.send(FrameType.ping, 0, 0, 0);
+    } else if (this.heard && !this.said) {
+      this.send(FrameType.pong, 0, 0, 0);
+    }
   }
 
   private onData(chunk: Uint8Array): void {
@@ -203,11 +209,6 @@ export class Channel {
       if (!isVarveError(thrown)) throw thrown;
       this.fail(thrown.message);
     }
-  }
-
-  private onDrain(): void {
-    this.drained = true;
-    if (this.state === "open") this.handlers.onDrain();
   }
 
   private onFrame(frame: Frame): void {

@@ -214,6 +214,9 @@ export class Dialer {
       this.onRefusal(end.reason);
       return;
     }
+    if (this.state.kind === "control" && end.kind === "down" && end.reason === "protocol") {
+      this.host.refusals.note(this.address, "what answers there is no Varve broker");
+    }
     const { lost } = this;
     if (lost !== null && end.kind === "link" && end.reason === "refused") {
       this.lost = null;

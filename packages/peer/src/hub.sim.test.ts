@@ -150,6 +150,7 @@ async function history(simSeed: number): Promise<readonly string[]> {
   const trace: string[] = [];
   const note = (text: string): number => trace.push(`${sim.clock.monotonicMs().toFixed(6)} ${text}`);
   const rigs: Rig[] = [];
+  const calls: Promise<unknown>[] = [];
   for (const id of [1, 2, 3]) {
     const rig = await sim.broker(id, {
       options: {
@@ -168,7 +169,8 @@ async function history(simSeed: number): Promise<readonly string[]> {
     const to = sim.prng.between(1, 3);
     const payload = new Uint8Array(sim.prng.between(0, 20_000));
     from.hub.send(to, sim.prng.pick(["control", "bulk"]), step, [payload]);
-    void settled(from.hub.call(to, 1, payload, { timeoutMs: 1_000 })).then((end) => note(`call ${step} ${end}`));
+    const call = from.hub.call(to, 1, payload, { timeoutMs: 1_000 });
+    calls.push(settled(call).then((end) => note(`call ${step} ${end}`)));
     const fault = sim.prng.between(0, 30);
     if (fault === 0)
       sim.network.partition(
@@ -185,6 +187,7 @@ async function history(simSeed: number): Promise<readonly string[]> {
   for (const one of [1, 2, 3]) for (const other of [1, 2, 3]) sim.network.unclog(`h${one}`, `h${other}`);
   await sim.eventually("all links up", () => rigs.every((rig) => rig.hub.connected().length === 2), 15_000);
   for (const rig of rigs) rig.hub.destroy();
+  await Promise.all(calls);
   return trace;
 }
 

@@ -20,7 +20,7 @@ export interface InboundHost {
   readonly calls: ReadonlyMap<number, CallHandler>;
   readonly streams: ReadonlyMap<number, StreamHandler>;
   readonly encodeError: ((thrown: unknown) => Uint8Array) | undefined;
-  /** Answers that may wait for a peer that does not take them; above it we stop reading its calls. */
+  /** Answers that may wait for a peer that does not take them; above it its calls are refused unrun. */
   readonly queueBytesMax: number;
   hello(): PeerHello;
   /** Whether the peer may come in: false when another live directory has its broker id. Drops what is left of its earlier boots. */
@@ -53,7 +53,7 @@ export class Inbound {
     this.host = host;
     const { clock, logger, turnEnd } = host;
     this.channel = new Channel(
-      // Until the hello names the lane, the more patient one is assumed.
+      // The lane is known only after the hello; nothing depends on it before.
       { connection, lane: "bulk", dialed: false, clock, logger, turnEnd },
       {
         onHello: (hello) => this.onHello(hello),
@@ -93,21 +93,23 @@ export class Inbound {
   private onHello({ lane, hello }: LaneHello): void {
     const { host, channel } = this;
     const own = host.hello();
+    const caller = `${hostOf(channel.remoteAddress)} (broker ${hello.brokerId})`;
     const text = `broker ${hello.brokerId} is up with another directory`;
     const refusal = refusalOf(own, hello) ?? (host.admit(hello) ? null : { code: Refusal.identity, text });
     if (refusal !== null) {
-      if (refusal.code !== Refusal.self) host.refusals.note(hostOf(channel.remoteAddress), refusal.text);
+      if (refusal.code !== Refusal.self) host.refusals.note(caller, refusal.text);
       channel.refuse(refusal);
       host.onGone(this);
       return;
     }
+    host.refusals.clear(caller);
     const { brokerId } = hello;
-    const { clock, calls, encodeError } = host;
+    const { clock, calls, encodeError, queueBytesMax } = host;
     this.state = {
       kind: "open",
       lane,
       peer: hello,
-      responder: new Responder({ peerId: brokerId, channel, clock, handlers: calls, encodeError }),
+      responder: new Responder({ peerId: brokerId, channel, clock, handlers: calls, encodeError, queueBytesMax }),
       streams: new StreamTable(brokerId, channel),
     };
     channel.open();
@@ -128,9 +130,7 @@ export class Inbound {
       return refusalOf(host.hello(), peer)?.text ?? null;
     }
     if (state.lane !== "bulk") return `frame type ${frame.type} on the control lane`;
-    const problem = this.onBulkFrame(state.responder, state.streams, frame);
-    if (this.channel.queuedBytes > host.queueBytesMax) this.channel.setPaused(true);
-    return problem;
+    return this.onBulkFrame(state.responder, state.streams, frame);
   }
 
   private onBulkFrame(responder: Responder, streams: StreamTable, frame: Frame): string | null {
@@ -153,7 +153,6 @@ export class Inbound {
   }
 
   private onDrain(): void {
-    this.channel.setPaused(false);
     if (this.state.kind === "open") this.state.streams.onDrain();
   }
 

@@ -35,9 +35,10 @@ export const PEER_LIMITS = {
   handshakeMs: 3_000,
   /** Between two looks at silent connections; a ping goes out when nothing was heard or said since the last. */
   tickMs: 1_000,
-  /** Silent ticks after which a connection is dead: 3 to 4 s on the control lane; longer where large frames may be on their way. */
-  silentTicksMaxControl: 3,
-  silentTicksMaxBulk: 10,
+  /** Silent ticks after which a connection is dead, 3 to 4 s: where many seconds are normal, links are of no use to Raft. */
+  silentTicksMax: 3,
+  /** Longest deadline of a call; what is above is cut to it. */
+  timeoutMsMax: 2 ** 31 - 1,
   /** Delays before the second and third attempt to dial; doubled from there up to the last. Jitter takes off up to half. */
   redialFirstMs: 10,
   redialMs: 50,

@@ -15,8 +15,6 @@
 export type LinkCloseReason = "ended" | "reset" | "refused" | "timeout" | "unreachable";
 
 export interface LinkHandlers {
-  /** Dialed connections only: the other side has accepted. What was written before is on its way. */
-  readonly onOpen?: () => void;
   /** Bytes that arrived. They are the receiver's from now on: the implementation never writes to that memory again. */
   readonly onData: (chunk: Uint8Array) => void;
   /** The transport has taken everything, after more had been written than it takes at once. */
@@ -24,7 +22,7 @@ export interface LinkHandlers {
   readonly onClose: (reason: LinkCloseReason) => void;
 }
 
-/** One connection. Bytes that arrive before `start` are kept. */
+/** One connection. Bytes that arrive before `start` are kept; a dialed one may be written to before the other side has accepted. */
 export interface LinkConnection {
   /** `host:port` of the other end. */
   readonly remoteAddress: string;

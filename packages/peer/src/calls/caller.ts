@@ -45,7 +45,8 @@ export class Caller {
   }
 
   call(method: number, payload: Uint8Array, options: CallOptions): Promise<Uint8Array> {
-    const { timeoutMs, signal } = options;
+    const { signal } = options;
+    const timeoutMs = Math.max(0, Math.min(Math.ceil(options.timeoutMs), PEER_LIMITS.timeoutMsMax));
     if (signal?.aborted) return Promise.reject(this.aborted("NOT_APPLIED", signal));
     if (this.pending.size >= PEER_LIMITS.callsMax) {
       return Promise.reject(peerOverloaded(this.peerId, `${this.pending.size} calls are in flight`));
@@ -55,7 +56,7 @@ export class Caller {
       const { turn } = this.channel.outbox;
       const call: PendingCall = { method, timeoutMs, turn, resolve, reject, timer: null, unlisten: null };
       this.pending.set(id, call);
-      this.channel.send(FrameType.call, method, id, Math.max(0, Math.ceil(timeoutMs)), [payload]);
+      this.channel.send(FrameType.call, method, id, timeoutMs, [payload]);
       call.timer = this.clock.setTimer(timeoutMs, () => this.expire(id));
       if (signal !== undefined) {
         const onAbort = (): void => this.abort(id, signal);

@@ -3,8 +3,9 @@
  *
  * Invariants:
  *   K4  each call gets at most one answer; none after it was cancelled
- *   K5  handlers work on at most `callsMax` calls and `callBytesMax` payload bytes at once; what exceeds that is refused unrun,
- *       and a call counts until its handler has settled, cancelled or not
+ *   K5  handlers work on at most `callsMax` calls and `callBytesMax` payload bytes at once, and on none while the caller leaves
+ *       `queueBytesMax` of answers untaken; what exceeds that is refused unrun. A call counts until its handler has settled,
+ *       cancelled or not
  */
 import type { BrokerId, Clock, TimerHandle } from "@varve/base";
 import type { CallHandler } from "../api.js";
@@ -50,6 +51,8 @@ export interface ResponderParts {
   readonly clock: Clock;
   readonly handlers: ReadonlyMap<number, CallHandler>;
   readonly encodeError: ((thrown: unknown) => Uint8Array) | undefined;
+  /** Answers that may wait for the caller to take them. */
+  readonly queueBytesMax: number;
 }
 
 export class Responder {
@@ -72,13 +75,8 @@ export class Responder {
       this.fail(id, FailureCode.noHandler, `method ${method} has no handler`);
       return null;
     }
-    const bytes = payload.length;
-    const busy = this.handledCount > 0 && this.handledBytes + bytes > PEER_LIMITS.callBytesMax;
-    if (busy || this.handledCount >= PEER_LIMITS.callsMax) {
-      this.fail(id, FailureCode.overloaded, "");
-      return null;
-    }
-    this.run(handler, id, frame.argument, payload);
+    if (this.isBusy(payload.length)) this.fail(id, FailureCode.overloaded, "");
+    else this.run(handler, id, frame.argument, payload);
     return null;
   }
 
@@ -91,10 +89,16 @@ export class Responder {
     for (const id of [...this.running.keys()]) this.take(id)?.context.abort("the link to the caller is lost");
   }
 
+  private isBusy(payloadBytes: number): boolean {
+    if (this.handledCount >= PEER_LIMITS.callsMax) return true;
+    if (this.parts.channel.queuedBytes > this.parts.queueBytesMax) return true;
+    return this.handledCount > 0 && this.handledBytes + payloadBytes > PEER_LIMITS.callBytesMax;
+  }
+
   private run(handler: CallHandler, id: number, timeoutMs: number, payload: Uint8Array): void {
     const { clock, peerId } = this.parts;
     const context = new CallContext(clock.monotonicMs() + timeoutMs);
-    const timer = clock.setTimer(timeoutMs, () => {
+    const timer = clock.setTimer(Math.min(timeoutMs, PEER_LIMITS.timeoutMsMax), () => {
       if (this.take(id) === null) return;
       context.abort("the caller's deadline has passed");
       this.fail(id, FailureCode.deadline, "");

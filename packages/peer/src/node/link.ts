@@ -63,7 +63,6 @@ class TcpConnection implements LinkConnection {
 
   start(handlers: LinkHandlers): void {
     const { socket } = this;
-    if (handlers.onOpen !== undefined) socket.once("connect", handlers.onOpen);
     if (handlers.onDrain !== undefined) socket.on("drain", handlers.onDrain);
     const onClose = (): void => {
       if (this.destroyed) return;

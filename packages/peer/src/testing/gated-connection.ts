@@ -111,7 +111,6 @@ export class GatedConnection implements LinkConnection {
 
   private startInner(inner: LinkConnection): void {
     inner.start({
-      onOpen: () => this.handlers?.onOpen?.(),
       onData: (chunk) => {
         if (this.gate.isInBlocked() || this.heldChunks.length > 0) this.heldChunks.push(chunk);
         else this.handlers?.onData(chunk);

@@ -131,9 +131,6 @@ export class SimConnection implements LinkConnection {
         this.other?.onTaken(segment.bytes.length);
         this.handOutBytes(handlers, segment.bytes);
         return;
-      case "accepted":
-        handlers.onOpen?.();
-        return;
       case "open":
         return;
       default:

@@ -204,7 +204,6 @@ export class SimNetwork {
     accepted.setOut(back);
     accepted.setOther(wire.dialed);
     wire.dialed.setOther(accepted);
-    back.put({ kind: "accepted" });
     acceptor(accepted);
   }
 

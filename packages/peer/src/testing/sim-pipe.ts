@@ -6,7 +6,7 @@ import type { Clock, TimerHandle } from "@varve/base";
 /** What travels: bytes, and the signals of a TCP connection. */
 export type Segment =
   | { readonly kind: "data"; readonly bytes: Uint8Array }
-  | { readonly kind: "open" | "accepted" | "refused" | "end" | "reset" };
+  | { readonly kind: "open" | "refused" | "end" | "reset" };
 
 /** A directed pair of hosts, as its pipes see it. */
 export interface SimPath {

@@ -5,7 +5,7 @@
  * three texts of u8 length and that many bytes of UTF-8: directory id, boot id, cluster id (empty: none yet).
  * Source of the rule: design section 7, "The peer handshake carries cluster id, directory id, boot id and protocol range".
  */
-import { INT31_MAX } from "@varve/base";
+import { assert, INT31_MAX } from "@varve/base";
 import type { Lane, PeerHello } from "../api.js";
 
 const MAGIC = [0x56, 0x52, 0x56, 0x50] as const;
@@ -48,6 +48,7 @@ export function encodeHello(hello: PeerHello, lane: Lane): Uint8Array {
   view.setUint32(10, hello.brokerId, true);
   let at = FIXED_BYTES;
   for (const text of texts) {
+    assert(text.length <= 255, "an identity fits 255 bytes");
     bytes[at] = text.length;
     bytes.set(text, at + 1);
     at += 1 + text.length;

@@ -10,6 +10,8 @@ import { assert, type Clock, type LinkConnection } from "@varve/base";
 import { PEER_LIMITS } from "../limits.js";
 import { checkedBytesOf, HEADER_BYTES, payloadCrc, writeHeader } from "./frame.js";
 
+const KIND_MAX = 0xffff;
+
 /** Flushes every outbox that was written to, once, at the end of the turn, in the order of their first frame. */
 export class TurnEnd {
   private readonly clock: Clock;
@@ -69,6 +71,7 @@ export class Outbox {
     if (this.closed) return;
     let payloadBytes = 0;
     for (let at = 0; at < parts.length; at++) payloadBytes += (parts[at] as Uint8Array).length;
+    assert(kind >= 0 && kind <= KIND_MAX, "a message kind or method is a u16");
     assert(payloadBytes <= PEER_LIMITS.frameBytesMax, "a payload fits a frame");
     if (this.readyBytes === 0) this.turnEnd.add(this);
     const checkedBytes = checkedBytesOf(payloadBytes, this.checkWhole);
