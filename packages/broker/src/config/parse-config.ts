@@ -17,8 +17,8 @@ import { checkValue, fromText, type SettingValue } from "./values.js";
 
 /** Edits between a mistyped key and the one that is suggested. */
 const KEY_DISTANCE_MAX = 3;
-/** Closer than for keys: variables of other programs may begin with VARVE_ too. */
-const ENV_DISTANCE_MAX = 2;
+/** Closer than for keys: a Kubernetes service called varve sets VARVE_PORT, two edits away from VARVE_HOST. */
+const ENV_DISTANCE_MAX = 1;
 /** Unknown keys that one error lists. */
 const UNKNOWN_KEYS_MAX = 100;
 /** Variables of the command line, which are no settings of a broker. */
