@@ -25,6 +25,8 @@ export {
   compressionKindOf,
   isCompressionKind,
 } from "./ports/codec.js";
+export type { Disk, DiskFile } from "./ports/disk.js";
 export type { Link, LinkCloseReason, LinkConnection, LinkHandlers, LinkListener } from "./ports/link.js";
 export { type Logger, silentLogger } from "./ports/logger.js";
 export { type Random, randomBelow, randomUuid } from "./ports/random.js";
+export type { WalCommand, WalThread } from "./ports/wal-thread.js";

@@ -30,6 +30,8 @@ export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 export interface Frame {
   readonly groupId: GroupId;
   readonly kind: FrameKind;
+  /** The kind in Raft's vocabulary, so that a frame is a Raft entry as it stands: 2 (a configuration change) for `conf`, else 0. */
+  readonly type: 0 | 2;
   readonly index: RaftIndex;
   readonly term: Term;
   /** Offset of the first record; for frames without records, the offset that the next record will get. */
@@ -98,6 +100,9 @@ export interface LogSnapshot {
   readonly encoded: Uint8Array;
 }
 
+/** Reads a snapshot that came over the wire. @throws VarveError CORRUPT_BATCH when it is not a whole, valid checkpoint. */
+export type DecodeSnapshot = (encoded: Uint8Array) => LogSnapshot;
+
 /** One step of a group that must be durable together. */
 export interface LogWrite {
   readonly hardState: HardState | null;
@@ -151,6 +156,9 @@ export interface GroupLog {
   readonly replicas: ReplicaSet;
   /** Sections of the checkpoint that recovery started from; frames above it come again through `recoveredFrames`. */
   readonly recoveredSections: readonly CheckpointSection[];
+
+  /** Only for logs of kind `state`: the committed frames above that checkpoint, up to the applied index, in order; empty for `data`. */
+  readonly recoveredFrames: readonly Frame[];
 
   // Raft's storage; synchronous, from memory. Indexes outside (firstIndex - 1) .. lastIndex have no term.
   /** First index that is still there as a frame; the index before it has a known term. */
@@ -270,4 +278,6 @@ export interface Storage {
   stats(): StorageStats;
   /** Flushes, drains and checkpoints everything, then unlocks. */
   close(): Promise<void>;
+  /** Ends at once, as a killed process would; what is not durable is lost. */
+  abandon(): Promise<void>;
 }

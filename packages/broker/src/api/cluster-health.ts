@@ -1,0 +1,60 @@
+/**
+ * cluster-health.ts: whether everything is well, and if not, what is wrong, in words. Needs no controller leader.
+ */
+import type { BrokerId } from "@varve/base";
+import type { ClusterHealthResponse, HealthProblem, Init } from "@varve/rpc";
+import type { Broker } from "../broker.js";
+import type { GroupStatus } from "../duties/status.js";
+import { newestStatuses } from "./admin-service.js";
+
+/** How long other brokers may take to answer, milliseconds. */
+const GATHER_MS = 2_000;
+const PROBLEMS_MAX = 1_000;
+
+export async function clusterHealth(broker: Broker): Promise<Init<ClusterHealthResponse>> {
+  const statuses = await broker.gatherStatus([], GATHER_MS);
+  const state = broker.state();
+  const problems: Init<HealthProblem>[] = [];
+  const expected = state.brokers();
+  const ready = new Set<BrokerId>();
+  for (const { brokerId, grpcAddress } of expected) {
+    const status = statuses.find((answer) => answer.brokerId === brokerId);
+    if (status?.ready) ready.add(brokerId);
+    else {
+      const why = status === undefined ? "does not answer" : `is not ready: ${status.reasons.join(", ")}`;
+      problems.push({ broker: brokerId, message: `broker ${brokerId} (${grpcAddress}) ${why}` });
+    }
+  }
+  const missingSeeds = broker.settings.seeds.filter(
+    (seed) => !expected.some(({ peerAddress }) => peerAddress === seed),
+  );
+  for (const seed of missingSeeds) problems.push({ message: `the seed ${seed} has not registered` });
+  const newest = newestStatuses(statuses);
+  let healthy = 0;
+  for (const topic of state.topics()) {
+    for (const partition of topic.partitions) {
+      const problem = partitionProblem(newest.get(partition.groupId), partition.replicas.length);
+      if (problem === null) healthy++;
+      else
+        problems.push({
+          topic: topic.topic,
+          partition: partition.partition,
+          message: `${topic.topic}/${partition.partition} ${problem}`,
+        });
+    }
+  }
+  return {
+    healthy: problems.length === 0,
+    problems: problems.slice(0, PROBLEMS_MAX),
+    brokersReady: ready.size,
+    brokersExpected: expected.length + missingSeeds.length,
+    partitionsHealthy: healthy,
+    partitionsExpected: state.partitionCount,
+  };
+}
+
+function partitionProblem(status: GroupStatus | undefined, replicas: number): string | null {
+  if (status === undefined) return "has no leader: it takes no records";
+  if (status.inSync.length < replicas) return `has ${status.inSync.length} of ${replicas} replicas up to date`;
+  return null;
+}

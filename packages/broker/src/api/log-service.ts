@@ -1,0 +1,257 @@
+/**
+ * log-service.ts: LogService of the public API: messages in and out, the work itself is log-api.ts.
+ *
+ * A produce becomes durable three steps from here: log-api.ts -> partition/partition.ts -> the write-ahead log of storage.
+ */
+import { type Clock, type Codec, type ErrorCode, LIMITS, MIB, toVarveError, VarveError } from "@varve/base";
+import { decodeRecords } from "@varve/records";
+import {
+  type Init,
+  type LogRecord,
+  type LogServiceHandlers,
+  type ProduceRequest as ProduceMessage,
+  type ProduceResponse,
+  type ProduceStreamRequest,
+  type ProduceStreamResponse,
+  type ReadRequest as ReadMessage,
+  type ReadResponse,
+  type ServerStream,
+  type SubscribeRequest,
+  type SubscribeResponse,
+  toErrorStatus,
+} from "@varve/rpc";
+import type { ProduceRequest, ProduceResult, ReadAnswer } from "../partition/partition.js";
+import { detach } from "../replica/detach.js";
+import type { CallContext, Router } from "../routing/router.js";
+import type { LogApi } from "./log-api.js";
+import { ProducePipeline } from "./produce-pipeline.js";
+import {
+  acksOf,
+  callContext,
+  checkTopicRef,
+  invalidArgument,
+  offsetOf,
+  offsetPoint,
+  partitionRef,
+} from "./requests.js";
+import { Subscriptions } from "./subscriptions.js";
+
+export interface LogServiceOptions {
+  readonly api: LogApi;
+  readonly router: Router;
+  readonly clock: Clock;
+  readonly codec: Codec;
+  /** Counts failures; for metrics. */
+  readonly failed: (kind: "produce" | "fetch", code: ErrorCode) => void;
+}
+
+/** Bytes of a read whose caller does not say. */
+const READ_BYTES_DEFAULT = MIB;
+/** Longest long poll; a caller that wants more asks again. */
+const READ_WAIT_MAX_MS = 60_000;
+
+export function logService(options: LogServiceOptions): LogServiceHandlers {
+  const { api, clock, failed } = options;
+  const context = (call: { readonly deadlineMs: number; readonly signal: AbortSignal }): CallContext =>
+    callContext(clock.monotonicMs(), call);
+  return {
+    initProducer: (request, call) =>
+      api
+        .initProducer(
+          request.producerId === null ? null : { producerId: request.producerId, epoch: request.producerEpoch },
+          context(call),
+        )
+        .then(({ producerId, epoch }) => ({ producerId, producerEpoch: epoch })),
+    produce: (request, call) =>
+      counted("produce", failed, async () => {
+        const limits = context(call);
+        const result = await api.produce(partitionRef(request), produceRequest(request, limits, clock), limits);
+        return produceResponse(request.partition, result);
+      }),
+    produceStream: (stream, call) => serveProduceStream(options, stream, call.signal),
+    read: (request, call) => counted("fetch", failed, () => serveRead(options, request, context(call))),
+    subscribe: (stream, call) => serveSubscribe(options, stream, call.signal),
+    listOffsets: async (request, call) => {
+      checkTopicRef(request);
+      const at = offsetPoint(request.at, request.timeMs);
+      const limits = context(call);
+      const topic = await options.router.locateTopic(request, limits);
+      const partitions =
+        request.partitions.length > 0 ? request.partitions : topic.partitions.map(({ partition }) => partition);
+      const offsets = await Promise.all(
+        partitions.map(async (partition) => {
+          const ref = partitionRef({ topic: topic.topic, topicId: topic.topicId, partition });
+          const { offset, epoch } = await api.listOffset(ref, at, limits);
+          return { partition, offset, leaderEpoch: epoch };
+        }),
+      );
+      return { topicId: topic.topicId, offsets };
+    },
+  };
+}
+
+function produceRequest(message: ProduceMessage, limits: CallContext, clock: Clock): ProduceRequest {
+  if (message.timeoutMs < 0) throw invalidArgument(`timeout_ms ${message.timeoutMs} is negative`);
+  if (message.leaderEpoch < 0) throw invalidArgument(`leader_epoch ${message.leaderEpoch} is negative`);
+  const leftMs = Math.max(1, limits.deadlineAtMs - clock.monotonicMs());
+  return {
+    batch: detach(message.batch),
+    acks: acksOf(message.acks),
+    epoch: message.leaderEpoch,
+    timeoutMs: message.timeoutMs === 0 ? leftMs : Math.min(message.timeoutMs, leftMs),
+  };
+}
+
+function produceResponse(partition: number, result: ProduceResult): Init<ProduceResponse> {
+  return {
+    partition,
+    baseOffset: result.baseOffset,
+    leaderEpoch: result.epoch,
+    appendTimeMs: result.appendTimeMs,
+    duplicate: result.duplicate,
+    committed: result.committed,
+  };
+}
+
+async function serveProduceStream(
+  options: LogServiceOptions,
+  stream: ServerStream<ProduceStreamRequest, ProduceStreamResponse>,
+  signal: AbortSignal,
+): Promise<void> {
+  const pipeline = new ProducePipeline(options.api, options.router);
+  const open = new Set<Promise<void>>();
+  for await (const { correlationId, produce } of stream.requests) {
+    const answer = answerProduce(options, pipeline, produce, signal)
+      .then((outcome) => stream.write({ correlationId, ...outcome }))
+      // The client is gone: nobody is left to tell.
+      .catch(() => {})
+      .finally(() => open.delete(answer));
+    open.add(answer);
+    await pipeline.room();
+  }
+  await Promise.all(open);
+}
+
+async function answerProduce(
+  options: LogServiceOptions,
+  pipeline: ProducePipeline,
+  message: ProduceMessage | null,
+  signal: AbortSignal,
+): Promise<Init<Omit<ProduceStreamResponse, "correlationId">>> {
+  try {
+    if (message === null) throw invalidArgument("produce is missing");
+    const limits = callContext(options.clock.monotonicMs(), { deadlineMs: LIMITS.requestDeadlineMs, signal });
+    const result = await pipeline.submit(partitionRef(message), produceRequest(message, limits, options.clock), limits);
+    return { result: produceResponse(message.partition, result) };
+  } catch (thrown) {
+    const error = toVarveError(thrown);
+    options.failed("produce", error.code);
+    return { error: toErrorStatus(error) };
+  }
+}
+
+async function serveRead(
+  options: LogServiceOptions,
+  request: ReadMessage,
+  limits: CallContext,
+): Promise<Init<ReadResponse>> {
+  const ref = partitionRef(request);
+  const offset = offsetOf(request.offset);
+  if (request.maxBytes < 0 || request.minBytes < 0 || request.maxWaitMs < 0) {
+    throw new VarveError("INVALID_ARGUMENT", {
+      message: "max_bytes, min_bytes and max_wait_ms must not be negative",
+      effect: "NONE",
+    });
+  }
+  const bytesMax = Math.min(request.maxBytes === 0 ? READ_BYTES_DEFAULT : request.maxBytes, LIMITS.fetchBytesMax);
+  const leftMs = limits.deadlineAtMs - options.clock.monotonicMs();
+  const answer = await options.api.read(
+    ref,
+    {
+      offset,
+      bytesMax,
+      bytesMin: Math.min(request.minBytes, bytesMax),
+      waitMs: Math.max(0, Math.min(request.maxWaitMs, READ_WAIT_MAX_MS, leftMs - LONG_POLL_SLACK_MS)),
+      epoch: request.leaderEpoch,
+      lastFetchedEpoch: request.lastFetchedEpoch,
+      signal: limits.signal,
+    },
+    limits,
+  );
+  return {
+    batches: request.decoded ? [] : answer.batches,
+    records: request.decoded ? decoded(answer, offset, options.codec) : [],
+    nextOffset: answer.nextOffset,
+    highWatermark: answer.highWatermark,
+    logStart: answer.logStart,
+    lastStableOffset: answer.highWatermark,
+    leaderEpoch: answer.epoch,
+  };
+}
+
+/** A long poll answers this long before its caller's deadline, milliseconds, so that the answer arrives in time. */
+const LONG_POLL_SLACK_MS = 50;
+
+function decoded(answer: ReadAnswer, fromOffset: number, codec: Codec): Init<LogRecord>[] {
+  const records: Init<LogRecord>[] = [];
+  for (const batch of answer.batches) {
+    for (const record of decodeRecords(batch, codec, { fromOffset, checkCrc: false })) {
+      records.push({
+        offset: record.offset,
+        timestampMs: record.timestampMs,
+        key: record.key,
+        value: record.value,
+        headers: record.headers.map(([name, value]) => ({ name, value })),
+      });
+    }
+  }
+  return records;
+}
+
+async function serveSubscribe(
+  options: LogServiceOptions,
+  stream: ServerStream<SubscribeRequest, SubscribeResponse>,
+  signal: AbortSignal,
+): Promise<void> {
+  const place = ({ nextOffset, highWatermark, logStart, epoch }: ReadAnswer) => ({
+    nextOffset,
+    highWatermark,
+    logStart,
+    leaderEpoch: epoch,
+  });
+  const subscriptions = new Subscriptions(options.api, options.clock, {
+    batches: (subscriptionId, answer) =>
+      stream.write({ batches: { subscriptionId, batches: answer.batches, ...place(answer) } }),
+    progress: (subscriptionId, answer) => stream.write({ progress: { subscriptionId, ...place(answer) } }),
+    error: (subscriptionId, error) => {
+      options.failed("fetch", error.code);
+      return stream.write({ error: { subscriptionId, error: toErrorStatus(error) } });
+    },
+  });
+  signal.addEventListener("abort", () => subscriptions.close(), { once: true });
+  try {
+    for await (const { add, remove, grant } of stream.requests) {
+      if (add !== null) {
+        const { subscriptionId: id, leaderEpoch: epoch, lastFetchedEpoch } = add;
+        subscriptions.add({ id, ref: partitionRef(add), offset: offsetOf(add.offset), epoch, lastFetchedEpoch });
+      } else if (remove !== null) subscriptions.remove(remove.subscriptionId);
+      else if (grant !== null) subscriptions.grant(grant.bytes);
+      else throw invalidArgument("a message on Subscribe has no action");
+    }
+  } finally {
+    subscriptions.close();
+  }
+}
+
+async function counted<T>(
+  kind: "produce" | "fetch",
+  failed: LogServiceOptions["failed"],
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    failed(kind, toVarveError(thrown).code);
+    throw thrown;
+  }
+}

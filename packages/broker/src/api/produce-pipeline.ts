@@ -1,0 +1,70 @@
+/**
+ * produce-pipeline.ts: produce requests of one stream, many in flight, in order per partition.
+ *
+ * While a partition's leader is here, or known and connected, a request is appended or sent in the call itself, so order is kept by
+ * itself. Otherwise the requests of that partition wait for each other, and those of other partitions pass them.
+ */
+import { LIMITS } from "@varve/base";
+import type { ProduceRequest, ProduceResult } from "../partition/partition.js";
+import type { CallContext, Router } from "../routing/router.js";
+import type { LogApi, PartitionRef } from "./log-api.js";
+
+export class ProducePipeline {
+  private readonly api: LogApi;
+  private readonly router: Router;
+  private readonly queues = new Map<string, Promise<unknown>>();
+  private inFlightBytes = 0;
+  private wakeReader: (() => void) | null = null;
+
+  constructor(api: LogApi, router: Router) {
+    this.api = api;
+    this.router = router;
+  }
+
+  get bytes(): number {
+    return this.inFlightBytes;
+  }
+
+  /** Resolves when the stream may be read on: its bytes in flight are below the bound of a connection. */
+  room(): Promise<void> {
+    if (this.inFlightBytes < LIMITS.inFlightBytesPerConnectionMax) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.wakeReader = resolve;
+    });
+  }
+
+  async submit(ref: PartitionRef, request: ProduceRequest, context: CallContext): Promise<ProduceResult> {
+    const bytes = request.batch.length;
+    this.inFlightBytes += bytes;
+    try {
+      return await this.inOrder(ref, () => this.api.produce(ref, request, context));
+    } finally {
+      this.inFlightBytes -= bytes;
+      if (this.inFlightBytes < LIMITS.inFlightBytesPerConnectionMax) {
+        this.wakeReader?.();
+        this.wakeReader = null;
+      }
+    }
+  }
+
+  private inOrder(ref: PartitionRef, run: () => Promise<ProduceResult>): Promise<ProduceResult> {
+    const key = `${ref.topicId === "" ? ref.topic : ref.topicId}/${ref.partition}`;
+    const before = this.queues.get(key);
+    if (before === undefined && this.isImmediate(ref)) return run();
+    const mine = (before ?? Promise.resolve()).then(run, run);
+    const settled = mine.then(
+      () => {},
+      () => {},
+    );
+    this.queues.set(key, settled);
+    settled.then(() => {
+      if (this.queues.get(key) === settled) this.queues.delete(key);
+    });
+    return mine;
+  }
+
+  private isImmediate(ref: PartitionRef): boolean {
+    const located = this.router.locateNow(ref, ref.partition);
+    return located !== null && this.router.leaderOf(located.state) !== null;
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * subscriptions.ts: partitions that one client follows on one stream, within the bytes it grants.
+ *
+ * Each subscription is a loop over the same `read` that unary calls use, so it works through any broker and outlives leaders.
+ * Invariants:
+ *   U1  batches of a subscription leave in the order of their offsets, without a gap
+ *   U2  no more bytes leave than were granted, but for the last batch of each loop
+ */
+import { type Clock, LIMITS, MIB, type Offset, type Term, toVarveError, VarveError } from "@varve/base";
+import { batchLeaderEpoch } from "@varve/records";
+import type { ReadAnswer } from "../partition/partition.js";
+import { Credit } from "./credit.js";
+import type { LogApi, PartitionRef } from "./log-api.js";
+
+export interface NewSubscription {
+  readonly id: number;
+  readonly ref: PartitionRef;
+  readonly offset: Offset;
+  readonly epoch: Term;
+  readonly lastFetchedEpoch: Term;
+}
+
+/** What the client is told. Each resolves when there is room for more. */
+export interface SubscriptionSink {
+  batches(id: number, answer: ReadAnswer): Promise<void>;
+  progress(id: number, answer: ReadAnswer): Promise<void>;
+  error(id: number, error: VarveError): Promise<void>;
+}
+
+/** Subscriptions on one stream. */
+const SUBSCRIPTIONS_MAX = 10_000;
+/** Bytes that may be granted and not yet used. */
+const CREDIT_BYTES_MAX = 64 * MIB;
+/** Bytes that one read of one subscription takes at most, so that many share a stream fairly. */
+const READ_BYTES_MAX = MIB;
+/** A quiet partition is looked at again after this time; new records wake it at once. */
+const QUIET_MS = 5_000;
+
+export class Subscriptions {
+  private readonly api: LogApi;
+  private readonly clock: Clock;
+  private readonly sink: SubscriptionSink;
+  private readonly credit = new Credit(CREDIT_BYTES_MAX);
+  private readonly running = new Map<number, AbortController>();
+  private lastId = 0;
+
+  constructor(api: LogApi, clock: Clock, sink: SubscriptionSink) {
+    this.api = api;
+    this.clock = clock;
+    this.sink = sink;
+  }
+
+  get openBytes(): number {
+    return this.credit.openBytes;
+  }
+
+  /** @throws VarveError INVALID_ARGUMENT: id used before, or too many. */
+  add(wanted: NewSubscription): void {
+    if (!Number.isSafeInteger(wanted.id) || wanted.id < 1 || wanted.id <= this.lastId) {
+      throw invalid(`subscription_id ${wanted.id} must be above ${this.lastId}, the last one of this stream`);
+    }
+    if (this.running.size >= SUBSCRIPTIONS_MAX)
+      throw invalid(`a stream follows at most ${SUBSCRIPTIONS_MAX} partitions`);
+    this.lastId = wanted.id;
+    const abort = new AbortController();
+    this.running.set(wanted.id, abort);
+    this.follow(wanted, abort.signal).catch(async (thrown: unknown) => {
+      if (abort.signal.aborted) return;
+      this.running.delete(wanted.id);
+      await this.sink.error(wanted.id, toVarveError(thrown, "NONE").withEffect("NONE")).catch(() => {});
+    });
+  }
+
+  remove(id: number): void {
+    this.running.get(id)?.abort();
+    this.running.delete(id);
+  }
+
+  grant(bytes: number): void {
+    this.credit.grant(bytes);
+  }
+
+  close(): void {
+    this.credit.close();
+    for (const abort of this.running.values()) abort.abort();
+    this.running.clear();
+  }
+
+  private async follow(wanted: NewSubscription, signal: AbortSignal): Promise<void> {
+    const place = { offset: wanted.offset, epoch: wanted.epoch, lastFetchedEpoch: wanted.lastFetchedEpoch };
+    let told: ReadAnswer | null = null;
+    while (!signal.aborted) {
+      const reserved = await this.credit.reserve(READ_BYTES_MAX);
+      if (reserved === 0) return;
+      let answer: ReadAnswer;
+      try {
+        answer = await this.read(wanted.ref, place, reserved, 0, signal);
+      } catch (error) {
+        this.credit.settle(reserved, 0);
+        throw error;
+      }
+      this.credit.settle(reserved, byteCount(answer));
+      if (answer.batches.length === 0) {
+        if (isNews(told, answer)) {
+          told = answer;
+          await this.sink.progress(wanted.id, answer);
+        }
+        // Waits without holding credit; what arrives is one batch, which may overdraw.
+        answer = await this.read(wanted.ref, place, 1, QUIET_MS, signal);
+        this.credit.settle(0, byteCount(answer));
+      }
+      if (answer.batches.length === 0 || signal.aborted) continue;
+      place.offset = answer.nextOffset;
+      place.epoch = 0;
+      place.lastFetchedEpoch = lastEpoch(answer);
+      told = answer;
+      await this.sink.batches(wanted.id, answer);
+    }
+  }
+
+  private read(
+    ref: PartitionRef,
+    place: { readonly offset: Offset; readonly epoch: Term; readonly lastFetchedEpoch: Term },
+    bytesMax: number,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<ReadAnswer> {
+    const deadlineAtMs = this.clock.monotonicMs() + waitMs + LIMITS.requestDeadlineMs;
+    return this.api.read(
+      ref,
+      { ...place, bytesMax, bytesMin: 1, waitMs, signal },
+      { deadlineAtMs, signal, forwarded: false },
+    );
+  }
+}
+
+function byteCount({ batches }: ReadAnswer): number {
+  let bytes = 0;
+  for (const batch of batches) bytes += batch.length;
+  return bytes;
+}
+
+function lastEpoch({ batches }: ReadAnswer): Term {
+  const last = batches[batches.length - 1];
+  return last === undefined ? 0 : Math.max(0, batchLeaderEpoch(last));
+}
+
+function isNews(told: ReadAnswer | null, answer: ReadAnswer): boolean {
+  return told === null || told.highWatermark !== answer.highWatermark || told.logStart !== answer.logStart;
+}
+
+function invalid(message: string): VarveError {
+  return new VarveError("INVALID_ARGUMENT", { message, effect: "NONE" });
+}

@@ -1,0 +1,630 @@
+/**
+ * broker.ts: puts one broker together from its ports and keeps its parts in step.
+ *
+ * Order of a start: lock and recover the data directory; listen to peers; belong to a cluster; run the controller's replica and the
+ * partitions found on disk; register; then ready. Order of a stop: leaderships away; listeners closed; replicas stopped; flush.
+ */
+import {
+  type BrokerId,
+  type Clock,
+  CONTROLLER_GROUP,
+  type Codec,
+  type Disk,
+  delay,
+  isVarveError,
+  type Link,
+  type Logger,
+  type Random,
+  toVarveError,
+  VarveError,
+  type WalThread,
+} from "@varve/base";
+import {
+  type ControllerState,
+  effectiveTopicConfig,
+  expectValue,
+  type ReplicaAssignment,
+  refusalError,
+} from "@varve/cluster";
+import { createPeerHub, type LinkDownReason, type PeerHello, type PeerHub } from "@varve/peer";
+import { openStorage, type Storage } from "@varve/storage";
+import { ControllerAccess } from "./controller/access.js";
+import { Controller, notController } from "./controller/controller.js";
+import { ClusterClock } from "./duties/cluster-clock.js";
+import { ControllerDuties } from "./duties/controller-duties.js";
+import { Leadership } from "./duties/leadership.js";
+import { type BrokerStatus, decodeStatus, encodeStatus, type GroupStatus, groupStatus } from "./duties/status.js";
+import { initialReplicas } from "./membership/founding-note.js";
+import { type JoinAnswer, type JoinRequest, type Member, Membership } from "./membership/membership.js";
+import { type BrokerFacts, readinessOf } from "./ops/index.js";
+import { ByteBudget } from "./partition/byte-budget.js";
+import type { Partition, PartitionMeter } from "./partition/partition.js";
+import { PartitionSet, type WantedReplica } from "./partition/partition-set.js";
+import { PeerKind, PeerMethod } from "./peer-kinds.js";
+import { ReplicaHost } from "./replica/host.js";
+import { encodeError, Forwarding, peerCall } from "./routing/forwarding.js";
+import { decodeLeaders, encodeLeaders, LeaderTable } from "./routing/leader-table.js";
+import { Router } from "./routing/router.js";
+
+/** What a broker is told; from its configuration. */
+export interface BrokerSettings {
+  readonly brokerId: BrokerId;
+  readonly dataDir: string;
+  readonly listenHost: string;
+  readonly peerPort: number;
+  /** Address that other brokers reach this one at; a seed's stands in `seeds` letter by letter. */
+  readonly peerAddress: string;
+  readonly rack: string | null;
+  readonly host: string;
+  readonly version: string;
+  readonly seeds: readonly string[];
+  readonly expectedClusterId: string | null;
+  readonly heartbeatMs: number;
+  readonly electionTimeoutMs: number;
+  readonly appendBytesMax: number;
+  readonly uncommittedBytesPerGroupMax: number;
+  readonly inFlightBytesMax: number;
+  readonly peerQueueBytesMax: number;
+  readonly walFileBytes: number;
+  readonly tailCacheBytesMax: number;
+  readonly undrainedBytesMax: number;
+  readonly diskReserveBytes: number;
+  readonly checkpointIntervalBytes: number;
+  readonly producerExpiryMs: number;
+  readonly retentionCheckMs: number;
+}
+
+/** Where clients and operators reach a broker; known once its listeners are bound. */
+export interface PublicAddresses {
+  readonly grpcAddress: string;
+  readonly opsAddress: string;
+}
+
+/** The world, as a broker sees it. */
+export interface BrokerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly disk: Disk;
+  readonly walThread: WalThread;
+  readonly codec: Codec;
+  readonly link: Link;
+  readonly meter: PartitionMeter;
+  readonly onFlush: (durationMs: number, bytes: number) => void;
+  /** Nothing more becomes durable: the process must end. */
+  readonly onFatal: (error: Error) => void;
+  /** Simulator only: broken variants. */
+  readonly faults?: {
+    readonly commitOldTerm?: boolean;
+    readonly ackBeforeFsync?: boolean;
+    readonly voteNotPersisted?: boolean;
+  };
+}
+
+const SWEEP_MS = 100;
+const ANNOUNCE_MS = 1_000;
+const REGISTER_RETRY_MS = 200;
+const FOUNDING_LOOK_MS = 10;
+const CALL_MS = 5_000;
+const LEAVE_MS = 4_000;
+
+export class Broker {
+  readonly settings: BrokerSettings;
+  readonly ports: BrokerPorts;
+  readonly storage: Storage;
+  readonly hub: PeerHub;
+  readonly host: ReplicaHost;
+  readonly leaders = new LeaderTable();
+  readonly partitions: PartitionSet;
+  readonly router: Router;
+  readonly access: ControllerAccess;
+  readonly forwarding: Forwarding;
+  readonly inFlight: ByteBudget;
+  readonly clusterClock: ClusterClock;
+  private readonly membership: Membership;
+  private readonly leadership: Leadership;
+  private readonly duties: ControllerDuties;
+  /** The port that peers reach this broker at. */
+  peerPort = 0;
+  private controllerHere: Controller | null = null;
+  private member: Member | null = null;
+  private registered = false;
+  private stopping = false;
+  private readonly stopped = new AbortController();
+  private preferredLeaders = new Map<number, number>();
+  private wantedCount = 0;
+  private fatal: string | null = null;
+
+  private constructor(settings: BrokerSettings, ports: BrokerPorts, storage: Storage) {
+    this.settings = settings;
+    this.ports = ports;
+    this.storage = storage;
+    const { clock, random, logger } = ports;
+    this.inFlight = new ByteBudget(settings.inFlightBytesMax);
+    this.clusterClock = new ClusterClock(clock);
+    this.hub = createPeerHub({
+      link: ports.link,
+      hello: () => this.hello(),
+      clock,
+      random,
+      logger,
+      encodeError,
+      onMessage: (from, _lane, kind, payload) => this.receive(from, kind, payload),
+      onLinkUp: (peer) => this.linkUp(peer),
+      onLinkDown: (broker, reason) => this.linkDown(broker, reason),
+      queueBytesMax: settings.peerQueueBytesMax,
+    });
+    const brokerOf = (groupId: number, replicaId: number): BrokerId | null => this.brokerOf(groupId, replicaId);
+    this.host = new ReplicaHost({
+      clock,
+      random,
+      logger,
+      links: this.hub,
+      brokerOf,
+      heartbeatMs: settings.heartbeatMs,
+      electionTimeoutMs: settings.electionTimeoutMs,
+      appendBytesMax: settings.appendBytesMax,
+      uncommittedBytesMax: settings.uncommittedBytesPerGroupMax,
+      appendClockMs: () => this.clusterClock.appendMs(),
+      ...(ports.faults === undefined ? {} : { raftFaults: ports.faults }),
+    });
+    this.partitions = new PartitionSet({
+      storage,
+      host: this.host,
+      clock,
+      logger,
+      codec: ports.codec,
+      inFlight: this.inFlight,
+      uncommittedBytesMax: settings.uncommittedBytesPerGroupMax,
+      meter: ports.meter,
+      brokerOf,
+      onRole: (partition, role) => {
+        if (role.kind === "leader" && role.ready)
+          this.announce([{ groupId: partition.log.spec.groupId, term: role.term }]);
+      },
+    });
+    this.access = new ControllerAccess({
+      brokerId: settings.brokerId,
+      controller: () => this.controllerHere,
+      hub: this.hub,
+      clock,
+      leaders: this.leaders,
+      brokerOf: (replicaId) => this.brokerOf(CONTROLLER_GROUP, replicaId),
+    });
+    this.router = new Router({
+      brokerId: settings.brokerId,
+      clock,
+      state: () => this.state(),
+      refreshState: (context) => this.access.refresh(context),
+      partitions: this.partitions,
+      leaders: this.leaders,
+    });
+    this.forwarding = new Forwarding(this.hub);
+    this.membership = new Membership({
+      brokerId: settings.brokerId,
+      seeds: settings.seeds,
+      peerAddress: settings.peerAddress,
+      expectedClusterId: settings.expectedClusterId,
+      storage,
+      hub: this.hub,
+      clock,
+      random,
+      logger,
+    });
+    this.leadership = new Leadership({
+      clock,
+      replicas: () => this.host.all(),
+      brokerOf,
+      isConnected: (broker) => this.hub.isConnected(broker),
+      preferred: (groupId) => this.preferredReplica(groupId),
+    });
+    this.duties = new ControllerDuties({
+      clock,
+      logger,
+      controller: () => this.controllerHere,
+      foundingVoters: () => this.membership.foundingVoters(),
+      clusterId: () => this.member?.clusterId ?? null,
+    });
+    this.hub.handleCall(PeerMethod.status, async (_from, payload) => encodeStatus(this.status(parseGroupIds(payload))));
+    this.hub.handleCall(PeerMethod.transfer, async (_from, payload) => {
+      const [groupId, to] = parseGroupIds(payload);
+      const replica = groupId === undefined ? null : this.host.get(groupId);
+      if (replica === null || to === undefined || !replica.isReadyLeader()) throw notController();
+      replica.transferLeader(to);
+      return new Uint8Array(0);
+    });
+    this.hub.handleCall(PeerMethod.join, async (_from, payload) =>
+      Buffer.from(JSON.stringify(await this.answerJoin(payload))),
+    );
+  }
+
+  /** Recovers the data directory and starts listening to peers. `ready` tells when the broker serves. */
+  static async start(settings: BrokerSettings, ports: BrokerPorts): Promise<Broker> {
+    const { clock, random, logger, disk, walThread, codec } = ports;
+    const storage = await openStorage(settings.dataDir, disk, walThread, codec, {
+      clock,
+      random,
+      logger,
+      onFatal: ports.onFatal,
+      onFlush: ports.onFlush,
+      walFileBytes: settings.walFileBytes,
+      tailCacheBytesMax: settings.tailCacheBytesMax,
+      undrainedBytesMax: settings.undrainedBytesMax,
+      diskReserveBytes: settings.diskReserveBytes,
+      checkpointIntervalBytes: settings.checkpointIntervalBytes,
+      producerExpiryMs: settings.producerExpiryMs,
+      ...(ports.faults === undefined ? {} : { faults: ports.faults }),
+    });
+    try {
+      checkIdentity(storage, settings.brokerId);
+      const broker = new Broker(settings, ports, storage);
+      broker.peerPort = (await broker.hub.listen(settings.listenHost, settings.peerPort)).port;
+      return broker;
+    } catch (error) {
+      await storage.close();
+      throw error;
+    }
+  }
+
+  /** Belongs to a cluster, knows its metadata, and is registered. Runs until then, or until `stop`. */
+  async becomeReady(addresses: PublicAddresses): Promise<void> {
+    const { signal } = this.stopped;
+    for (const seed of this.settings.seeds) if (seed !== this.settings.peerAddress) this.hub.connect(seed);
+    this.member = await this.membership.resolve(signal);
+    await this.runController(this.member);
+    this.host.start();
+    this.every(SWEEP_MS, () => this.sweep());
+    this.every(ANNOUNCE_MS, () => this.everySecond());
+    this.every(this.settings.retentionCheckMs, () => this.retain());
+    await this.register(addresses, signal);
+    this.registered = true;
+  }
+
+  /** What readiness is judged by. */
+  facts(): BrokerFacts {
+    const replicas = [...this.partitions.all()];
+    return {
+      brokerId: this.settings.brokerId,
+      clusterId: this.member?.clusterId ?? null,
+      membershipWaitsFor: this.member === null ? this.membership.waitingFor() : null,
+      recovering: false,
+      registered: this.registered,
+      controller: this.access.leader(),
+      replicaCount: replicas.length,
+      replicasMissing: Math.max(0, this.wantedCount - replicas.length),
+      replicasLeaderless: replicas.filter((partition) => this.leaderOf(partition) === null).length,
+      replicasQuarantined: replicas
+        .filter(({ log }) => log.quarantine !== null)
+        .map(({ name }) => `${name.topic}/${name.partition}`),
+      pressure: this.storage.pressure(),
+      shuttingDown: this.stopping,
+      fatal: this.fatal,
+    };
+  }
+
+  private leaderOf(partition: Partition): BrokerId | null {
+    return partition.leader() ?? this.leaders.get(partition.log.spec.groupId)?.broker ?? null;
+  }
+
+  state(): ControllerState {
+    const controller = this.controllerHere;
+    if (controller === null) {
+      throw new VarveError("NOT_ENOUGH_REPLICAS", {
+        message: "this broker does not belong to a cluster yet; nothing was done; retry, or look at its /readyz",
+        retryAfterMs: 500,
+      });
+    }
+    return controller.state;
+  }
+
+  get controller(): Controller | null {
+    return this.controllerHere;
+  }
+
+  /** The first failed write or fsync: nothing more becomes durable. */
+  noteFatal(error: Error): void {
+    this.fatal ??= error.message;
+  }
+
+  get isStopping(): boolean {
+    return this.stopping;
+  }
+
+  /** Status of groups from whoever leads them; brokers that do not answer are missing. Empty list = all groups. */
+  async gatherStatus(groupIds: readonly number[], timeoutMs: number): Promise<BrokerStatus[]> {
+    const payload = Buffer.from(JSON.stringify(groupIds));
+    const others = this.hub
+      .connected()
+      .map(({ brokerId }) =>
+        peerCall(this.hub, brokerId, PeerMethod.status, payload, { timeoutMs }).then(decodeStatus, () => null),
+      );
+    const answers = await Promise.all(others);
+    return [this.status(groupIds), ...answers.filter((answer) => answer !== null)];
+  }
+
+  /** Asks a group's leader to hand over to another replica; whether and when it does shows in `leaders`. @throws VarveError NOT_LEADER. */
+  async askTransfer(groupId: number, to: number): Promise<void> {
+    const here = this.host.get(groupId);
+    if (here?.isReadyLeader()) {
+      here.transferLeader(to);
+      return;
+    }
+    const leader = this.leaders.get(groupId)?.broker ?? null;
+    if (leader === null || leader === this.settings.brokerId) throw notController(leader);
+    await peerCall(this.hub, leader, PeerMethod.transfer, Buffer.from(JSON.stringify([groupId, to])), {
+      timeoutMs: CALL_MS,
+    });
+  }
+
+  /** Moves leaderships away; resolves when none is left or the time is over. New produce finds the new leaders. */
+  async leave(): Promise<void> {
+    this.stopping = true;
+    const untilMs = this.ports.clock.monotonicMs() + LEAVE_MS;
+    while (this.leadership.leave() > 0 && this.ports.clock.monotonicMs() < untilMs) await delay(this.ports.clock, 20);
+  }
+
+  /** Stops everything and makes the data directory clean. `leave` first, unless it must be quick. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.stopped.abort(new VarveError("SHUTTING_DOWN", { message: "the broker is stopping" }));
+    this.partitions.close();
+    this.host.stop();
+    await this.hub.close();
+    await this.storage.close();
+  }
+
+  /** Ends at once, as a killed process would: nothing is flushed, handed over or said to anybody. */
+  async kill(): Promise<void> {
+    this.stopping = true;
+    this.stopped.abort(new VarveError("SHUTTING_DOWN", { message: "the broker was killed" }));
+    this.host.stop();
+    this.partitions.close();
+    this.hub.destroy();
+    await this.storage.abandon();
+  }
+
+  private hello(): PeerHello {
+    const { identity } = this.storage;
+    return {
+      brokerId: this.settings.brokerId,
+      clusterId: identity.clusterId,
+      directoryId: identity.directoryId,
+      bootId: identity.bootIds[identity.bootIds.length - 1] ?? "",
+      protocolMin: 1,
+      protocolMax: 1,
+    };
+  }
+
+  private receive(from: BrokerId, kind: number, payload: Uint8Array): void {
+    if (kind === PeerKind.raft) {
+      try {
+        this.host.receive(payload);
+      } catch (error) {
+        this.ports.logger.warn({ err: error, from }, "a malformed Raft message was dropped");
+      }
+    } else if (kind === PeerKind.leaders) {
+      const { wallMs, entries } = decodeLeaders(payload);
+      this.clusterClock.heard(from, wallMs);
+      for (const { groupId, term } of entries) this.leaders.note(groupId, from, term);
+    }
+  }
+
+  private linkUp(peer: PeerHello): void {
+    this.ports.logger.info({ peer: peer.brokerId }, "link to a broker is up");
+    this.announceAll(peer.brokerId);
+  }
+
+  private linkDown(broker: BrokerId, reason: LinkDownReason): void {
+    this.ports.logger.warn({ peer: broker, reason }, "link to a broker is down");
+    if (reason === "refused") this.leaders.dropBroker(broker);
+    this.host.peerDown(broker, reason);
+  }
+
+  private brokerOf(groupId: number, replicaId: number): BrokerId | null {
+    const known = this.controllerHere?.state.brokerOf(groupId, replicaId) ?? null;
+    if (known !== null || groupId !== CONTROLLER_GROUP) return known;
+    return this.membership.foundingVoters().find((voter) => voter.replicaId === replicaId)?.brokerId ?? null;
+  }
+
+  private async runController(member: Member): Promise<void> {
+    const config = effectiveTopicConfig({ retentionMs: -1 });
+    const existing = this.storage.group(CONTROLLER_GROUP);
+    const spec = {
+      groupId: CONTROLLER_GROUP,
+      replicaId: member.replicaId,
+      topicId: CONTROLLER_TOPIC_ID,
+      partition: 0,
+      kind: "state" as const,
+      initial: initialReplicas(member.voters),
+    };
+    const log = existing ?? (await this.storage.createGroup(spec, config));
+    if (log.quarantine !== null) {
+      throw new VarveError("DATA_DIR_UNUSABLE", {
+        message: `the controller's log in this data directory is damaged: ${log.quarantine}; nothing was changed; the other brokers go on`,
+      });
+    }
+    const controller = new Controller(log, this.ports.clock, {
+      changed: (state) => this.metadataChanged(state),
+      roleChanged: (role) => {
+        if (role.kind !== "leader" || !role.ready) return;
+        this.announce([{ groupId: CONTROLLER_GROUP, term: role.term }]);
+        this.ports.clock.defer(() => this.duties.step());
+      },
+    });
+    this.controllerHere = controller;
+    const replica = this.host.add(log, controller);
+    controller.attach(replica);
+    if (existing === null && member.voters[0]?.replicaId === member.replicaId) replica.campaign();
+    this.metadataChanged(controller.state);
+  }
+
+  private metadataChanged(state: ControllerState): void {
+    for (const { brokerId, peerAddress } of state.brokers()) {
+      if (brokerId !== this.settings.brokerId) this.hub.connect(peerAddress);
+    }
+    this.preferredLeaders = state.preferredLeaders();
+    const { directoryId } = this.storage.identity;
+    const wanted = state.replicasOf(this.settings.brokerId).filter((replica) => replica.directoryId === directoryId);
+    this.wantedCount = wanted.length;
+    const isGone = (groupId: number): boolean =>
+      groupId !== CONTROLLER_GROUP && state.wasMinted(groupId) && state.partitionOf(groupId) === null;
+    this.partitions.reconcile(wanted.map(wantedReplica), isGone).catch(() => {});
+  }
+
+  private preferredReplica(groupId: number): number | null {
+    const broker = this.preferredLeaders.get(groupId);
+    if (broker === undefined) return null;
+    const found = this.controllerHere?.state
+      .partitionOf(groupId)
+      ?.partition.replicas.find((replica) => replica.brokerId === broker);
+    return found?.replicaId ?? null;
+  }
+
+  private async register({ grpcAddress, opsAddress }: PublicAddresses, signal: AbortSignal): Promise<void> {
+    const { bootIds, directoryId, formatVersion } = this.storage.identity;
+    const { brokerId, peerAddress, rack, host, version } = this.settings;
+    const bootId = bootIds[bootIds.length - 1] ?? "";
+    // The founding command comes first in the controller's log.
+    while (this.state().clusterId === null) await delay(this.ports.clock, FOUNDING_LOOK_MS, signal);
+    for (;;) {
+      try {
+        const result = await this.access.execute(
+          {
+            kind: "registerBroker",
+            brokerId,
+            directoryId,
+            bootId,
+            priorBootIds: bootIds.slice(0, -1),
+            grpcAddress,
+            peerAddress,
+            opsAddress,
+            rack,
+            host,
+            version,
+            formatVersion,
+          },
+          { deadlineAtMs: this.ports.clock.monotonicMs() + CALL_MS, signal },
+        );
+        if (!result.ok && result.code !== "NOT_ENOUGH_REPLICAS") throw refusalError(result);
+        expectValue(result, "member");
+        return;
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        if (!isVarveError(error) || !(error.retryable || error.code === "COMMIT_UNKNOWN" || error.code === "TIMEOUT"))
+          throw error;
+      }
+      await delay(this.ports.clock, REGISTER_RETRY_MS, signal);
+    }
+  }
+
+  /** A broker that belongs to no cluster asks to join this one; any member answers. */
+  private async answerJoin(payload: Uint8Array): Promise<JoinAnswer> {
+    const request = JSON.parse(Buffer.from(payload).toString("utf8")) as JoinRequest;
+    const bootId = request.bootIds[request.bootIds.length - 1] ?? "";
+    const result = await this.access.execute(
+      {
+        kind: "joinBroker",
+        brokerId: request.brokerId,
+        directoryId: request.directoryId,
+        bootId,
+        priorBootIds: request.bootIds.slice(0, -1),
+        peerAddress: request.peerAddress,
+      },
+      { deadlineAtMs: this.ports.clock.monotonicMs() + CALL_MS },
+    );
+    const voters = this.membership.foundingVoters();
+    if (!result.ok) return { replicaId: 0, voters, refused: result.message };
+    this.hub.connect(request.peerAddress);
+    return { replicaId: expectValue(result, "member").replicaId, voters };
+  }
+
+  private status(groupIds: readonly number[]): BrokerStatus {
+    const groups: GroupStatus[] = [];
+    const wanted = groupIds.length === 0 ? null : new Set(groupIds);
+    for (const replica of this.host.all()) {
+      if (wanted !== null && !wanted.has(replica.groupId)) continue;
+      const status = groupStatus(replica, this.settings.brokerId);
+      if (status !== null) groups.push(status);
+    }
+    const { ready, reasons } = readinessOf(this.facts());
+    return { brokerId: this.settings.brokerId, ready, reasons, groups };
+  }
+
+  private announce(entries: readonly { readonly groupId: number; readonly term: number }[]): void {
+    for (const { groupId, term } of entries) this.leaders.note(groupId, this.settings.brokerId, term);
+    const message = encodeLeaders(this.ports.clock.wallMs(), entries);
+    for (const { brokerId } of this.hub.connected()) this.hub.send(brokerId, "control", PeerKind.leaders, [message]);
+  }
+
+  private led(): { groupId: number; term: number }[] {
+    const led: { groupId: number; term: number }[] = [];
+    for (const replica of this.host.all()) {
+      if (replica.isReadyLeader()) led.push({ groupId: replica.groupId, term: replica.node.term });
+    }
+    return led;
+  }
+
+  private announceAll(to: BrokerId): void {
+    this.hub.send(to, "control", PeerKind.leaders, [encodeLeaders(this.ports.clock.wallMs(), this.led())]);
+  }
+
+  private everySecond(): void {
+    this.announce(this.led());
+    if (!this.stopping && this.registered) this.leadership.balance();
+    this.duties.step();
+  }
+
+  private sweep(): void {
+    const nowMs = this.ports.clock.monotonicMs();
+    for (const partition of this.partitions.all()) partition.sweep(nowMs);
+  }
+
+  private retain(): void {
+    const nowMs = this.clusterClock.nowMs();
+    for (const partition of this.partitions.all()) partition.retain(nowMs);
+  }
+
+  private every(periodMs: number, work: () => void): void {
+    this.ports.clock.setTimer(periodMs, () => {
+      if (this.stopped.signal.aborted) return;
+      try {
+        work();
+      } catch (error) {
+        this.ports.logger.error({ err: toVarveError(error) }, "a periodic duty failed; it is tried again");
+      }
+      this.every(periodMs, work);
+    });
+  }
+}
+
+/** Group 0 belongs to no topic. */
+const CONTROLLER_TOPIC_ID = "00000000-0000-0000-0000-000000000000";
+
+function wantedReplica(assignment: ReplicaAssignment): WantedReplica {
+  const config = effectiveTopicConfig(assignment.owner.config);
+  return {
+    groupId: assignment.groupId,
+    replicaId: assignment.replicaId,
+    topicId: assignment.topicId,
+    topic: assignment.topic,
+    partition: assignment.partition,
+    voters: assignment.initialVoters,
+    config,
+    batchBytesMax: config.batchBytesMax,
+    preferred: assignment.preferred,
+  };
+}
+
+function checkIdentity(storage: Storage, brokerId: BrokerId): void {
+  const known = storage.identity.brokerId;
+  if (known === null || known === brokerId) return;
+  throw new VarveError("DATA_DIR_UNUSABLE", {
+    message: `this data directory belongs to broker ${known}, but the configuration says ${brokerId}; nothing was changed; correct one of them`,
+    details: { brokerId, directoryBrokerId: known },
+  });
+}
+
+function parseGroupIds(payload: Uint8Array): number[] {
+  const raw: unknown = JSON.parse(Buffer.from(payload).toString("utf8"));
+  return Array.isArray(raw) ? raw.filter((id): id is number => Number.isSafeInteger(id)) : [];
+}

@@ -1,0 +1,154 @@
+/**
+ * access.ts: lets any broker run a command or a linearizable read on the controller, wherever its leader is.
+ *
+ * Invariant A1: after `execute` or `refresh` succeeded, the local state is at least as new as what the leader had then.
+ */
+import { type BrokerId, type Clock, CONTROLLER_GROUP, delay, isVarveError, VarveError } from "@varve/base";
+import { type CommandResult, type ControllerCommand, decodeCommand, encodeCommand } from "@varve/cluster";
+import type { PeerHub } from "@varve/peer";
+import { PeerMethod } from "../peer-kinds.js";
+import { peerCall } from "../routing/forwarding.js";
+import type { LeaderTable } from "../routing/leader-table.js";
+import { type Controller, notController } from "./controller.js";
+
+/** Limits of one call. */
+export interface Patience {
+  readonly deadlineAtMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ControllerAccessOptions {
+  readonly brokerId: BrokerId;
+  readonly controller: () => Controller | null;
+  readonly hub: PeerHub;
+  readonly clock: Clock;
+  readonly leaders: LeaderTable;
+  readonly brokerOf: (replicaId: number) => BrokerId | null;
+}
+
+interface CommandAnswer {
+  readonly result: CommandResult;
+  readonly version: number;
+}
+
+const RETRY_MS = 50;
+/** One attempt against one broker; the call as a whole has its caller's deadline. */
+const ATTEMPT_MS = 5_000;
+
+export class ControllerAccess {
+  private readonly options: ControllerAccessOptions;
+
+  constructor(options: ControllerAccessOptions) {
+    this.options = options;
+    options.hub.handleCall(PeerMethod.command, async (_from, payload) =>
+      encodeJson(await this.executeHere(decodeCommand(payload))),
+    );
+    options.hub.handleCall(PeerMethod.controllerRead, async () => encodeJson(await this.versionHere()));
+  }
+
+  /**
+   * Runs a command and waits until its result is visible here.
+   * @throws VarveError COMMIT_UNKNOWN (it may take effect), NOT_ENOUGH_REPLICAS (no leader in time; nothing was changed).
+   */
+  async execute(command: ControllerCommand, patience: Patience): Promise<CommandResult> {
+    const answer = await this.onLeader<CommandAnswer>(
+      patience,
+      () => this.executeHere(command),
+      (to, timeoutMs) => this.remote(to, PeerMethod.command, encodeCommand(command), timeoutMs, patience),
+    );
+    const leftMs = patience.deadlineAtMs - this.options.clock.monotonicMs();
+    await this.options.controller()?.waitVersion(answer.version, Math.max(0, leftMs));
+    return answer.result;
+  }
+
+  /** Brings the local state up to what was committed when the call began; false when that was not possible in time. */
+  async refresh(patience: Patience): Promise<boolean> {
+    try {
+      const version = await this.onLeader<number>(
+        patience,
+        () => this.versionHere(),
+        (to, timeoutMs) => this.remote(to, PeerMethod.controllerRead, new Uint8Array(0), timeoutMs, patience),
+      );
+      const leftMs = patience.deadlineAtMs - this.options.clock.monotonicMs();
+      return (await this.options.controller()?.waitVersion(version, Math.max(0, leftMs))) ?? false;
+    } catch (error) {
+      if (isVarveError(error)) return false;
+      throw error;
+    }
+  }
+
+  /** The broker that leads the controller, as far as is known here. */
+  leader(): BrokerId | null {
+    const controller = this.options.controller();
+    const near = controller === null ? 0 : controller.leaderReplica();
+    const broker = near === 0 ? null : this.options.brokerOf(near);
+    return broker ?? this.options.leaders.get(CONTROLLER_GROUP)?.broker ?? null;
+  }
+
+  private async executeHere(command: ControllerCommand): Promise<CommandAnswer> {
+    const controller = this.options.controller();
+    if (controller === null) throw notController(this.leader());
+    const result = await controller.execute(command);
+    return { result, version: controller.state.metadataVersion };
+  }
+
+  private async versionHere(): Promise<number> {
+    const controller = this.options.controller();
+    const index = await controller?.raft?.readIndex();
+    if (controller === null || index === null || index === undefined) throw notController(this.leader());
+    return controller.state.metadataVersion;
+  }
+
+  private async onLeader<T>(
+    patience: Patience,
+    here: () => Promise<T>,
+    there: (to: BrokerId, timeoutMs: number) => Promise<T>,
+  ): Promise<T> {
+    const { clock, brokerId } = this.options;
+    for (;;) {
+      const leader = this.leader();
+      const leftMs = patience.deadlineAtMs - clock.monotonicMs();
+      try {
+        if (leader === brokerId) return await here();
+        if (leader !== null) return await there(leader, Math.min(ATTEMPT_MS, Math.max(1, leftMs)));
+      } catch (error) {
+        if (!wroteNothing(error)) throw error;
+      }
+      if (leftMs <= RETRY_MS || patience.signal?.aborted) throw noController();
+      await delay(clock, RETRY_MS, patience.signal).catch(() => {});
+    }
+  }
+
+  private async remote<T>(
+    to: BrokerId,
+    method: number,
+    payload: Uint8Array,
+    timeoutMs: number,
+    patience: Patience,
+  ): Promise<T> {
+    const { signal } = patience;
+    const answer = await peerCall(this.options.hub, to, method, payload, {
+      timeoutMs,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return JSON.parse(Buffer.from(answer).toString("utf8")) as T;
+  }
+}
+
+function encodeJson(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
+}
+
+function wroteNothing(error: unknown): boolean {
+  return (
+    isVarveError(error) && (error.code === "NOT_LEADER" || (error.code === "UNREACHABLE" && error.effect !== "UNKNOWN"))
+  );
+}
+
+function noController(): VarveError {
+  return new VarveError("NOT_ENOUGH_REPLICAS", {
+    message:
+      "the controller has no leader that can be reached: a majority of its voters is down; nothing was changed; retry",
+    retryAfterMs: 500,
+  });
+}

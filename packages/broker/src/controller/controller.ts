@@ -1,0 +1,199 @@
+/**
+ * controller.ts: the controller's state machine on its replica, and the way commands get into its log.
+ *
+ * Every broker holds a replica of group 0 (voter or learner), so all metadata is local everywhere; only its leader appends.
+ * Invariants:
+ *   C1  state is a function of the committed commands, in order; nothing else changes it
+ *   C2  a command is answered after it is applied, with the result that every replica computes
+ */
+import { type BrokerId, type Clock, CONTROLLER_GROUP, type RaftIndex, type Term, VarveError } from "@varve/base";
+import {
+  type CommandResult,
+  type ControllerCommand,
+  ControllerState,
+  decodeCommand,
+  encodeCommand,
+} from "@varve/cluster";
+import { type CheckpointSection, type Frame, FrameKind, type GroupLog, type LogSnapshot } from "@varve/storage";
+import { EntryType } from "raft-ts";
+import type { Replica, Role, StateMachine } from "../replica/replica.js";
+
+/** Tag of the controller's section in checkpoints of group 0. */
+export const CONTROLLER_SECTION = 16;
+
+/** What follows from a committed command on this broker. */
+export interface ControllerListener {
+  /** `state` has changed; called once per turn of applied commands. */
+  changed(state: ControllerState): void;
+  roleChanged(role: Role): void;
+}
+
+interface PendingCommand {
+  readonly term: Term;
+  readonly resolve: (result: CommandResult) => void;
+  readonly reject: (error: VarveError) => void;
+}
+
+interface VersionWaiter {
+  readonly version: number;
+  readonly wake: () => void;
+}
+
+/** Commands appended and not yet applied that one leader keeps at most. */
+const PENDING_MAX = 1_000;
+
+export class Controller implements StateMachine {
+  private current: ControllerState;
+  private readonly clock: Clock;
+  private readonly listener: ControllerListener;
+  private replica: Replica | null = null;
+  private readonly pending = new Map<RaftIndex, PendingCommand>();
+  private versionWaiters: VersionWaiter[] = [];
+
+  constructor(log: GroupLog, clock: Clock, listener: ControllerListener) {
+    this.clock = clock;
+    this.listener = listener;
+    this.current = restore(log.recoveredSections);
+    for (const frame of log.recoveredFrames) this.applyFrame(frame);
+    log.setSectionSource(() => [{ tag: CONTROLLER_SECTION, bytes: this.current.snapshot() }]);
+  }
+
+  attach(replica: Replica): void {
+    this.replica = replica;
+  }
+
+  get state(): ControllerState {
+    return this.current;
+  }
+
+  /** The replica of group 0 here; null before it runs. */
+  get raft(): Replica | null {
+    return this.replica;
+  }
+
+  isServing(): boolean {
+    return this.replica?.isReadyLeader() ?? false;
+  }
+
+  /** The replica id of the leader of group 0, 0 = none known. */
+  leaderReplica(): number {
+    return this.replica?.node.leader ?? 0;
+  }
+
+  /**
+   * Appends a command here, on the leader, and answers with its result once it is applied.
+   * @throws VarveError NOT_LEADER (nothing was appended, or another leader replaced it), COMMIT_UNKNOWN.
+   */
+  execute(command: ControllerCommand): Promise<CommandResult> {
+    const replica = this.replica;
+    if (replica === null || !replica.isReadyLeader()) return Promise.reject(notController());
+    if (this.pending.size >= PENDING_MAX) return Promise.reject(tooManyCommands());
+    try {
+      const place = replica.propose({
+        type: EntryType.normal,
+        kind: FrameKind.state,
+        data: encodeCommand(command),
+        offsetSpan: 0,
+        recordCount: 0,
+        stamp: null,
+      });
+      return new Promise((resolve, reject) => {
+        this.pending.set(place.index, { term: place.term, resolve, reject });
+      });
+    } catch (error) {
+      if (error instanceof Error && error.name === "ProposalDropped") return Promise.reject(notController());
+      return Promise.reject(error);
+    }
+  }
+
+  /** Resolves when at least this version is applied here; false when it was not within `waitMs`. */
+  waitVersion(version: number, waitMs: number): Promise<boolean> {
+    if (this.current.metadataVersion >= version) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = this.clock.setTimer(waitMs, () => {
+        this.versionWaiters = this.versionWaiters.filter((other) => other !== waiter);
+        resolve(false);
+      });
+      const waiter: VersionWaiter = {
+        version,
+        wake: () => {
+          timer.cancel();
+          resolve(true);
+        },
+      };
+      this.versionWaiters.push(waiter);
+    });
+  }
+
+  apply(frames: readonly Frame[]): void {
+    for (const frame of frames) {
+      const result = this.applyFrame(frame);
+      const pending = this.pending.get(frame.index);
+      if (pending === undefined) continue;
+      this.pending.delete(frame.index);
+      if (pending.term === frame.term && result !== null) pending.resolve(result);
+      else pending.reject(notController());
+    }
+  }
+
+  applied(frames: readonly Frame[]): void {
+    if (!frames.some((frame) => frame.kind === FrameKind.state)) return;
+    this.wakeVersions();
+    this.listener.changed(this.current);
+  }
+
+  durable(): void {}
+
+  reset(snapshot: LogSnapshot): void {
+    this.current = restore(snapshot.sections);
+    this.wakeVersions();
+    this.listener.changed(this.current);
+  }
+
+  roleChanged(role: Role): void {
+    if (role.kind === "follower") {
+      for (const pending of this.pending.values()) pending.reject(commandUnknown());
+      this.pending.clear();
+    }
+    this.listener.roleChanged(role);
+  }
+
+  private applyFrame(frame: Frame): CommandResult | null {
+    if (frame.kind !== FrameKind.state) return null;
+    return this.current.apply(decodeCommand(frame.data), { index: frame.index, appendTimeMs: frame.appendTimeMs });
+  }
+
+  private wakeVersions(): void {
+    const version = this.current.metadataVersion;
+    const ready = this.versionWaiters.filter((waiter) => waiter.version <= version);
+    if (ready.length === 0) return;
+    this.versionWaiters = this.versionWaiters.filter((waiter) => waiter.version > version);
+    for (const waiter of ready) waiter.wake();
+  }
+}
+
+function restore(sections: readonly CheckpointSection[]): ControllerState {
+  const section = sections.find(({ tag }) => tag === CONTROLLER_SECTION);
+  return section === undefined ? ControllerState.empty() : ControllerState.restore(section.bytes);
+}
+
+export function notController(leader: BrokerId | null = null): VarveError {
+  return new VarveError("NOT_LEADER", {
+    message: "this broker does not lead the controller; nothing was changed; ask its leader",
+    details: { groupId: CONTROLLER_GROUP, leader },
+  });
+}
+
+function tooManyCommands(): VarveError {
+  return new VarveError("BROKER_OVERLOADED", {
+    message: `the controller has ${PENDING_MAX} commands under way; nothing was changed; retry`,
+    retryAfterMs: 200,
+  });
+}
+
+function commandUnknown(): VarveError {
+  return new VarveError("COMMIT_UNKNOWN", {
+    message:
+      "the controller changed its leader before the command was committed; it may or may not take effect; look before you repeat it",
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * status.ts: what brokers tell each other about the groups they lead, for descriptions and health.
+ */
+import type { BrokerId, GroupId, Offset, ReplicaId, Term } from "@varve/base";
+import type { Replica } from "../replica/replica.js";
+
+/** A group as its leader sees it. */
+export interface GroupStatus {
+  readonly groupId: GroupId;
+  readonly leader: BrokerId;
+  readonly epoch: Term;
+  readonly voters: readonly ReplicaId[];
+  readonly learners: readonly ReplicaId[];
+  /** Replicas that answer and whose log lacks no committed entry, the leader among them. */
+  readonly inSync: readonly ReplicaId[];
+  readonly logStart: Offset;
+  readonly highWatermark: Offset;
+}
+
+/** One broker's answer. */
+export interface BrokerStatus {
+  readonly brokerId: BrokerId;
+  readonly ready: boolean;
+  /** Why it is not ready; empty when it is. */
+  readonly reasons: readonly string[];
+  readonly groups: readonly GroupStatus[];
+}
+
+/** Status of a group that this broker leads and serves; null otherwise. */
+export function groupStatus(replica: Replica, brokerId: BrokerId): GroupStatus | null {
+  if (!replica.isReadyLeader()) return null;
+  const { voters, learners } = replica.log.replicas;
+  const { logStartOffset, highWatermark } = replica.log.pointers();
+  const commit = replica.node.commit;
+  const inSync = [...voters, ...learners].filter((id) => {
+    if (id === replica.id) return true;
+    const progress = replica.node.progress(id);
+    return progress !== null && progress.recentActive && progress.state === "replicate" && progress.match >= commit;
+  });
+  return {
+    groupId: replica.groupId,
+    leader: brokerId,
+    epoch: replica.node.term,
+    voters: [...voters],
+    learners: [...learners],
+    inSync,
+    logStart: logStartOffset,
+    highWatermark,
+  };
+}
+
+export function encodeStatus(status: BrokerStatus): Uint8Array {
+  return Buffer.from(JSON.stringify(status));
+}
+
+export function decodeStatus(bytes: Uint8Array): BrokerStatus {
+  return JSON.parse(Buffer.from(bytes).toString("utf8")) as BrokerStatus;
+}

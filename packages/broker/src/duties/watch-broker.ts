@@ -1,0 +1,45 @@
+/**
+ * watch-broker.ts: lets the metrics read what a broker knows, at each scrape.
+ */
+import type { Broker } from "../broker.js";
+import type { BrokerConfig } from "../config/index.js";
+import type { BrokerMetrics } from "../ops/index.js";
+import type { Partition } from "../partition/partition.js";
+import { groupStatus } from "./status.js";
+
+export function watchBroker(metrics: BrokerMetrics, broker: Broker, config: BrokerConfig): void {
+  const { storage, partitions, settings } = broker;
+  const count = (wanted: (partition: Partition) => boolean): number => {
+    let found = 0;
+    for (const partition of partitions.all()) if (wanted(partition)) found++;
+    return found;
+  };
+  metrics.watchGauge("replicas", () => count(() => true));
+  metrics.watchGauge("partitionsLed", () => count((partition) => partition.servingEpoch() !== null));
+  metrics.watchGauge("partitionsUnderReplicated", () => count((partition) => isUnderReplicated(broker, partition)));
+  metrics.watchGauge("partitionsLeaderless", () => broker.facts().replicasLeaderless);
+  metrics.watchGauge("replicasQuarantined", () => count((partition) => partition.log.quarantine !== null));
+  metrics.watchGauge("controllerLeader", () => (broker.controller?.isServing() ? 1 : 0));
+  metrics.watchGauge("metadataVersion", () => broker.controller?.state.metadataVersion ?? 0);
+  metrics.watchGauge("walFiles", () => storage.stats().walFiles);
+  metrics.watchGauge("diskFreeBytes", () => storage.stats().diskFreeBytes);
+  metrics.watchGauge("diskReserveBytes", () => settings.diskReserveBytes);
+  metrics.watchCounter("walFlushes", () => storage.stats().flushes);
+  metrics.watchCounter("walFdatasyncs", () => storage.stats().fdatasyncs);
+  metrics.watchCounter("walBytes", () => storage.stats().walBytesWritten);
+  metrics.watchCounter("segmentBytes", () => storage.stats().segmentBytesWritten);
+  metrics.watchMemoryBound("tail_cache", config.limits.tailCacheBytesMax, () => storage.stats().tailBytes);
+  metrics.watchMemoryBound("undrained", config.limits.undrainedBytesMax, () => storage.stats().undrainedBytes);
+  metrics.watchMemoryBound("in_flight", config.limits.inFlightBytesMax, () => broker.inFlight.usedBytes);
+  metrics.watchMemoryBound("uncommitted", config.limits.uncommittedBytesPerGroupMax, () => {
+    let largest = 0;
+    for (const { log } of partitions.all()) largest = Math.max(largest, log.uncommittedBytes());
+    return largest;
+  });
+}
+
+function isUnderReplicated(broker: Broker, partition: Partition): boolean {
+  const replica = broker.host.get(partition.log.spec.groupId);
+  const status = replica === null ? null : groupStatus(replica, broker.settings.brokerId);
+  return status !== null && status.inSync.length < status.voters.length;
+}

@@ -1,0 +1,232 @@
+/**
+ * run-broker.ts: a whole broker in this process: the composition root around broker.ts with real ports and listeners.
+ *
+ * The operators' port opens first, so that /readyz can say what is missing while the rest starts.
+ */
+import { hostname } from "node:os";
+import {
+  type BrokerId,
+  type Clock,
+  type Disk,
+  isVarveError,
+  type Link,
+  type Logger,
+  MIB,
+  SECOND_MS,
+  toVarveError,
+  type WalThread,
+} from "@varve/base";
+import { nodeClock, nodeRandom } from "@varve/base/node";
+import { nodeLink } from "@varve/peer/node";
+import { createServer } from "@varve/rpc/node";
+import { nodeDisk, nodeWalThread } from "@varve/storage/node";
+import { adminService } from "../api/admin-service.js";
+import { LogApi } from "../api/log-api.js";
+import { logService } from "../api/log-service.js";
+import { Broker, type BrokerSettings } from "../broker.js";
+import { advertisedAddresses, type BrokerConfig } from "../config/index.js";
+import { watchBroker } from "../duties/watch-broker.js";
+import { type BrokerFacts, createMetrics, livenessOf, readinessOf } from "../ops/index.js";
+import { VERSION } from "../version.js";
+import { nativeCodec } from "./codec.js";
+import { startOpsServer } from "./ops-server.js";
+import { watchProcess } from "./process-metrics.js";
+
+/** A broker that was started. */
+export interface RunningBroker {
+  readonly id: BrokerId;
+  readonly grpcPort: number;
+  readonly peerPort: number;
+  readonly opsPort: number;
+  /** Resolves when it serves; rejects when it never can, or was stopped before. */
+  readonly ready: Promise<void>;
+  /** Resolves with the error after which it cannot go on: a failed fsync, a lost identity. The process should end. */
+  readonly failed: Promise<Error>;
+  readonly broker: Broker;
+  /** Hands leaderships over, finishes work in flight, flushes, ends; at most `shutdownGraceMs` of the settings. */
+  stop(): Promise<void>;
+  /** Ends at once, as a killed process would. What was not synced is up to the disk. */
+  kill(): Promise<void>;
+}
+
+/** Ports that replace the real ones: a disk in memory, links that can be cut. */
+export interface PortOverrides {
+  readonly logger: Logger;
+  readonly disk?: Disk;
+  readonly walThread?: WalThread;
+  readonly link?: Link;
+  readonly clock?: Clock;
+  /** Watch this process's memory, CPU and event loop; false where several brokers share one. Default true. */
+  readonly watchProcess?: boolean;
+}
+
+const PEER_QUEUE_BYTES_MAX = 64 * MIB;
+const RETENTION_CHECK_MS = SECOND_MS;
+/** Of the shutdown grace, what is kept for flushing after the listeners are closed, milliseconds. */
+const FLUSH_RESERVE_MS = 2 * SECOND_MS;
+
+/**
+ * Starts a broker; resolves when its listeners are bound.
+ * @throws VarveError DATA_DIR_UNUSABLE, ADDRESS_UNUSABLE: nothing is left running.
+ */
+export async function runBroker(config: BrokerConfig, overrides: PortOverrides): Promise<RunningBroker> {
+  const { logger } = overrides;
+  const metrics = createMetrics({ version: VERSION, nodeVersion: process.version });
+  const processWatch = overrides.watchProcess === false ? null : watchProcess(metrics);
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
+  let broker: Broker | null = null;
+  const facts = (): BrokerFacts => broker?.facts() ?? startingFacts(config.brokerId);
+  const undo: (() => Promise<void>)[] = [async () => processWatch?.close()];
+  try {
+    const ops = await startOpsServer({
+      address: config.listen.address,
+      port: config.listen.opsPort,
+      source: {
+        liveness: () => livenessOf(facts()),
+        readiness: () => readinessOf(facts()),
+        metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
+      },
+    });
+    undo.push(() => ops.close());
+    const started = await Broker.start(brokerSettings(config), {
+      clock: overrides.clock ?? nodeClock,
+      random: nodeRandom,
+      logger,
+      disk: overrides.disk ?? nodeDisk,
+      walThread: overrides.walThread ?? nodeWalThread(),
+      codec: nativeCodec,
+      link: overrides.link ?? nodeLink,
+      meter: {
+        produced: (bytes, records) => {
+          metrics.produceBytes.add(bytes);
+          metrics.produceRecords.add(records);
+          metrics.produceBatches.add(1);
+        },
+        fetched: (bytes, records, batches) => {
+          metrics.fetchBytes.add(bytes);
+          metrics.fetchRecords.add(records);
+          metrics.fetchBatches.add(batches);
+        },
+        committed: (latencyMs) => metrics.commitLatency.observeMs(latencyMs),
+        leaderChanged: () => metrics.leaderChanges.add(1),
+      },
+      onFlush: (durationMs) => metrics.fsyncLatency.observeMs(durationMs),
+      onFatal: (error) => {
+        logger.error({ err: error }, "storage failed: nothing more becomes durable, this broker ends");
+        broker?.noteFatal(error);
+        fail(error);
+      },
+    });
+    broker = started;
+    undo.push(() => started.stop());
+    watchBroker(metrics, started, config);
+    const server = createServer({
+      onInternalError: (error, method) => logger.error({ err: error, method }, "a call failed inside the broker"),
+    });
+    const api = new LogApi({
+      clock: started.ports.clock,
+      router: started.router,
+      forwarding: started.forwarding,
+      access: started.access,
+    });
+    server.addLogService(
+      logService({
+        api,
+        router: started.router,
+        clock: started.ports.clock,
+        codec: nativeCodec,
+        failed: (kind, code) => (kind === "produce" ? metrics.produceErrors : metrics.fetchErrors).add(code),
+      }),
+    );
+    server.addAdminService(adminService({ broker: started, random: nodeRandom, topicPolicy: config }));
+    const grpc = await server.start(config.listen.address, config.listen.grpcPort);
+    undo.push(() => server.close(0));
+    const ports = { grpcPort: grpc.port, peerPort: started.peerPort, opsPort: ops.port };
+    const ready = started.becomeReady(advertisedAddresses(config, ports)).then(() => {
+      server.setServing(true);
+      logger.info({ brokerId: config.brokerId, ...ports }, "broker is ready");
+    });
+    ready.catch((error: unknown) => {
+      if (!(isVarveError(error) && error.code === "SHUTTING_DOWN")) fail(toVarveError(error));
+    });
+    let stopping: Promise<void> | null = null;
+    const stop = async (): Promise<void> => {
+      server.setServing(false);
+      await started.leave();
+      await server.close(Math.max(0, config.shutdownGraceMs - FLUSH_RESERVE_MS));
+      await started.stop();
+      await ops.close();
+      processWatch?.close();
+    };
+    return {
+      id: config.brokerId,
+      ...ports,
+      ready,
+      failed,
+      broker: started,
+      stop: () => {
+        stopping ??= stop();
+        return stopping;
+      },
+      kill: async () => {
+        server.destroy();
+        await started.kill();
+        await ops.close();
+        processWatch?.close();
+      },
+    };
+  } catch (error) {
+    for (const step of undo.reverse()) await step().catch(() => {});
+    throw error;
+  }
+}
+
+function startingFacts(brokerId: BrokerId): BrokerFacts {
+  return {
+    brokerId,
+    clusterId: null,
+    membershipWaitsFor: null,
+    recovering: true,
+    registered: false,
+    controller: null,
+    replicaCount: 0,
+    replicasMissing: 0,
+    replicasLeaderless: 0,
+    replicasQuarantined: [],
+    pressure: null,
+    shuttingDown: false,
+    fatal: null,
+  };
+}
+
+function brokerSettings(config: BrokerConfig): BrokerSettings {
+  const { raft, limits, storage } = config;
+  return {
+    brokerId: config.brokerId,
+    dataDir: config.dataDir,
+    listenHost: config.listen.address,
+    peerPort: config.listen.peerPort,
+    peerAddress: advertisedAddresses(config).peerAddress,
+    rack: config.rack,
+    host: config.host ?? hostname(),
+    version: VERSION,
+    seeds: config.cluster.seeds,
+    expectedClusterId: config.cluster.expectedClusterId,
+    heartbeatMs: raft.heartbeatMs,
+    electionTimeoutMs: raft.electionTimeoutMs,
+    appendBytesMax: raft.appendBytesMax,
+    uncommittedBytesPerGroupMax: limits.uncommittedBytesPerGroupMax,
+    inFlightBytesMax: limits.inFlightBytesMax,
+    peerQueueBytesMax: PEER_QUEUE_BYTES_MAX,
+    walFileBytes: storage.walFileBytes,
+    tailCacheBytesMax: limits.tailCacheBytesMax,
+    undrainedBytesMax: limits.undrainedBytesMax,
+    diskReserveBytes: storage.diskReserveBytes,
+    checkpointIntervalBytes: storage.checkpointIntervalBytes,
+    producerExpiryMs: limits.producerExpiryMs,
+    retentionCheckMs: RETENTION_CHECK_MS,
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * partition-set.ts: the partitions that have a replica on this broker, kept as the controller's state says.
+ *
+ * Changes are made one after another, so that creating, reconfiguring and deleting one log never overlap.
+ * Invariants:
+ *   S1  a log is deleted only when the controller's log, applied here, says that its topic or replica is gone
+ *   S2  a quarantined log stays on disk and runs no replica
+ */
+import type { BrokerId, Clock, Codec, GroupId, Logger, PartitionId, TopicId } from "@varve/base";
+import type { LogConfig, Storage } from "@varve/storage";
+import type { ReplicaHost } from "../replica/host.js";
+import type { Role } from "../replica/replica.js";
+import type { ByteBudget } from "./byte-budget.js";
+import { Partition, type PartitionMeter } from "./partition.js";
+
+/** A replica that this broker must run, from the controller's state. */
+export interface WantedReplica {
+  readonly groupId: GroupId;
+  readonly replicaId: number;
+  readonly topicId: TopicId;
+  readonly topic: string;
+  readonly partition: PartitionId;
+  /** Replica ids of the group when it was made, this one among them. */
+  readonly voters: readonly number[];
+  readonly config: LogConfig;
+  readonly batchBytesMax: number;
+  /** This replica stands first when its group is new. */
+  readonly preferred: boolean;
+}
+
+export interface PartitionSetOptions {
+  readonly storage: Storage;
+  readonly host: ReplicaHost;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly codec: Codec;
+  readonly inFlight: ByteBudget;
+  readonly uncommittedBytesMax: number;
+  readonly meter: PartitionMeter;
+  readonly brokerOf: (groupId: GroupId, replicaId: number) => BrokerId | null;
+  readonly onRole: (partition: Partition, role: Role) => void;
+}
+
+export class PartitionSet {
+  private readonly options: PartitionSetOptions;
+  private readonly partitions = new Map<GroupId, Partition>();
+  private work: Promise<void> = Promise.resolve();
+  private closed = false;
+
+  constructor(options: PartitionSetOptions) {
+    this.options = options;
+  }
+
+  get(groupId: GroupId): Partition | null {
+    return this.partitions.get(groupId) ?? null;
+  }
+
+  all(): IterableIterator<Partition> {
+    return this.partitions.values();
+  }
+
+  /**
+   * Brings this broker to what is wanted. `isGone` says of a group that the controller handed its id out and has deleted it since.
+   * Resolves when done; what fails is logged and tried at the next call.
+   */
+  reconcile(wanted: readonly WantedReplica[], isGone: (groupId: GroupId) => boolean): Promise<void> {
+    this.work = this.work
+      .then(() => this.apply(wanted, isGone))
+      .catch((error: unknown) => {
+        this.options.logger.error(
+          { err: error },
+          "the partitions of this broker could not be brought to what the controller wants",
+        );
+      });
+    return this.work;
+  }
+
+  private async apply(wanted: readonly WantedReplica[], isGone: (groupId: GroupId) => boolean): Promise<void> {
+    for (const log of [...this.options.storage.groups()])
+      if (isGone(log.spec.groupId)) await this.drop(log.spec.groupId);
+    for (const replica of wanted) if (!this.closed && !isGone(replica.groupId)) await this.ensure(replica);
+  }
+
+  private async ensure(wanted: WantedReplica): Promise<void> {
+    const running = this.partitions.get(wanted.groupId);
+    if (running !== undefined) {
+      running.log.setConfig(wanted.config);
+      running.setSettings({ batchBytesMax: wanted.batchBytesMax });
+      return;
+    }
+    const existing = this.options.storage.group(wanted.groupId);
+    const log = existing ?? (await this.create(wanted));
+    log.setConfig(wanted.config);
+    const partition = new Partition({
+      name: { topic: wanted.topic, partition: wanted.partition },
+      log,
+      storage: this.options.storage,
+      clock: this.options.clock,
+      codec: this.options.codec,
+      settings: { batchBytesMax: wanted.batchBytesMax },
+      inFlight: this.options.inFlight,
+      uncommittedBytesMax: this.options.uncommittedBytesMax,
+      meter: this.options.meter,
+      brokerOf: (replicaId) => this.options.brokerOf(wanted.groupId, replicaId),
+      onRole: this.options.onRole,
+    });
+    this.partitions.set(wanted.groupId, partition);
+    if (log.quarantine !== null) {
+      this.options.logger.error(
+        { ...partition.name, why: log.quarantine },
+        "a replica is quarantined: it does not serve or vote",
+      );
+      return;
+    }
+    const replica = this.options.host.add(log, partition);
+    partition.attach(replica);
+    if (existing === null && wanted.preferred) replica.campaign();
+  }
+
+  private create(wanted: WantedReplica): ReturnType<Storage["createGroup"]> {
+    return this.options.storage.createGroup(
+      {
+        groupId: wanted.groupId,
+        replicaId: wanted.replicaId,
+        topicId: wanted.topicId,
+        partition: wanted.partition,
+        kind: "data",
+        initial: { voters: wanted.voters, learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false },
+      },
+      wanted.config,
+    );
+  }
+
+  private async drop(groupId: GroupId): Promise<void> {
+    this.options.host.remove(groupId);
+    this.partitions.get(groupId)?.close();
+    this.partitions.delete(groupId);
+    await this.options.storage.dropGroup(groupId);
+  }
+
+  /** Ends every wait; no more logs are made. */
+  close(): void {
+    this.closed = true;
+    for (const partition of this.partitions.values()) partition.close();
+  }
+}

@@ -1,0 +1,453 @@
+/**
+ * replica.ts: one replica of one group: the Raft core, its log, and the order between them.
+ *
+ * The core says what must happen (`Ready`); this file makes it happen. It never waits: a finished flush is an input like a message.
+ * Invariants:
+ *   R1  a vote request, and any reply of a term, leaves only after that term and its vote are durable
+ *   R2  an append is answered, and counted by its own leader, only from the flush that covered it (the core's responses)
+ *   R3  the state machine sees committed frames once, in order, and only those that are durable here
+ *   R4  on a leader the base offset of every new frame is the end offset of the frame before it
+ * Source: Raft thesis 3.8, 10.2.1; the asynchronous storage interface of the core.
+ */
+import { assert, type Clock, type GroupId, type Offset, type RaftIndex, type ReplicaId, type Term } from "@varve/base";
+import { decodeSnapshot, encodeFrame, type Frame, FrameKind, type GroupLog, type LogSnapshot } from "@varve/storage";
+import {
+  type ConfChangeV2,
+  decodeConfChange,
+  type Entry,
+  EntryType,
+  type Message,
+  type ProposedEntry,
+  type RaftStorage,
+  RawNode,
+  type Snapshot,
+} from "raft-ts";
+
+/** What a replica is at this moment, as those above it see it. */
+export type Role =
+  | {
+      readonly kind: "leader";
+      readonly term: Term /** An entry of this term is committed: reads and writes may be served. */;
+      readonly ready: boolean;
+    }
+  | { readonly kind: "follower"; readonly term: Term; readonly leader: ReplicaId | null };
+
+/** What stands on top of a replica: a partition, or the controller. Calls come in log order. */
+export interface StateMachine {
+  /** Committed frames, durable here; conf and noop frames too. Called before the high watermark moves. */
+  apply(frames: readonly Frame[]): void;
+  /** After `apply` of the same frames, when the log's pointers have moved. */
+  applied(frames: readonly Frame[]): void;
+  /** A flush here covered everything up to `index`, the last of it in `term`. */
+  durable(index: RaftIndex, term: Term): void;
+  /** The log was replaced by a snapshot. */
+  reset(snapshot: LogSnapshot): void;
+  roleChanged(role: Role): void;
+}
+
+export interface ReplicaTiming {
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+}
+
+export interface ReplicaOptions {
+  readonly log: GroupLog;
+  readonly timing: ReplicaTiming;
+  readonly clock: Clock;
+  /** A random integer in 0 .. endExclusive - 1. */
+  readonly random: (endExclusive: number) => number;
+  /** Milliseconds since 1970 that append times are taken from. */
+  readonly appendClockMs: () => number;
+  readonly send: (groupId: GroupId, message: Message) => void;
+  /** Asks the host to call `process` at the end of this turn. */
+  readonly wake: (replica: Replica) => void;
+  readonly stateMachine: StateMachine;
+  readonly uncommittedBytesMax: number;
+  readonly appendBytesMax: number;
+  /** Simulator only: a broken variant of the core. */
+  readonly raftFaults?: { readonly commitOldTerm?: boolean };
+  /** Frames for a lagging follower could not be read; Raft asks again with the next heartbeat. */
+  readonly onLoadError: (error: unknown) => void;
+  /** The replica broke an invariant or its log failed: it is stopped, the process may go on. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** What a proposal carries; the frame is made when the core has given it a place. */
+export interface Proposal extends ProposedEntry {
+  readonly kind: FrameKind;
+  readonly offsetSpan: number;
+  readonly recordCount: number;
+  /** Stamps the payload with its place, before its frame is made. */
+  readonly stamp: ((baseOffset: Offset, term: Term) => void) | null;
+}
+
+interface TailMark {
+  readonly index: RaftIndex;
+  readonly nextOffset: Offset;
+  readonly appendTimeMs: number;
+}
+
+/** Messages that speak for a term (R1); appends do not wait, their receivers' flushes decide. */
+const SPEAK_FOR_TERM: ReadonlySet<Message["type"]> = new Set(["MsgVote", "MsgVoteResp", "MsgHeartbeatResp"]);
+
+export class Replica {
+  readonly log: GroupLog;
+  readonly groupId: GroupId;
+  readonly id: ReplicaId;
+  readonly node: RawNode;
+  /** Set by the host while this replica waits for the end of the turn. */
+  queued = false;
+  private readonly options: ReplicaOptions;
+  private tail: TailMark | null = null;
+  private durableTerm: Term;
+  private appliedTerm: Term;
+  private held: Message[] = [];
+  private lastRole: Role;
+  private stopped = false;
+  private loading = false;
+  private readonly readWaiters = new Map<number, (index: RaftIndex | null) => void>();
+  private nextReadContext = 1;
+
+  constructor(options: ReplicaOptions) {
+    this.options = options;
+    this.log = options.log;
+    this.groupId = options.log.spec.groupId;
+    this.id = options.log.spec.replicaId;
+    this.durableTerm = options.log.hardState.term;
+    const applied = options.log.term(options.log.pointers().appliedIndex);
+    this.appliedTerm = typeof applied === "number" ? applied : 0;
+    this.node = new RawNode({
+      id: this.id,
+      storage: raftStorage(options.log, (lo, hi, bytesMax) => this.loadFor(lo, hi, bytesMax)),
+      applied: options.log.pointers().appliedIndex,
+      electionTicks: options.timing.electionTicks,
+      heartbeatTicks: options.timing.heartbeatTicks,
+      preVote: true,
+      checkQuorum: true,
+      asyncStorageWrites: true,
+      stepDownOnRemoval: true,
+      disableProposalForwarding: true,
+      maxSizePerMessage: options.appendBytesMax,
+      maxCommittedSizePerReady: 4 * options.appendBytesMax,
+      maxUncommittedSize: options.uncommittedBytesMax,
+      maxInflightMessages: 64,
+      maxInflightBytes: 8 * options.appendBytesMax,
+      random: options.random,
+      createEntry: (proposed, term, index) => this.createEntry(proposed, term, index),
+      ...(options.raftFaults === undefined ? {} : { faults: options.raftFaults }),
+    });
+    this.lastRole = { kind: "follower", term: this.node.term, leader: null };
+  }
+
+  get role(): Role {
+    return this.lastRole;
+  }
+
+  isLeader(): boolean {
+    return this.node.state === "leader";
+  }
+
+  /** Leader, and an entry of its term is applied here: it may serve reads and writes (Raft paper section 8). */
+  isReadyLeader(): boolean {
+    return this.node.state === "leader" && this.appliedTerm === this.node.term;
+  }
+
+  tick(): void {
+    if (this.stopped) return;
+    this.guard(() => this.node.tick());
+  }
+
+  step(message: Message): void {
+    if (this.stopped || message.to !== this.id) return;
+    this.guard(() => {
+      // A vote may make this node leader, and its no-op continues the log: what arrived before must be in the log by then.
+      if (message.type === "MsgVoteResp") this.process();
+      this.node.step(withLogSnapshot(message));
+    });
+  }
+
+  campaign(): void {
+    if (!this.stopped) this.guard(() => this.node.campaign());
+  }
+
+  /** The leader's process is known to be gone: stop waiting for it, so that a pre-vote of others is not refused. */
+  forgetLeader(): void {
+    if (!this.stopped) this.guard(() => this.node.forgetLeader());
+  }
+
+  transferLeader(to: ReplicaId): void {
+    if (!this.stopped) this.guard(() => this.node.transferLeader(to));
+  }
+
+  reportUnreachable(to: ReplicaId): void {
+    if (!this.stopped) this.guard(() => this.node.reportUnreachable(to));
+  }
+
+  reportSnapshot(to: ReplicaId, ok: boolean): void {
+    if (!this.stopped) this.guard(() => this.node.reportSnapshot(to, ok));
+  }
+
+  /**
+   * Appends one entry to the leader's log.
+   * @returns the place it got. It is committed when that index is applied with that term.
+   * @throws ProposalDropped when this is no leader, is handing leadership over, or too much is uncommitted: nothing was appended.
+   */
+  propose(proposal: Proposal): { readonly index: RaftIndex; readonly term: Term; readonly baseOffset: Offset } {
+    const before = this.tail;
+    try {
+      this.node.propose([proposal]);
+    } catch (error) {
+      this.tail = before;
+      throw error;
+    }
+    const tail = this.tail;
+    assert(tail !== null, "an accepted proposal has made a frame");
+    this.options.wake(this);
+    return { index: tail.index, term: this.node.term, baseOffset: tail.nextOffset - proposal.offsetSpan };
+  }
+
+  /** Proposes a change of the configuration. @throws ProposalDropped. */
+  proposeConfChange(change: ConfChangeV2): void {
+    const before = this.tail;
+    try {
+      this.node.proposeConfChange(change);
+    } catch (error) {
+      this.tail = before;
+      throw error;
+    }
+    this.options.wake(this);
+  }
+
+  /**
+   * A linearizable point to read at: resolves with an index when a quorum has confirmed this leader after the call and everything
+   * up to that index is applied here; null when leadership was lost meanwhile (thesis 6.4).
+   */
+  readIndex(): Promise<RaftIndex | null> {
+    if (!this.isReadyLeader()) return Promise.resolve(null);
+    const context = this.nextReadContext++;
+    return new Promise((resolve) => {
+      this.readWaiters.set(context, resolve);
+      this.guard(() => this.node.readIndex(context));
+    });
+  }
+
+  /** Carries out everything the core asks for; called by the host at the end of a turn. */
+  process(): void {
+    while (!this.stopped && this.node.hasReady()) {
+      const ready = this.node.ready();
+      for (const message of ready.messages) this.route(message);
+      for (const state of ready.readStates) this.finishRead(Number(state.context), state.index);
+      this.noteRole();
+    }
+    this.noteRole();
+  }
+
+  /** No more inputs; promises that wait for a read end with null. */
+  stop(): void {
+    this.stopped = true;
+    for (const resolve of this.readWaiters.values()) resolve(null);
+    this.readWaiters.clear();
+  }
+
+  private route(message: Message): void {
+    if (message.type === "MsgStorageAppend") {
+      this.save(message);
+      return;
+    }
+    if (message.type === "MsgStorageApply") {
+      this.applyCommitted(message);
+      return;
+    }
+    if (message.term > this.durableTerm && SPEAK_FOR_TERM.has(message.type)) {
+      this.held.push(message);
+      return;
+    }
+    this.options.send(this.groupId, message);
+  }
+
+  private save(message: Message): void {
+    const term = message.term;
+    const frames = message.entries as readonly Frame[];
+    const snapshot = message.snapshot === null ? null : (message.snapshot as ReplicaSnapshot).log;
+    const hardState = message.term === 0 ? null : { term: message.term, vote: message.vote, commit: message.commit };
+    if (snapshot !== null) {
+      this.tail = null;
+      this.options.stateMachine.reset(snapshot);
+    }
+    this.log.save({ hardState, frames, reset: snapshot }, () => {
+      if (this.stopped) return;
+      this.durableTerm = Math.max(this.durableTerm, term);
+      const last = frames[frames.length - 1];
+      if (last !== undefined) this.options.stateMachine.durable(last.index, last.term);
+      this.guard(() => {
+        this.releaseHeld();
+        for (const response of message.responses) this.deliver(response);
+      });
+    });
+  }
+
+  private releaseHeld(): void {
+    if (this.held.length === 0) return;
+    const held = this.held;
+    this.held = [];
+    for (const message of held) this.route(message);
+  }
+
+  private deliver(response: Message): void {
+    if (response.to === this.id) this.node.step(response);
+    else this.options.send(this.groupId, response);
+  }
+
+  private applyCommitted(message: Message): void {
+    const frames = message.entries as readonly Frame[];
+    const last = frames[frames.length - 1];
+    if (last !== undefined) {
+      for (const frame of frames) {
+        if (frame.kind !== FrameKind.conf) continue;
+        const replicas = this.node.applyConfChange(decodeConfChange(EntryType.confChangeV2, frame.data));
+        this.log.setReplicas(frame.index, replicas);
+      }
+      this.options.stateMachine.apply(frames);
+      this.log.commitTo(last.index);
+      this.appliedTerm = last.term;
+      this.noteRole();
+      this.options.stateMachine.applied(frames);
+    }
+    for (const response of message.responses) this.deliver(response);
+  }
+
+  private createEntry(proposed: ProposedEntry, term: Term, index: RaftIndex): Entry {
+    const tail = this.tail?.index === index - 1 ? this.tail : this.logTail(index - 1);
+    const proposal = isProposal(proposed) ? proposed : null;
+    const kind = proposal?.kind ?? (proposed.type === EntryType.normal ? FrameKind.noop : FrameKind.conf);
+    proposal?.stamp?.(tail.nextOffset, term);
+    const appendTimeMs = Math.max(tail.appendTimeMs, this.options.appendClockMs());
+    const offsetSpan = proposal?.offsetSpan ?? 0;
+    this.tail = { index, nextOffset: tail.nextOffset + offsetSpan, appendTimeMs };
+    return encodeFrame({
+      groupId: this.groupId,
+      kind,
+      index,
+      term,
+      baseOffset: tail.nextOffset,
+      offsetSpan,
+      recordCount: proposal?.recordCount ?? 0,
+      appendTimeMs,
+      data: proposed.data,
+    });
+  }
+
+  /** R4 at the start of a term: everything before the no-op has been handed to the log (see `step`). */
+  private logTail(index: RaftIndex): TailMark {
+    assert(this.log.lastIndex() === index, "R4: a new leader continues the log it has");
+    return { index, nextOffset: this.log.nextOffset(), appendTimeMs: this.log.lastAppendTimeMs() };
+  }
+
+  /** A follower lags behind what is in memory: read it, then let the core try again. One read at a time. */
+  private loadFor(lo: RaftIndex, hi: RaftIndex, bytesMax: number): void {
+    if (this.loading) return;
+    this.loading = true;
+    const again = (): void => {
+      this.loading = false;
+      if (this.stopped) return;
+      this.guard(() => {
+        for (const id of this.node.peers()) this.node.retry(id);
+      });
+    };
+    this.log.load(lo, hi, bytesMax).then(again, (error: unknown) => {
+      this.loading = false;
+      this.options.onLoadError(error);
+    });
+  }
+
+  private finishRead(context: number, index: RaftIndex): void {
+    const resolve = this.readWaiters.get(context);
+    if (resolve === undefined) return;
+    this.readWaiters.delete(context);
+    resolve(index);
+  }
+
+  private noteRole(): void {
+    const role = this.currentRole();
+    if (sameRole(role, this.lastRole)) return;
+    this.lastRole = role;
+    if (role.kind === "follower") {
+      this.tail = null;
+      for (const resolve of this.readWaiters.values()) resolve(null);
+      this.readWaiters.clear();
+    }
+    this.options.stateMachine.roleChanged(role);
+  }
+
+  private currentRole(): Role {
+    const { state, term } = this.node;
+    if (state === "leader") return { kind: "leader", term, ready: this.appliedTerm === term };
+    return { kind: "follower", term, leader: this.node.leader === 0 ? null : this.node.leader };
+  }
+
+  /** An assertion that fails stops this replica, not the data: nothing more is voted, acknowledged or applied. */
+  private guard(work: () => void): void {
+    try {
+      work();
+      this.options.wake(this);
+    } catch (error) {
+      this.stop();
+      this.options.onFailure(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** `process` with the same guard. */
+  run(): void {
+    if (this.stopped) return;
+    try {
+      this.process();
+    } catch (error) {
+      this.stop();
+      this.options.onFailure(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+}
+
+interface ReplicaSnapshot extends Snapshot {
+  readonly log: LogSnapshot;
+}
+
+function isProposal(proposed: ProposedEntry): proposed is Proposal {
+  return "kind" in proposed;
+}
+
+function sameRole(left: Role, right: Role): boolean {
+  if (left.term !== right.term) return false;
+  if (left.kind === "leader") return right.kind === "leader" && left.ready === right.ready;
+  return right.kind === "follower" && left.leader === right.leader;
+}
+
+/** The log as the core's storage; a snapshot carries the log's own form of it along. */
+function raftStorage(log: GroupLog, load: (lo: RaftIndex, hi: RaftIndex, bytesMax: number) => void): RaftStorage {
+  return {
+    initialState: () => ({ hardState: log.hardState, confState: log.replicas }),
+    firstIndex: () => log.firstIndex(),
+    lastIndex: () => log.lastIndex(),
+    term: (index) => log.term(index),
+    entries: (lo, hi, bytesMax) => {
+      const entries = log.entries(lo, hi, bytesMax);
+      if (entries === "pending") load(lo, hi, bytesMax);
+      return entries;
+    },
+    snapshot: () => {
+      const snapshot = log.snapshot();
+      return snapshot === "pending" ? snapshot : raftSnapshot(snapshot);
+    },
+  };
+}
+
+function raftSnapshot(snapshot: LogSnapshot): ReplicaSnapshot {
+  const { index, term, replicas } = snapshot;
+  return { metadata: { index, term, confState: replicas }, data: snapshot.encoded, log: snapshot };
+}
+
+/** A snapshot from the wire is checked before the core may see it. */
+function withLogSnapshot(message: Message): Message {
+  if (message.snapshot === null || message.snapshot.metadata.index === 0) return message;
+  return { ...message, snapshot: raftSnapshot(decodeSnapshot(message.snapshot.data)) };
+}

@@ -1,0 +1,180 @@
+/**
+ * router.ts: finds who can answer a call about a partition, here or elsewhere, and keeps trying while that is safe.
+ *
+ * One endpoint: any broker answers any call. A call that changes something is repeated only after an answer that proves that
+ * nothing was written (NOT_LEADER, or the call never left this broker).
+ */
+import { type BrokerId, type Clock, delay, isVarveError, type TopicId, VarveError } from "@varve/base";
+import type { ControllerState, Partition as PartitionState, Topic } from "@varve/cluster";
+import { noLeader } from "../partition/errors.js";
+import type { Partition } from "../partition/partition.js";
+import type { PartitionSet } from "../partition/partition-set.js";
+import type { LeaderTable } from "./leader-table.js";
+
+/** A topic as a caller names it: the id wins when both are given. */
+export interface TopicRef {
+  readonly topic: string;
+  readonly topicId: TopicId;
+}
+
+export interface Located {
+  readonly topic: Topic;
+  readonly state: PartitionState;
+}
+
+/** Limits of one call. `forwarded`: another broker sent it here, so it is answered here or refused. */
+export interface CallContext {
+  readonly deadlineAtMs: number;
+  readonly signal: AbortSignal;
+  readonly forwarded: boolean;
+}
+
+export interface RouterOptions {
+  readonly brokerId: BrokerId;
+  readonly clock: Clock;
+  readonly state: () => ControllerState;
+  /** Brings the local state up to what the controller has committed; false when the controller cannot be asked in time. */
+  readonly refreshState: (context: CallContext) => Promise<boolean>;
+  readonly partitions: PartitionSet;
+  readonly leaders: LeaderTable;
+}
+
+const RETRY_FIRST_MS = 10;
+const RETRY_MAX_MS = 200;
+
+export class Router {
+  private readonly options: RouterOptions;
+
+  constructor(options: RouterOptions) {
+    this.options = options;
+  }
+
+  /**
+   * The partition in the controller's state. Not found here is asked of the controller's leader before it is final.
+   * @throws VarveError UNKNOWN_TOPIC, UNKNOWN_TOPIC_ID, UNKNOWN_PARTITION.
+   */
+  async locate(ref: TopicRef, partition: number, context: CallContext): Promise<Located> {
+    const here = this.find(ref, partition);
+    if (here instanceof VarveError) {
+      await this.options.refreshState(context);
+      const again = this.find(ref, partition);
+      if (again instanceof VarveError) throw again;
+      return again;
+    }
+    return here;
+  }
+
+  /** The topic in the controller's state, with the same care. @throws VarveError UNKNOWN_TOPIC, UNKNOWN_TOPIC_ID. */
+  async locateTopic(ref: TopicRef, context: CallContext): Promise<Topic> {
+    const here = this.findTopic(ref);
+    if (!(here instanceof VarveError)) return here;
+    await this.options.refreshState(context);
+    const again = this.findTopic(ref);
+    if (again instanceof VarveError) throw again;
+    return again;
+  }
+
+  /** The same without asking anybody: null when it must be asked. */
+  locateNow(ref: TopicRef, partition: number): Located | null {
+    const here = this.find(ref, partition);
+    return here instanceof VarveError ? null : here;
+  }
+
+  private find(ref: TopicRef, partition: number): Located | VarveError {
+    const topic = this.findTopic(ref);
+    if (topic instanceof VarveError) return topic;
+    const state = topic.partitions[partition];
+    return state === undefined ? unknownPartition(topic, partition) : { topic, state };
+  }
+
+  private findTopic(ref: TopicRef): Topic | VarveError {
+    const state = this.options.state();
+    if (ref.topicId !== "") return state.topicById(ref.topicId) ?? unknownTopicId(ref.topicId);
+    return state.topicByName(ref.topic) ?? unknownTopic(ref.topic);
+  }
+
+  /** The leader's own object when this broker leads and serves, else the broker that does, else null. */
+  leaderOf(state: PartitionState): Partition | BrokerId | null {
+    const partition = this.options.partitions.get(state.groupId);
+    if (partition !== null && partition.servingEpoch() !== null) return partition;
+    const known = this.options.leaders.get(state.groupId);
+    const near = partition?.leader() ?? null;
+    const broker = near ?? known?.broker ?? null;
+    return broker === this.options.brokerId ? null : broker;
+  }
+
+  /**
+   * Runs `local` on this broker's leader, or `remote` against the broker that leads, and tries again while no leader is known, the
+   * answer was NOT_LEADER, or the call could not be sent; all of these have written nothing.
+   * @throws VarveError of the call; NOT_ENOUGH_REPLICAS when no leader was found in time.
+   */
+  async onLeader<T>(
+    located: Located,
+    context: CallContext,
+    calls: { readonly local: (partition: Partition) => Promise<T>; readonly remote: (broker: BrokerId) => Promise<T> },
+  ): Promise<T> {
+    const startedAtMs = this.options.clock.monotonicMs();
+    let waitMs = RETRY_FIRST_MS;
+    for (;;) {
+      let failure: unknown = null;
+      try {
+        const leader = this.leaderOf(located.state);
+        if (typeof leader === "number") {
+          if (!context.forwarded) return await calls.remote(leader);
+        } else if (leader !== null) {
+          return await calls.local(leader);
+        }
+      } catch (error) {
+        if (!isSafeToRepeat(error)) throw error;
+        failure = error;
+      }
+      if (context.forwarded) throw failure ?? this.notHere(located);
+      const nowMs = this.options.clock.monotonicMs();
+      if (nowMs + waitMs >= context.deadlineAtMs || context.signal.aborted) {
+        throw noLeader({ topic: located.topic.topic, partition: located.state.partition }, nowMs - startedAtMs);
+      }
+      await delay(this.options.clock, waitMs, context.signal).catch(() => {});
+      waitMs = Math.min(RETRY_MAX_MS, waitMs * 2);
+    }
+  }
+
+  private notHere(located: Located): VarveError {
+    const known = this.options.leaders.get(located.state.groupId);
+    return new VarveError("NOT_LEADER", {
+      message: `this broker does not lead ${located.topic.topic}/${located.state.partition}; nothing was written`,
+      details: { topic: located.topic.topic, partition: located.state.partition, leader: known?.broker ?? null },
+    });
+  }
+}
+
+function isSafeToRepeat(error: unknown): boolean {
+  if (!isVarveError(error)) return false;
+  return (
+    error.code === "NOT_LEADER" ||
+    error.code === "REPLICA_QUARANTINED" ||
+    (error.code === "UNREACHABLE" && error.effect !== "UNKNOWN") ||
+    (error.code === "SHUTTING_DOWN" && error.effect === "NOT_APPLIED")
+  );
+}
+
+export function unknownTopic(topic: string): VarveError {
+  return new VarveError("UNKNOWN_TOPIC", {
+    message: `topic ${JSON.stringify(topic)} does not exist; nothing was written; create it with: varve topic create ${topic}`,
+    details: { topic },
+  });
+}
+
+function unknownTopicId(topicId: TopicId): VarveError {
+  return new VarveError("UNKNOWN_TOPIC_ID", {
+    message: `no topic has the id ${topicId}: it was deleted, or deleted and made again; nothing was written; look the name up again`,
+    details: { topicId },
+  });
+}
+
+function unknownPartition(topic: Topic, partition: number): VarveError {
+  const count = topic.partitions.length;
+  return new VarveError("UNKNOWN_PARTITION", {
+    message: `topic ${topic.topic} has partitions 0 to ${count - 1}, not ${partition}; nothing was written`,
+    details: { topic: topic.topic, partition, partitions: count },
+  });
+}
