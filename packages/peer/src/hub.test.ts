@@ -242,6 +242,20 @@ test("a second directory with the id of a live broker is kept out until that one
   await eventually("replaced", () => a.hub.connected()[0]?.directoryId === "wiped");
 });
 
+test("the same holds between two that dialed us", async () => {
+  const a = rigOf({ brokerId: 1 });
+  const address = await listening(a);
+  const b = rigOf({ brokerId: 2 });
+  b.hub.connect(address);
+  await eventually("in", () => b.hub.isConnected(1));
+  const impostor = rigOf({ brokerId: 2, hello: { directoryId: "wiped", bootId: "wiped-boot" } });
+  impostor.hub.connect(address);
+  await eventually("refused", () => impostor.refusals.length > 0);
+  expect(b.hub.isConnected(1)).toBe(true);
+  b.hub.destroy();
+  await eventually("in its place", () => impostor.hub.isConnected(1));
+});
+
 test("a cluster id that becomes known is announced on the links that are up", async () => {
   const changed: (string | null)[] = [];
   const { b } = await pair({ options: { onPeerChanged: (peer) => changed.push(peer.clusterId) } });

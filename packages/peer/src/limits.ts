@@ -10,9 +10,9 @@ export const PEER_LIMITS = {
   referenceBytesMin: 4 * KIB,
   /** Memory that small frames are gathered in. */
   slabBytes: 64 * KIB,
-  /** What a checksum covers of a large payload. Its entries and batches carry their own. */
-  checkedHeadBytes: KIB,
-  /** Replies, failures and calls up to this size are covered whole. */
+  /** What a checksum covers of a bulk message, stream message or very large payload. Entries and batches carry their own. */
+  checkedHeadBytes: 512,
+  /** Calls, answers and the rest are covered whole up to this size. */
   checkedWholeBytesMax: 16 * KIB,
   /** Calls in flight to one peer; and calls of one connection that handlers work on. */
   callsMax: 4_096,

@@ -114,12 +114,12 @@ test("a caller that does not take its answers is refused further calls, unrun", 
   });
   const { socket } = await handmade("bulk");
   socket.pause();
-  let asked = 0;
-  await eventually("refused", () => {
-    socket.write(frame(FrameType.call, ++asked, 60_000, undefined, 2));
-    return asked > handled + 20;
-  });
-  expect(handled).toBeLessThan(20);
+  for (let id = 1; id <= 40; id++) {
+    socket.write(frame(FrameType.call, id, 60_000, undefined, 2));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  expect(handled).toBeGreaterThan(0);
+  expect(handled).toBeLessThan(15);
   socket.destroy();
 });
 

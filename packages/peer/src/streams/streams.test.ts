@@ -123,6 +123,21 @@ test("a stalled stream neither blocks other streams nor calls", async () => {
   expect((await a.hub.call(2, 1, Uint8Array.of(5), { timeoutMs: 1_000 }))[0]).toBe(5);
 });
 
+test("streams that together exceed the connection's backlog each fill their window once it drains", async () => {
+  b.hub.handleStream(1, () => {});
+  const count = (3 * PEER_LIMITS.streamBacklogBytesMax) / PEER_LIMITS.streamWindowBytes;
+  const streams = Array.from({ length: count }, () => a.hub.openStream(2, 1, nothing));
+  const message = new Uint8Array(PEER_LIMITS.streamWindowBytes - PEER_LIMITS.streamMessageOverheadBytes);
+  let accepted = 0;
+  for (const stream of streams)
+    stream.write(message).then(
+      () => accepted++,
+      () => {},
+    );
+  expect(a.hub.queuedBytes(2, "bulk")).toBeLessThan(PEER_LIMITS.streamBacklogBytesMax + PEER_LIMITS.streamWindowBytes);
+  await eventually("all accepted", () => accepted === count);
+});
+
 test("half-close: after end the other direction goes on", async () => {
   const { near, far } = await ends(1);
   near.end();

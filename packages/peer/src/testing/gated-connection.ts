@@ -24,7 +24,6 @@ export class GatedConnection implements LinkConnection {
   private handlers: LinkHandlers | null = null;
   private held: (readonly Uint8Array[])[] = [];
   private heldBytes = 0;
-  private heldChunks: Uint8Array[] = [];
   private heldClose: LinkCloseReason | null = null;
   private paused = false;
   /** What the owner wants of this side's direction; crosses when it may. */
@@ -88,15 +87,9 @@ export class GatedConnection implements LinkConnection {
 
   /** Lets the other side's bytes and close cross if the way is open and the owner reads. */
   private passIn(): void {
-    while (!this.gate.isInBlocked() && !this.paused) {
-      const chunk = this.heldChunks.shift();
-      if (chunk === undefined) {
-        if (this.heldClose !== null) this.close(this.heldClose);
-        else this.inner?.resume();
-        return;
-      }
-      this.handlers?.onData(chunk);
-    }
+    if (this.gate.isInBlocked() || this.paused) return;
+    if (this.heldClose !== null) this.close(this.heldClose);
+    else this.inner?.resume();
   }
 
   private dialIfAllowed(): void {
@@ -111,15 +104,12 @@ export class GatedConnection implements LinkConnection {
 
   private startInner(inner: LinkConnection): void {
     inner.start({
-      onData: (chunk) => {
-        if (this.gate.isInBlocked() || this.heldChunks.length > 0) this.heldChunks.push(chunk);
-        else this.handlers?.onData(chunk);
-      },
+      onData: (chunk) => this.handlers?.onData(chunk),
       onDrain: () => {
         if (this.heldBytes === 0) this.handlers?.onDrain?.();
       },
       onClose: (reason) => {
-        if (this.gate.isInBlocked() || this.heldChunks.length > 0) this.heldClose = reason;
+        if (this.gate.isInBlocked()) this.heldClose = reason;
         else this.close(reason);
       },
     });

@@ -178,6 +178,22 @@ test("a short partition that heals before anyone gives up loses nothing", async 
   expect(one.downs).toEqual([]);
 });
 
+test("a one-way block lets a request through and holds its answer", async () => {
+  const { switchboard, brokers } = await cluster();
+  const [one, two] = brokers as [Rig, Rig, Rig];
+  let handled = 0;
+  two.hub.handleCall(1, async (_from, payload) => {
+    handled++;
+    return payload;
+  });
+  switchboard.block(2, 1);
+  const call = one.hub.call(2, 1, new Uint8Array(5), { timeoutMs: 300 });
+  await expect(call).rejects.toMatchObject({ code: "TIMEOUT", effect: "UNKNOWN" });
+  expect(handled).toBe(1);
+  switchboard.heal();
+  expect((await one.hub.call(2, 1, new Uint8Array(5), { timeoutMs: 5_000 })).length).toBe(5);
+});
+
 test("a broker killed behind a partition is learned of only after the partition", async () => {
   const { switchboard, brokers } = await cluster();
   const [one, two] = brokers as [Rig, Rig, Rig];

@@ -12,8 +12,9 @@
  * Invariants:
  *   F1  a header whose CRC holds is trusted with its length: nothing is allocated for one whose CRC fails
  *   F2  payload bytes <= the reader's limit; checked bytes <= payload bytes
- *   F3  a payload is covered whole on the control lane and up to `checkedWholeBytesMax`; above that its first `checkedHeadBytes`.
- *       The rest of a large payload is entries and batches, each under its own CRC, checked before it is used.
+ *   F3  a payload is covered whole on the control lane, and on the bulk lane up to `checkedWholeBytesMax`, except that of bulk
+ *       messages and stream messages; of these and of larger ones the first `checkedHeadBytes` are. What follows there is entries
+ *       and batches, each under its own CRC, checked before it is used.
  * The layout of HELLO frames never changes, so that any two versions can tell each other why they do not fit.
  */
 import { PEER_LIMITS } from "../limits.js";
@@ -82,9 +83,11 @@ export function readUint32(source: Uint8Array, at: number): number {
 }
 
 /** How much of a payload is covered (F3). */
-export function checkedBytesOf(payloadBytes: number, whole: boolean): number {
-  if (whole || payloadBytes <= PEER_LIMITS.checkedWholeBytesMax) return payloadBytes;
-  return PEER_LIMITS.checkedHeadBytes;
+export function checkedBytesOf(type: number, payloadBytes: number, whole: boolean): number {
+  const { checkedHeadBytes, checkedWholeBytesMax } = PEER_LIMITS;
+  if (whole || payloadBytes <= checkedHeadBytes) return payloadBytes;
+  const carriesEntries = type === FrameType.message || type === FrameType.data;
+  return carriesEntries || payloadBytes > checkedWholeBytesMax ? checkedHeadBytes : payloadBytes;
 }
 
 /** The checksum of the first `checkedBytes` of the parts. */

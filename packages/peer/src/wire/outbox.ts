@@ -74,7 +74,7 @@ export class Outbox {
     assert(kind >= 0 && kind <= KIND_MAX, "a message kind or method is a u16");
     assert(payloadBytes <= PEER_LIMITS.frameBytesMax, "a payload fits a frame");
     if (this.readyBytes === 0) this.turnEnd.add(this);
-    const checkedBytes = checkedBytesOf(payloadBytes, this.checkWhole);
+    const checkedBytes = checkedBytesOf(type, payloadBytes, this.checkWhole);
     const slab = this.room(HEADER_BYTES);
     const crc = payloadCrc(parts, checkedBytes);
     writeHeader(slab, this.slabEnd, type, kind, id, argument, payloadBytes, checkedBytes, crc);
