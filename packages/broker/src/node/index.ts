@@ -1,4 +1,5 @@
 /** index.ts: what runs a broker in a Node.js process. */
 export { nativeCodec } from "./codec.js";
 export { loadConfigFile } from "./load-config-file.js";
+export { createLogger } from "./logger.js";
 export { type PortOverrides, type RunningBroker, runBroker } from "./run-broker.js";

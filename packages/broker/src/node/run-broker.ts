@@ -29,6 +29,7 @@ import { watchBroker } from "../duties/watch-broker.js";
 import { type BrokerFacts, createMetrics, livenessOf, readinessOf } from "../ops/index.js";
 import { VERSION } from "../version.js";
 import { nativeCodec } from "./codec.js";
+import { createLogger } from "./logger.js";
 import { startOpsServer } from "./ops-server.js";
 import { watchProcess } from "./process-metrics.js";
 
@@ -51,7 +52,7 @@ export interface RunningBroker {
 
 /** Ports that replace the real ones: a disk in memory, links that can be cut. */
 export interface PortOverrides {
-  readonly logger: Logger;
+  readonly logger?: Logger;
   readonly disk?: Disk;
   readonly walThread?: WalThread;
   readonly link?: Link;
@@ -69,8 +70,8 @@ const FLUSH_RESERVE_MS = 2 * SECOND_MS;
  * Starts a broker; resolves when its listeners are bound.
  * @throws VarveError DATA_DIR_UNUSABLE, ADDRESS_UNUSABLE: nothing is left running.
  */
-export async function runBroker(config: BrokerConfig, overrides: PortOverrides): Promise<RunningBroker> {
-  const { logger } = overrides;
+export async function runBroker(config: BrokerConfig, overrides: PortOverrides = {}): Promise<RunningBroker> {
+  const logger = overrides.logger ?? createLogger(config.logLevel, config.brokerId);
   const metrics = createMetrics({ version: VERSION, nodeVersion: process.version });
   const processWatch = overrides.watchProcess === false ? null : watchProcess(metrics);
   let fail: (error: Error) => void = () => {};
