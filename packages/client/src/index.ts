@@ -1,2 +1,35 @@
-/** index.ts: the public face of this package. */
-export {};
+/** index.ts: the Varve SDK. */
+export {
+  type CompressionKind,
+  type Effect,
+  type ErrorCode,
+  type ErrorDetails,
+  type Logger,
+  VarveError,
+} from "@varve/base";
+export type { Admin } from "./admin/admin.js";
+export type {
+  BrokerDetails,
+  ClusterDescription,
+  ClusterHealth,
+  CreatedTopic,
+  CreateTopicInput,
+  HealthProblem,
+  OffsetPoint,
+  PartitionDetails,
+  PartitionOffset,
+  TopicConfig,
+  TopicDescription,
+  TopicListing,
+  TopicSettings,
+} from "./admin/shapes.js";
+export { Varve } from "./node/varve.js";
+export type { VarveOptions, WaitOptions } from "./options.js";
+export type { DiagnosticsChannel } from "./ports.js";
+export type { AcksName, PartitionerName, ProducerOptions, RecordToSend, SendResult } from "./producer/options.js";
+export type { Producer } from "./producer/producer.js";
+export type { ReaderOptions, ReadFrom, ReadTo } from "./reader/options.js";
+export type { Reader, ReaderProgress } from "./reader/reader.js";
+export type { Data, HeadersInput } from "./records/input.js";
+export type { VarveRecord } from "./records/output.js";
+export { json, type Serde } from "./records/serde.js";

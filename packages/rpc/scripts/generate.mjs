@@ -158,10 +158,11 @@ function moduleText(packages) {
   const messages = [];
   for (const file of members) {
     const comments = file.package.startsWith("varve.") ? commentsOf(file) : new Map();
-    (file.enumType ?? []).forEach((type, at) => enums.push(enumText(file.package, `5,${at}`, comments, type)));
-    (file.messageType ?? []).forEach((type, at) =>
-      messages.push(...messageTexts(file.package, `4,${at}`, comments, type)),
-    );
+    for (const [at, type] of (file.enumType ?? []).entries())
+      enums.push(enumText(file.package, `5,${at}`, comments, type));
+    for (const [at, type] of (file.messageType ?? []).entries()) {
+      messages.push(...messageTexts(file.package, `4,${at}`, comments, type));
+    }
   }
   const head = `/** Messages of ${packages.join(", ")}. ${NOTICE} */\nimport { TableCodec } from "../wire/message-codec.js";`;
   return `${[head, ...enums, ...inOrderOfNeed(messages).map(({ text }) => text)].join("\n\n")}\n`;

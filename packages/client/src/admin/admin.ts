@@ -1,0 +1,261 @@
+/**
+ * admin.ts: topics, offsets and the cluster. Every change is one whose repeat is recognised, so each call is tried to its deadline.
+ */
+import { LIMITS, NUMBER_MAX, nameProblem, randomUuid, VarveError } from "@varve/base";
+import { type Init, METHODS, type PartitionDescription, type UnaryMethod } from "@varve/rpc";
+import type { Cluster } from "../cluster/cluster.js";
+import { unknownTopic } from "../errors.js";
+import { integerIn, type WaitOptions } from "../options.js";
+import { listOffsets } from "./list-offsets.js";
+import type {
+  ClusterDescription,
+  ClusterHealth,
+  CreatedTopic,
+  CreateTopicInput,
+  OffsetPoint,
+  PartitionDetails,
+  PartitionOffset,
+  TopicConfig,
+  TopicDescription,
+  TopicListing,
+  TopicSettings,
+} from "./shapes.js";
+
+/** Longest wait for the answer about the cluster's health; the broker itself answers within 5 s. */
+const HEALTH_DEADLINE_MS = 5_000;
+
+export class Admin {
+  private readonly cluster: Cluster;
+
+  /** @internal Use `varve.admin`. */
+  constructor(cluster: Cluster) {
+    this.cluster = cluster;
+  }
+
+  /**
+   * Creates a topic; resolves when it exists, before all its leaders are elected.
+   * @throws VarveError TOPIC_EXISTS, INVALID_TOPIC_NAME, INVALID_PARTITIONS, INVALID_REPLICATION, INVALID_CONFIG.
+   */
+  async createTopic(input: CreateTopicInput, wait: WaitOptions = {}): Promise<CreatedTopic> {
+    const { topic, partitions, replicas, ifNotExists = false } = input;
+    checkName(topic);
+    const { set, reset } = configTexts(topic, input.config ?? {});
+    if (reset.length > 0) throw invalidConfig(topic, `${reset.join(", ")}: null has no meaning for a new topic`);
+    const request = {
+      topic,
+      partitions: count("INVALID_PARTITIONS", topic, "partitions", partitions),
+      replicas: count("INVALID_REPLICATION", topic, "replicas", replicas),
+      config: set,
+      ifNotExists,
+      topicId: randomUuid(this.cluster.ports.random),
+    };
+    const made = await this.write(METHODS.createTopic, request, `createTopic ${JSON.stringify(topic)}`, wait);
+    this.cluster.metadata.noteVersion(made.metadataVersion);
+    return {
+      topic,
+      topicId: made.topicId,
+      partitions: made.partitions,
+      replicas: made.replicas,
+      created: made.created,
+    };
+  }
+
+  /** All topics, sorted by name. */
+  async listTopics(wait: WaitOptions = {}): Promise<TopicListing[]> {
+    const answer = await this.read(METHODS.listTopics, this.atLeast(), "listTopics", wait);
+    this.cluster.metadata.noteVersion(answer.metadataVersion);
+    return answer.topics.map(({ topic, topicId, partitions, replicas }) => ({ topic, topicId, partitions, replicas }));
+  }
+
+  /** @throws VarveError UNKNOWN_TOPIC. */
+  async describeTopic(topic: string, wait: WaitOptions = {}): Promise<TopicDescription> {
+    const what = `describeTopic ${JSON.stringify(topic)}`;
+    const answer = await this.read(METHODS.describeTopic, { topic, ...this.atLeast() }, what, wait);
+    this.cluster.metadata.noteVersion(answer.metadataVersion);
+    return {
+      topic: answer.topic,
+      topicId: answer.topicId,
+      config: configNumbers(answer.config),
+      partitions: answer.partitions.map(partitionDetails),
+    };
+  }
+
+  /** Changes the settings that are named. Answers all of them. @throws VarveError UNKNOWN_TOPIC, INVALID_CONFIG. */
+  async alterTopic(
+    input: { readonly topic: string; readonly config: TopicSettings },
+    wait: WaitOptions = {},
+  ): Promise<TopicConfig> {
+    const { topic } = input;
+    const { set, reset } = configTexts(topic, input.config);
+    const what = `alterTopic ${JSON.stringify(topic)}`;
+    const answer = await this.write(METHODS.alterTopic, { topic, config: set, resetConfig: reset }, what, wait);
+    this.cluster.metadata.noteVersion(answer.metadataVersion);
+    return configNumbers(answer.config);
+  }
+
+  /**
+   * Raises the number of partitions to `partitions`; the present number is no error. Keys of the halved ranges move.
+   * @throws VarveError UNKNOWN_TOPIC, INVALID_PARTITIONS.
+   */
+  async addPartitions(
+    input: { readonly topic: string; readonly partitions: number },
+    wait: WaitOptions = {},
+  ): Promise<void> {
+    const { topic } = input;
+    const partitions = count("INVALID_PARTITIONS", topic, "partitions", input.partitions);
+    const what = `addPartitions ${JSON.stringify(topic)}`;
+    const answer = await this.write(METHODS.addPartitions, { topic, partitions: partitions ?? 0 }, what, wait);
+    this.cluster.metadata.noteVersion(answer.metadataVersion);
+    await this.cluster.metadata.refresh(topic).catch(() => {});
+  }
+
+  /** Deletes a topic with its records, for good. @throws VarveError UNKNOWN_TOPIC. */
+  async deleteTopic(topic: string, wait: WaitOptions = {}): Promise<void> {
+    const what = `deleteTopic ${JSON.stringify(topic)}`;
+    const { topicId } = await this.cluster.metadata.refresh(topic).catch((error: unknown) => {
+      throw error instanceof VarveError && error.code === "UNKNOWN_TOPIC" ? unknownTopic(topic) : error;
+    });
+    const answer = await this.cluster.caller.call(
+      METHODS.deleteTopic,
+      { topic, topicId },
+      {
+        what,
+        kind: "write",
+        deadlineMs: this.cluster.settings.requestDeadlineMs,
+        signal: wait.signal,
+        doneBefore: ({ code }) =>
+          code === "UNKNOWN_TOPIC" || code === "UNKNOWN_TOPIC_ID" ? { metadataVersion: 0 } : null,
+      },
+    );
+    this.cluster.metadata.noteVersion(answer.metadataVersion);
+    this.cluster.metadata.forget(topic);
+  }
+
+  /** An offset of every partition, in order of partition. `latest` is never below a record acknowledged before the call. */
+  async listOffsets(
+    input: { readonly topic: string; readonly at: OffsetPoint; readonly partitions?: readonly number[] | undefined },
+    wait: WaitOptions = {},
+  ): Promise<PartitionOffset[]> {
+    const offsets = await listOffsets(this.cluster, input, wait);
+    return offsets.map(({ partition, offset }) => ({ partition, offset }));
+  }
+
+  async describeCluster(wait: WaitOptions = {}): Promise<ClusterDescription> {
+    const answer = await this.read(METHODS.describeCluster, this.atLeast(), "describeCluster", wait);
+    const brokers = answer.brokers.map(({ id, address, rack, ready, version }) => ({
+      id,
+      address,
+      rack,
+      ready,
+      version,
+    }));
+    return { clusterId: answer.clusterId, controller: answer.controller, brokers };
+  }
+
+  /**
+   * Makes the replica on broker `to` the leader of a partition; resolves when it leads.
+   * @throws VarveError UNKNOWN_TOPIC, UNKNOWN_PARTITION, INVALID_ARGUMENT (no replica there).
+   */
+  async transferLeadership(
+    input: { readonly topic: string; readonly partition: number; readonly to: number },
+    wait: WaitOptions = {},
+  ): Promise<void> {
+    const { topic } = input;
+    const partition = integerIn("partition", input.partition, 0, LIMITS.partitionsPerTopicMax - 1);
+    const to = integerIn("to", input.to, 1, 2 ** 31 - 1);
+    const what = `transferLeadership of ${topic}/${partition} to broker ${to}`;
+    const answer = await this.write(METHODS.transferLeadership, { topic, partition, to }, what, wait);
+    this.cluster.metadata.noteLeader(topic, partition, answer.leader, answer.leaderEpoch);
+  }
+
+  /** Whether everything is well, and what is not. Tries for 5 s at most. */
+  async clusterHealth(wait: WaitOptions = {}): Promise<ClusterHealth> {
+    const answer = await this.cluster.caller.call(
+      METHODS.clusterHealth,
+      {},
+      { what: "clusterHealth", kind: "read", deadlineMs: HEALTH_DEADLINE_MS, signal: wait.signal },
+    );
+    const problems = answer.problems.map(({ broker, topic, partition, message }) => ({
+      broker,
+      topic: topic === "" ? null : topic,
+      partition,
+      message,
+    }));
+    return { ...answer, problems };
+  }
+
+  private atLeast(): { readonly minMetadataVersion: number } {
+    return { minMetadataVersion: this.cluster.metadata.minVersion };
+  }
+
+  private read<Q, R>(method: UnaryMethod<Q, R>, request: Init<Q>, what: string, wait: WaitOptions): Promise<R> {
+    return this.call(method, request, what, "read", wait);
+  }
+
+  private write<Q, R>(method: UnaryMethod<Q, R>, request: Init<Q>, what: string, wait: WaitOptions): Promise<R> {
+    return this.call(method, request, what, "write", wait);
+  }
+
+  private call<Q, R>(
+    method: UnaryMethod<Q, R>,
+    request: Init<Q>,
+    what: string,
+    kind: "read" | "write",
+    wait: WaitOptions,
+  ): Promise<R> {
+    const { requestDeadlineMs: deadlineMs } = this.cluster.settings;
+    return this.cluster.caller.call(method, request, { what, kind, deadlineMs, signal: wait.signal });
+  }
+}
+
+function partitionDetails(partition: PartitionDescription): PartitionDetails {
+  const { leaderEpoch, replicas, voters, inSync, ...rest } = partition;
+  return { ...rest, epoch: leaderEpoch, replicas: [...replicas], voters: [...voters], inSync: [...inSync] };
+}
+
+function checkName(topic: string): void {
+  const problem = typeof topic === "string" ? nameProblem(topic) : "is not text";
+  if (problem === null) return;
+  const shown = JSON.stringify(String(topic).slice(0, 300));
+  throw new VarveError("INVALID_TOPIC_NAME", {
+    message: `topic name ${shown} ${problem}; a name has 1 to 249 of the characters A-Z a-z 0-9 . _ -; nothing was created`,
+    details: { topic: String(topic).slice(0, 300) },
+  });
+}
+
+/** What does not travel as an integer of 32 bits is refused here, in the broker's words; its range is the broker's business. */
+function count(
+  code: "INVALID_PARTITIONS" | "INVALID_REPLICATION",
+  topic: string,
+  name: string,
+  value: number | undefined,
+): number | undefined {
+  if (value === undefined || (Number.isInteger(value) && Math.abs(value) < 2 ** 31)) return value;
+  throw new VarveError(code, {
+    message: `topic ${JSON.stringify(topic)} cannot have ${String(value)} ${name}: a whole number is needed; nothing was changed`,
+    details: { topic, [name]: String(value) },
+  });
+}
+
+/** Settings as the wire has them. Values that are no safe integers travel as they are: the broker reports all problems at once. */
+function configTexts(topic: string, config: TopicSettings): { set: Record<string, string>; reset: string[] } {
+  if (typeof config !== "object" || config === null) throw invalidConfig(topic, "config must be an object");
+  const set: Record<string, string> = Object.create(null);
+  const reset: string[] = [];
+  for (const [key, value] of Object.entries(config)) {
+    if (value === null) reset.push(key);
+    else if (value !== undefined) set[key] = String(value);
+  }
+  return { set, reset };
+}
+
+function configNumbers(texts: Readonly<Record<string, string>>): TopicConfig {
+  return Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, Math.min(Number(text), NUMBER_MAX)]));
+}
+
+function invalidConfig(topic: string, problem: string): VarveError {
+  return new VarveError("INVALID_CONFIG", {
+    message: `configuration of topic ${JSON.stringify(topic)}: ${problem}; nothing was changed`,
+    details: { topic },
+  });
+}

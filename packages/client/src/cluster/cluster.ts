@@ -1,0 +1,38 @@
+/**
+ * cluster.ts: what admin, producers and readers share: the pool of brokers, calls with retries, and metadata.
+ */
+import { assertDefined, type PartitionId } from "@varve/base";
+import type { ClientSettings } from "../options.js";
+import type { ClientPorts } from "../ports.js";
+import { BrokerPool } from "./broker-pool.js";
+import { Caller } from "./caller.js";
+import { MetadataCache } from "./metadata-cache.js";
+import type { TopicView } from "./topic-view.js";
+
+export class Cluster {
+  readonly ports: ClientPorts;
+  readonly settings: ClientSettings;
+  readonly pool: BrokerPool;
+  readonly caller: Caller;
+  readonly metadata: MetadataCache;
+
+  constructor(settings: ClientSettings, ports: ClientPorts) {
+    const { bootstrap, logger, requestDeadlineMs } = settings;
+    this.ports = ports;
+    this.settings = settings;
+    this.pool = new BrokerPool({ bootstrap, transport: ports.transport, clock: ports.clock, random: ports.random });
+    this.caller = new Caller(ports, this.pool, logger);
+    this.metadata = new MetadataCache(ports, this.pool, this.caller, requestDeadlineMs);
+  }
+
+  /** Where to send something for a partition: to its leader, else to any broker, which forwards. */
+  addressFor(view: TopicView, partition: PartitionId): string {
+    const { leader } = assertDefined(view.partitions[partition], "the partition is in the view");
+    const direct = leader === null ? null : this.pool.addressOf(leader);
+    return direct ?? this.pool.anyAddress();
+  }
+
+  close(): void {
+    this.pool.close();
+  }
+}

@@ -1,0 +1,26 @@
+/** varve.ts: the client of a Node.js process: gRPC, the process's clocks and randomness, codecs without native modules. */
+import { nodeRandom } from "@varve/base/node";
+import { nodeCodec } from "@varve/records/node";
+import { grpcTransport } from "@varve/rpc/node";
+import type { VarveOptions } from "../options.js";
+import type { ClientPorts } from "../ports.js";
+import { VarveClient } from "../varve.js";
+import { clientClock } from "./clock.js";
+import { nodeDiagnostics } from "./diagnostics.js";
+
+/** The ports of a Node.js process. */
+export const nodePorts: ClientPorts = {
+  clock: clientClock,
+  random: nodeRandom,
+  transport: grpcTransport,
+  codec: nodeCodec,
+  diagnostics: nodeDiagnostics,
+};
+
+/** A client of a Varve cluster. */
+export class Varve extends VarveClient {
+  /** Connects at first use. @throws VarveError INVALID_ARGUMENT. */
+  constructor(options: VarveOptions) {
+    super(options, nodePorts);
+  }
+}

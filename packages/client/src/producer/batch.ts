@@ -1,0 +1,116 @@
+/**
+ * batch.ts: one batch of one partition on its way: its records, its attempts, and the promise that all its sends share.
+ *
+ * States: filling -> closed (no more records) -> in flight <-> waiting for another attempt -> settled.
+ * Invariants:
+ *   B1  a sequence, once the batch left under it, changes only after every attempt was NOT_APPLIED
+ *   B2  `done` settles once; the bytes are given back to the buffer once
+ */
+import { assert, type Codec, type CompressionKind, type Effect, LIMITS, VarveError } from "@varve/base";
+import { BatchBuilder, type RecordHeader, stampProducer } from "@varve/records";
+
+/** Who sends: an id and the epoch that counts for one partition. */
+export interface Identity {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+const NO_SEQUENCE = -1;
+const NOBODY: Identity = { producerId: -1, producerEpoch: -1 };
+
+export class Batch {
+  readonly deadlineAtMs: number;
+  /** Base offset of the batch; -1 with acks none. */
+  readonly done: Promise<number>;
+  /** Bytes that its records take from the producer's buffer. */
+  bufferedBytes = 0;
+  /** The linger time is over: it may leave although it is not full. */
+  ripe = false;
+  sequence = NO_SEQUENCE;
+  attempts = 0;
+  /** An attempt may have put it into the log. */
+  maybeApplied = false;
+  lastError: VarveError | null = null;
+  settled = false;
+  private readonly builder: BatchBuilder;
+  private bytes: Uint8Array | null = null;
+  private resolve: (baseOffset: number) => void = () => {};
+  private reject: (error: VarveError) => void = () => {};
+
+  constructor(batchBytesMax: number, deadlineAtMs: number) {
+    this.builder = new BatchBuilder({ batchBytesMax: Math.min(batchBytesMax, LIMITS.batchBytesMax) });
+    this.deadlineAtMs = deadlineAtMs;
+    this.done = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  get recordCount(): number {
+    return this.builder.recordCount;
+  }
+
+  get byteLength(): number {
+    return this.builder.byteLength;
+  }
+
+  /** False when it is full. @throws VarveError RECORD_TOO_LARGE. */
+  append(
+    timestampMs: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers: readonly RecordHeader[],
+  ): boolean {
+    return this.builder.append(timestampMs, key, value, headers);
+  }
+
+  /** The bytes to send under this identity and sequence; null identity: not idempotent. */
+  stamped(codec: Codec, compression: CompressionKind, identity: Identity | null, sequence: number): Uint8Array {
+    const { producerId, producerEpoch } = identity ?? NOBODY;
+    const baseSequence = identity === null ? NO_SEQUENCE : sequence;
+    assert(this.sequence === NO_SEQUENCE || this.sequence === baseSequence || !this.maybeApplied, "B1");
+    if (this.bytes === null) {
+      this.bytes = this.builder.build(codec, { compression, producerId, producerEpoch, baseSequence });
+    } else if (this.sequence !== baseSequence) {
+      stampProducer(this.bytes, codec, { producerId, producerEpoch, baseSequence });
+    }
+    this.sequence = baseSequence;
+    return this.bytes;
+  }
+
+  /** Its sequence counts no more: it will leave under another. */
+  forgetSequence(): void {
+    assert(!this.maybeApplied, "B1");
+    this.sequence = NO_SEQUENCE;
+  }
+
+  succeed(baseOffset: number): void {
+    this.settled = true;
+    this.resolve(baseOffset);
+  }
+
+  fail(error: VarveError): void {
+    this.settled = true;
+    this.reject(error);
+  }
+
+  /** What is known about all attempts together. */
+  effect(inFlight: boolean): Effect {
+    return this.maybeApplied || inFlight ? "UNKNOWN" : "NOT_APPLIED";
+  }
+
+  /** The error when its time is over. */
+  expiry(where: string, timeoutMs: number, inFlight: boolean): VarveError {
+    const effect = this.effect(inFlight);
+    const last = this.lastError;
+    const applied = effect === "UNKNOWN" ? "it may have been written" : "nothing was written";
+    const why = last === null ? "" : `; the last attempt: ${last.message}`;
+    return new VarveError(effect === "NOT_APPLIED" && last !== null ? last.code : "TIMEOUT", {
+      message: `${where} did not acknowledge ${this.recordCount} records within ${timeoutMs} ms after ${this.attempts} attempts; ${applied}${why}`,
+      effect,
+      retryable: last?.retryable ?? false,
+      details: { ...last?.details, attempts: this.attempts },
+      ...(last === null ? {} : { cause: last }),
+    });
+  }
+}

@@ -1,0 +1,460 @@
+/**
+ * lane.ts: everything on its way to one partition, in order.
+ *
+ * States: open (batches leave) -> draining (a batch failed: wait for what is in flight) -> busy (backoff, metadata, identity) -> open.
+ * Invariants:
+ *   N1  at most IN_FLIGHT_MAX batches are in flight; sequences in flight and waiting are in order and without a gap
+ *   N2  after a failure nothing new leaves until all in flight is settled; then the failed ones leave again first, in order
+ *   N3  a batch given up after it left under a sequence leaves a hole: before any batch that was never applied goes on, the epoch
+ *       is raised and sequences start at 0. Batches that may be in the log are retried under their old sequence before that
+ *   N4  a batch is NOT_APPLIED only if every attempt was
+ * Source: KIP-98 (idempotent producer), KIP-360 (epoch after a failed batch).
+ */
+import {
+  assert,
+  assertDefined,
+  delay,
+  INT31_MAX,
+  type PartitionId,
+  type TimerHandle,
+  type TopicId,
+  toVarveError,
+  VarveError,
+} from "@varve/base";
+import type { RecordHeader } from "@varve/records";
+import { Acks, type ProduceResponse } from "@varve/rpc";
+import { backoffMs } from "../cluster/backoff.js";
+import type { Cluster } from "../cluster/cluster.js";
+import type { TopicView } from "../cluster/topic-view.js";
+import { mayRepeat } from "../errors.js";
+import { Batch, type Identity } from "./batch.js";
+import type { Identities } from "./identities.js";
+import type { ProducerSettings, SendResult } from "./options.js";
+import { REQUEST_TIMEOUT_MS } from "./produce-link.js";
+import type { ProduceLinks } from "./produce-links.js";
+
+export const IN_FLIGHT_MAX = 5;
+/** A request that waits longer is a reason to look whether another broker leads by now. */
+const SLOW_ANSWER_MS = 1_000;
+
+const ACKS = { quorum: Acks.QUORUM, leader: Acks.LEADER, none: Acks.NONE } as const;
+
+/** The producer's settings without those that concern single records. */
+export type LaneSettings = Omit<ProducerSettings<unknown>, "serde">;
+
+export interface LaneOptions {
+  readonly cluster: Cluster;
+  readonly topic: string;
+  readonly partition: PartitionId;
+  readonly settings: LaneSettings;
+  readonly links: ProduceLinks;
+  readonly identities: Identities;
+  /** A batch is settled; its bytes are free. */
+  readonly onSettled: (batch: Batch) => void;
+}
+
+type State = { readonly kind: "open" } | { readonly kind: "draining" } | { readonly kind: "busy" };
+
+export class Lane {
+  private readonly options: LaneOptions;
+  private filling: Batch | null = null;
+  private linger: TimerHandle | null = null;
+  private readonly queue: Batch[] = [];
+  private readonly inFlight: Batch[] = [];
+  private readonly failed: Batch[] = [];
+  private state: State = { kind: "open" };
+  private identity: Identity | null = null;
+  private nextSequence = 0;
+  private hole = false;
+  private failures = 0;
+  private lastError: VarveError | null = null;
+  private sentTo: string | null = null;
+  private topicId: TopicId = "";
+  private slowSinceMs: number | null = null;
+
+  constructor(options: LaneOptions) {
+    this.options = options;
+  }
+
+  /** Whether a batch is open for records. */
+  get isFilling(): boolean {
+    return this.filling !== null;
+  }
+
+  /** Whether nothing is on its way. */
+  get isIdle(): boolean {
+    return this.filling === null && this.queue.length === 0 && this.inFlight.length === 0 && this.failed.length === 0;
+  }
+
+  /** Adds a record. @throws VarveError RECORD_TOO_LARGE; nothing happened. */
+  append(
+    timestampMs: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers: readonly RecordHeader[],
+    bufferedBytes: number,
+    batchBytesMax: number,
+  ): Promise<SendResult> {
+    const { partition, settings } = this.options;
+    let batch = this.filling ?? this.newBatch(batchBytesMax);
+    if (!batch.append(timestampMs, key, value, headers)) {
+      this.closeFilling();
+      batch = this.newBatch(batchBytesMax);
+      const fits = batch.append(timestampMs, key, value, headers);
+      assert(fits, "the first record of a batch fits");
+    }
+    if (this.filling === null) this.open(batch);
+    const index = batch.recordCount - 1;
+    batch.bufferedBytes += bufferedBytes;
+    const sent = batch.done.then((base) => ({ partition, offset: base < 0 ? -1 : base + index }));
+    if (batch.byteLength >= settings.batchBytes) this.closeFilling();
+    return sent;
+  }
+
+  /** Lets an open batch leave now. */
+  ripen(): void {
+    if (this.filling === null) return;
+    this.filling.ripe = true;
+    this.pump();
+  }
+
+  /** Gives up batches whose time is over, and looks after answers that take long. */
+  sweep(nowMs: number): void {
+    for (const batch of this.inFlight) {
+      if (batch.settled || batch.deadlineAtMs > nowMs) continue;
+      this.giveUp(batch, batch.expiry(this.name(), this.options.settings.deliveryTimeoutMs, true));
+      if (this.state.kind === "open") this.state = { kind: "draining" };
+    }
+    this.expire(this.failed, nowMs);
+    this.expire(this.queue, nowMs);
+    if (this.filling !== null && this.filling.deadlineAtMs <= nowMs) this.closeFilling();
+    this.lookAfterSlow(nowMs);
+  }
+
+  /** Rejects everything; for a producer that is closed without waiting. */
+  abandon(error: (batch: Batch, inFlight: boolean) => VarveError): void {
+    this.closeFilling();
+    for (const batch of this.inFlight) this.giveUp(batch, error(batch, true));
+    for (const batch of [...this.failed.splice(0), ...this.queue.splice(0)]) this.giveUp(batch, error(batch, false));
+  }
+
+  private name(): string {
+    return `${this.options.topic}/${this.options.partition}`;
+  }
+
+  private newBatch(batchBytesMax: number): Batch {
+    const { settings, cluster } = this.options;
+    const bytes = Math.min(settings.batchBytes, batchBytesMax);
+    return new Batch(bytes, cluster.ports.clock.monotonicMs() + settings.deliveryTimeoutMs);
+  }
+
+  private open(batch: Batch): void {
+    const { clock } = this.options.cluster.ports;
+    const { lingerMs } = this.options.settings;
+    this.filling = batch;
+    if (lingerMs === 0) clock.defer(() => this.filling === batch && this.ripen());
+    else this.linger = clock.setTimer(lingerMs, () => this.ripen());
+  }
+
+  private closeFilling(): void {
+    const batch = this.filling;
+    if (batch === null) return;
+    this.linger?.cancel();
+    this.linger = null;
+    this.filling = null;
+    this.queue.push(batch);
+    this.pump();
+  }
+
+  /** Sends what may be sent now. A ripe batch goes on filling as long as it could not leave anyway. */
+  private pump(): void {
+    while (this.state.kind === "open" && this.inFlight.length < IN_FLIGHT_MAX) {
+      if (this.queue.length === 0 && this.filling?.ripe === true) this.takeFilling();
+      const head = this.queue[0];
+      if (head === undefined) return;
+      if (!this.maySend(head)) return;
+      this.queue.shift();
+      this.send(head);
+    }
+  }
+
+  private takeFilling(): void {
+    this.linger?.cancel();
+    this.linger = null;
+    if (this.filling !== null) this.queue.push(this.filling);
+    this.filling = null;
+  }
+
+  /** Whether `head` has an identity to leave under; begins to get one if not (N3). */
+  private maySend(head: Batch): boolean {
+    if (this.options.settings.acks === "none") return true;
+    if (this.identity === null) {
+      this.become(async (deadlineMs) => this.adopt(await this.options.identities.initial(deadlineMs)));
+      return false;
+    }
+    if (head.maybeApplied) return true;
+    if (!this.hole && this.nextSequence + head.recordCount <= INT31_MAX) return true;
+    const { identity } = this;
+    if (this.inFlight.length === 0) {
+      this.become(async (deadlineMs) => this.adopt(await this.options.identities.raised(identity, deadlineMs)));
+    }
+    return false;
+  }
+
+  private adopt(identity: Identity): void {
+    const { diagnostics } = this.options.cluster.ports;
+    this.identity = identity;
+    this.nextSequence = 0;
+    this.hole = false;
+    for (const batch of [...this.queue]) {
+      if (!batch.maybeApplied) batch.forgetSequence();
+      else this.removeUnknown(batch);
+    }
+    if (diagnostics.hasSubscribers("varve:producer:epoch")) {
+      diagnostics.publish("varve:producer:epoch", {
+        topic: this.options.topic,
+        partition: this.options.partition,
+        ...identity,
+      });
+    }
+  }
+
+  /** A batch that may be in the log, behind one that was given up: it can be sent neither again nor anew (N3). */
+  private removeUnknown(batch: Batch): void {
+    this.queue.splice(this.queue.indexOf(batch), 1);
+    batch.sequence = -1;
+    this.giveUp(
+      batch,
+      new VarveError("COMMIT_UNKNOWN", {
+        message: `${batch.recordCount} records for ${this.name()} may or may not be in the log: a batch before them was given up`,
+        details: { topic: this.options.topic, partition: this.options.partition },
+        ...(batch.lastError === null ? {} : { cause: batch.lastError }),
+      }),
+    );
+  }
+
+  /** Runs something that must be over before the next batch leaves. */
+  private become(task: (deadlineMs: number) => Promise<unknown>): void {
+    this.state = { kind: "busy" };
+    const head = this.queue[0];
+    const leftMs = (head?.deadlineAtMs ?? 0) - this.options.cluster.ports.clock.monotonicMs();
+    task(Math.max(1, leftMs))
+      .catch((thrown: unknown) => {
+        this.lastError = toVarveError(thrown);
+        const error = this.lastError;
+        for (const batch of this.queue) batch.lastError ??= error;
+        if (!mayRepeat(error)) this.failQueue(error);
+        else this.failures++;
+      })
+      .finally(() => {
+        this.state = { kind: "open" };
+        this.sweep(this.options.cluster.ports.clock.monotonicMs());
+        this.pump();
+      });
+  }
+
+  private failQueue(error: VarveError): void {
+    for (const batch of this.queue.splice(0)) this.giveUp(batch, error.withEffect(batch.effect(false)));
+  }
+
+  private send(batch: Batch): void {
+    const { cluster, topic, partition, settings, links } = this.options;
+    const view = cluster.metadata.peek(topic);
+    const address = view === null ? cluster.pool.anyAddress() : cluster.addressFor(view, partition);
+    const idempotent = settings.acks !== "none";
+    const sequence = batch.sequence >= 0 ? batch.sequence : this.nextSequence;
+    let bytes: Uint8Array;
+    try {
+      bytes = batch.stamped(cluster.ports.codec, settings.compression, idempotent ? this.identity : null, sequence);
+    } catch (thrown) {
+      this.giveUp(batch, toVarveError(thrown).withEffect(batch.effect(false)));
+      return;
+    }
+    if (idempotent) this.nextSequence = Math.max(this.nextSequence, sequence + batch.recordCount);
+    batch.attempts++;
+    this.inFlight.push(batch);
+    this.sentTo = address;
+    this.topicId = view?.topicId ?? "";
+    const leftMs = batch.deadlineAtMs - cluster.ports.clock.monotonicMs();
+    const request = {
+      topic,
+      topicId: view?.topicId ?? "",
+      partition,
+      batch: bytes,
+      acks: ACKS[settings.acks],
+      timeoutMs: Math.max(1, Math.min(Math.ceil(leftMs), REQUEST_TIMEOUT_MS)),
+    };
+    try {
+      links.to(address).send(request, { settled: (response, error) => this.settled(batch, response, error) });
+    } catch (thrown) {
+      const error = toVarveError(thrown, "NOT_APPLIED");
+      cluster.ports.clock.defer(() => this.settled(batch, null, error));
+    }
+  }
+
+  private settled(batch: Batch, response: ProduceResponse | null, error: VarveError | null): void {
+    const at = this.inFlight.indexOf(batch);
+    assert(at >= 0, "L1: a batch in flight is settled once");
+    this.inFlight.splice(at, 1);
+    if (response !== null) this.acknowledged(batch, response);
+    else this.attemptFailed(batch, assertDefined(error, "an answer is a result or an error"));
+    if (this.state.kind === "draining" && this.inFlight.length === 0) this.drained();
+    this.pump();
+  }
+
+  private acknowledged(batch: Batch, response: ProduceResponse): void {
+    this.failures = 0;
+    this.lastError = null;
+    this.slowSinceMs = null;
+    const { cluster, topic, partition, settings } = this.options;
+    if (response.leaderEpoch > 0) this.noteEpoch(response.leaderEpoch);
+    const { diagnostics } = cluster.ports;
+    if (diagnostics.hasSubscribers("varve:producer:acknowledged")) {
+      const { baseOffset, leaderEpoch, duplicate } = response;
+      diagnostics.publish("varve:producer:acknowledged", {
+        topic,
+        partition,
+        baseOffset,
+        leaderEpoch,
+        duplicate,
+        records: batch.recordCount,
+      });
+    }
+    if (batch.settled) return;
+    batch.succeed(settings.acks === "none" ? -1 : response.baseOffset);
+    this.options.onSettled(batch);
+  }
+
+  private noteEpoch(epoch: number): void {
+    const { cluster, topic, partition } = this.options;
+    const known = cluster.metadata.peek(topic)?.partitions[partition];
+    if (known !== undefined && known.epoch < epoch) cluster.metadata.refresh(topic).catch(() => {});
+  }
+
+  private attemptFailed(batch: Batch, error: VarveError): void {
+    batch.lastError = error;
+    this.lastError = error;
+    if (error.effect === "UNKNOWN") batch.maybeApplied = true; // N4
+    if (batch.settled) {
+      this.hole = true;
+      return;
+    }
+    if (!this.mayTryAgain(batch, error)) {
+      this.giveUp(batch, error.withEffect(batch.effect(false)));
+      if (this.state.kind === "open") this.state = { kind: "draining" };
+      return;
+    }
+    this.tellRetry(batch, error);
+    this.failed.push(batch);
+    if (this.state.kind === "open") this.state = { kind: "draining" };
+  }
+
+  private mayTryAgain(batch: Batch, error: VarveError): boolean {
+    const { acks } = this.options.settings;
+    if (acks === "none") return !batch.maybeApplied && mayRepeat(error);
+    if (error.code !== "OUT_OF_ORDER_SEQUENCE") return mayRepeat(error) || isAboutMissing(error);
+    if (this.hasEarlierTrouble(batch)) return true;
+    if (batch.maybeApplied) return false;
+    // The leader's log ends before this batch because an acknowledged one was lost with another leader, as acks leader allows.
+    if (acks === "leader") this.hole = true;
+    return acks === "leader" || this.hole;
+  }
+
+  /** Whether a batch before this one did not get through, so that a sequence gap is no surprise. */
+  private hasEarlierTrouble(batch: Batch): boolean {
+    const earlier = (each: Batch): boolean => each.sequence < batch.sequence;
+    return this.failed.some(earlier) || this.inFlight.some(earlier) || (this.hole && !batch.maybeApplied);
+  }
+
+  /** All answers are there: the failed batches go to the front, in order, after a pause (N2). */
+  private drained(): void {
+    this.failed.sort((left, right) => left.sequence - right.sequence);
+    this.queue.unshift(...this.failed.splice(0));
+    if (this.queue.length === 0 || this.lastError === null) {
+      this.state = { kind: "open" };
+      return;
+    }
+    const error = this.lastError;
+    this.become(() => this.recover(error));
+  }
+
+  private async recover(error: VarveError): Promise<void> {
+    const { cluster, topic, partition } = this.options;
+    this.failures++;
+    const hinted = cluster.metadata.noteHint(topic, partition, error);
+    if (hinted && this.failures === 1) return;
+    if (error.code === "OUT_OF_ORDER_SEQUENCE") return;
+    await delay(cluster.ports.clock, backoffMs(cluster.ports.random, this.failures, error.retryAfterMs));
+    if (hinted) return;
+    const view = await cluster.metadata.refresh(topic);
+    if (this.topicId === "" || view.topicId === this.topicId) return;
+    // The topic was deleted and made anew: sequences of the old one mean nothing there.
+    this.hole = true;
+  }
+
+  private giveUp(batch: Batch, error: VarveError): void {
+    if (batch.sequence >= 0) this.hole = true; // N3
+    if (batch.settled) return;
+    const { cluster, topic, partition } = this.options;
+    cluster.settings.logger.warn({ topic, partition, code: error.code, records: batch.recordCount }, "batch given up");
+    const { diagnostics } = cluster.ports;
+    if (diagnostics.hasSubscribers("varve:producer:failed")) {
+      diagnostics.publish("varve:producer:failed", { topic, partition, error, records: batch.recordCount });
+    }
+    batch.fail(error);
+    this.options.onSettled(batch);
+  }
+
+  private expire(batches: Batch[], nowMs: number): void {
+    for (let at = batches.length - 1; at >= 0; at--) {
+      const batch = assertDefined(batches[at], "at lies inside the list");
+      if (batch.deadlineAtMs > nowMs) continue;
+      batches.splice(at, 1);
+      batch.lastError ??= this.lastError;
+      this.giveUp(batch, batch.expiry(this.name(), this.options.settings.deliveryTimeoutMs, false));
+    }
+  }
+
+  /** A broker that is paused answers nothing: once others have elected a leader, its requests are taken elsewhere. */
+  private lookAfterSlow(nowMs: number): void {
+    const { cluster, topic, partition, links } = this.options;
+    const address = this.sentTo;
+    if (this.inFlight.length === 0 || address === null) {
+      this.slowSinceMs = null;
+      return;
+    }
+    this.slowSinceMs ??= nowMs;
+    if (nowMs - this.slowSinceMs < SLOW_ANSWER_MS) return;
+    this.slowSinceMs = nowMs;
+    cluster.metadata.refresh(topic).then(
+      (view: TopicView) => {
+        const leader = view.partitions[partition]?.leader ?? null;
+        const direct = leader === null ? null : cluster.pool.addressOf(leader);
+        const link = links.get(address);
+        const oldest = link?.oldestSentAtMs() ?? null;
+        const late = oldest !== null && cluster.ports.clock.monotonicMs() - oldest >= SLOW_ANSWER_MS;
+        if (direct !== null && direct !== address && late && this.inFlight.length > 0) {
+          link?.cut(`does not answer and ${direct} leads ${this.name()} now`);
+        }
+      },
+      () => {},
+    );
+  }
+
+  private tellRetry(batch: Batch, error: VarveError): void {
+    const { cluster, topic, partition } = this.options;
+    cluster.settings.logger.debug(
+      { topic, partition, code: error.code, attempt: batch.attempts },
+      "batch failed, trying again",
+    );
+    const { diagnostics } = cluster.ports;
+    if (diagnostics.hasSubscribers("varve:producer:retry")) {
+      diagnostics.publish("varve:producer:retry", { topic, partition, error, attempt: batch.attempts });
+    }
+  }
+}
+
+/** A broker that does not find the topic may be behind; metadata confirmed by the controller decides. */
+function isAboutMissing(error: VarveError): boolean {
+  return error.code === "UNKNOWN_TOPIC" || error.code === "UNKNOWN_TOPIC_ID" || error.code === "UNKNOWN_PARTITION";
+}

@@ -1,0 +1,2 @@
+/** index.ts: a network of servers and clients inside one process, for tests and the simulator. */
+export { SimRpcNetwork, type SimRpcOptions, type SimServices, type UnaryFate } from "./sim-rpc-network.js";
