@@ -1,2 +1,2 @@
-/** index.ts: the public face of this package. */
-export {};
+/** index.ts: a Varve cluster inside a test's own process. */
+export { type StartClusterOptions, startCluster, type TestCluster } from "./start-cluster.js";
