@@ -23,7 +23,7 @@ import type {
 import { HEALTH_METHODS, Health, UnknownService } from "../services/health.js";
 import { REFLECTION_METHODS, reflectionHandler } from "../services/reflection.js";
 import { statusObject } from "./metadata.js";
-import { SERVER_OPTIONS } from "./options.js";
+import { SERVER_OPTIONS, silenceGrpc } from "./options.js";
 import { GrpcServerStream } from "./server-stream.js";
 
 type Handler = handleUnaryCall<Buffer, Buffer> | handleBidiStreamingCall<Buffer, Buffer>;
@@ -42,6 +42,7 @@ export interface RpcServerOptions {
 
 /** A server of the public API over plain HTTP/2. */
 export function createServer(options: RpcServerOptions = {}): RpcServer {
+  silenceGrpc();
   return new GrpcServer(options);
 }
 

@@ -8,7 +8,7 @@ import type { BidiOptions, ClientStream, RpcChannel, RpcTransport, UnaryOptions 
 import type { Init } from "../wire/message-codec.js";
 import { GrpcClientStream } from "./client-stream.js";
 import { asBuffer, wireStatus } from "./metadata.js";
-import { CHANNEL_OPTIONS } from "./options.js";
+import { CHANNEL_OPTIONS, silenceGrpc } from "./options.js";
 import { abortedError, callError } from "./raw-error.js";
 
 /** Connections over plain HTTP/2. */
@@ -27,6 +27,7 @@ class GrpcChannel implements RpcChannel {
   private closed = false;
 
   constructor(address: string) {
+    silenceGrpc();
     this.address = address;
     this.client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
   }

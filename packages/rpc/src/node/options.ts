@@ -1,7 +1,7 @@
 /**
  * options.ts: how gRPC connections are set up, one table for both ends.
  */
-import type { ChannelOptions } from "@grpc/grpc-js";
+import { type ChannelOptions, logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { KIB, LIMITS, MIB, SECOND_MS } from "@varve/base";
 
 /** Largest message: a full produce request or fetch answer, and room for what stands around the batches. */
@@ -39,3 +39,9 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.service_config_disable_resolution": 1,
   "grpc.enable_http_proxy": 0,
 };
+
+/** grpc-js writes to stderr by itself, and a library must not; who wants its lines says so with its own GRPC_VERBOSITY. */
+export function silenceGrpc(): void {
+  const { GRPC_NODE_VERBOSITY, GRPC_VERBOSITY } = process.env;
+  if (GRPC_NODE_VERBOSITY === undefined && GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
+}

@@ -8,7 +8,7 @@ import { decodeStatus, GRPC_STATUS, type WireStatus } from "../errors/status.js"
 
 /** No connection was there to put the request on. */
 const NEVER_CONNECTED =
-  /No connection established|Name resolution failed|Failed to connect|Waiting for LB pick|name resolution:/;
+  /No connection established|Name resolution failed|Failed to connect|Waiting for LB pick|waiting for name resolution/;
 /** grpc-js reports broken connections as INTERNAL in these words. */
 const BROKEN_CONNECTION = /RST_STREAM|internal client error|stream terminated|Connection dropped|socket/i;
 
@@ -81,15 +81,9 @@ function unreachable(call: FailedCall, text: string, never: boolean, cause: unkn
 }
 
 function tooLargeOrBusy(status: WireStatus, call: FailedCall, cause: unknown): VarveError {
-  if (/larger than max/i.test(status.message)) {
-    return transportError(
-      "INVALID_ARGUMENT",
-      call,
-      `a message is too large: ${status.message}`,
-      false,
-      "send less at once",
-      cause,
-    );
+  if (/size larger than|larger than max/.test(status.message)) {
+    const never = status.message.startsWith("Attempted to send");
+    return transportError("INVALID_ARGUMENT", call, status.message, never, "send less at once", cause);
   }
   return transportError("BROKER_OVERLOADED", call, status.message, false, "try again later", cause);
 }
