@@ -28,59 +28,81 @@ interface Change {
   readonly size: number;
 }
 
-class Node {
-  content = Buffer.alloc(0);
+/** Bytes that grow; what lies beyond `size` is zero. */
+class Content {
+  bytes = Buffer.alloc(0);
   size = 0;
-  synced = Buffer.alloc(0);
-  unsynced: Change[] = [];
 
-  write(bytes: Uint8Array, position: number): void {
-    this.apply({ position, bytes: Uint8Array.from(bytes), size: 0 }, true);
-  }
-
-  apply(change: Change, note: boolean): void {
-    if (note) this.unsynced.push(change);
+  apply(change: Change): void {
     if (change.bytes === null) {
       this.reserve(change.size);
-      if (change.size < this.size) this.content.fill(0, change.size, this.size);
+      if (change.size < this.size) this.bytes.fill(0, change.size, this.size);
       this.size = change.size;
       return;
     }
     this.reserve(change.position + change.bytes.length);
-    this.content.set(change.bytes, change.position);
+    this.bytes.set(change.bytes, change.position);
     this.size = Math.max(this.size, change.position + change.bytes.length);
   }
 
-  sync(): void {
-    this.synced = Buffer.from(this.content.subarray(0, this.size));
-    this.unsynced = [];
+  copy(): Content {
+    const copy = new Content();
+    copy.bytes = Buffer.from(this.bytes.subarray(0, this.size));
+    copy.size = this.size;
+    return copy;
   }
 
-  private reserve(bytes: number): void {
-    if (bytes <= this.content.length) return;
-    const grown = Buffer.alloc(Math.max(bytes, this.content.length * 2));
-    this.content.copy(grown, 0, 0, this.size);
-    this.content = grown;
+  private reserve(size: number): void {
+    if (size <= this.bytes.length) return;
+    const grown = Buffer.alloc(Math.max(size, this.bytes.length * 2));
+    this.bytes.copy(grown, 0, 0, this.size);
+    this.bytes = grown;
+  }
+}
+
+class Node {
+  /** What this process reads. */
+  content = new Content();
+  /** What a power cut leaves for certain; it follows `content` at each sync by the changes alone. */
+  private synced = new Content();
+  private unsynced: Change[] = [];
+
+  get size(): number {
+    return this.content.size;
+  }
+
+  write(bytes: Uint8Array, position: number): void {
+    this.change({ position, bytes: Uint8Array.from(bytes), size: 0 });
+  }
+
+  change(change: Change): void {
+    this.content.apply(change);
+    this.unsynced.push(change);
+  }
+
+  sync(): void {
+    for (const change of this.unsynced) this.synced.apply(change);
+    this.unsynced = [];
   }
 
   crash(choice: CrashChoice): void {
     const changes = this.unsynced;
-    this.content = Buffer.from(this.synced);
-    this.size = this.synced.length;
     this.unsynced = [];
-    if (choice === "lose") return;
-    for (const change of changes) {
-      if (!choice.chance(0.5)) continue;
-      if (change.bytes === null || change.bytes.length <= SECTOR_BYTES || choice.chance(0.5)) this.apply(change, false);
-      else this.tear(change.position, change.bytes, choice);
+    if (choice !== "lose") {
+      for (const change of changes) {
+        if (!choice.chance(0.5)) continue;
+        if (change.bytes === null || change.bytes.length <= SECTOR_BYTES || choice.chance(0.5))
+          this.synced.apply(change);
+        else this.tear(change.position, change.bytes, choice);
+      }
     }
-    this.synced = Buffer.from(this.content.subarray(0, this.size));
+    this.content = this.synced.copy();
   }
 
   private tear(position: number, bytes: Uint8Array, choice: Exclude<CrashChoice, "lose">): void {
     for (let at = 0; at < bytes.length; at += SECTOR_BYTES) {
-      if (choice.chance(0.5))
-        this.apply({ position: position + at, bytes: bytes.subarray(at, at + SECTOR_BYTES), size: 0 }, false);
+      if (!choice.chance(0.5)) continue;
+      this.synced.apply({ position: position + at, bytes: bytes.subarray(at, at + SECTOR_BYTES), size: 0 });
     }
   }
 }
@@ -143,7 +165,7 @@ export class SimDisk implements Disk {
       read: async (target, position) => {
         await this.wait("read", generation);
         const bytes = Math.max(0, Math.min(target.length, node.size - position));
-        target.set(node.content.subarray(position, position + bytes));
+        target.set(node.content.bytes.subarray(position, position + bytes));
         return bytes;
       },
       write: async (buffers, position) => {
@@ -161,7 +183,7 @@ export class SimDisk implements Disk {
       },
       truncate: async (bytes) => {
         await this.wait("write", generation);
-        node.apply({ position: 0, bytes: null, size: bytes }, true);
+        node.change({ position: 0, bytes: null, size: bytes });
       },
       size: async () => node.size,
       close: async () => {},
