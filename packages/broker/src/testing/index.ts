@@ -1,0 +1,15 @@
+/** index.ts: the broker's inner parts, for programs that put them together under simulated ports. */
+export { ByteBudget } from "../partition/byte-budget.js";
+export {
+  Partition,
+  type PartitionMeter,
+  type PartitionOptions,
+  type ProduceRequest,
+  type ProduceResult,
+  type ReadAnswer,
+  type ReadRequest,
+} from "../partition/partition.js";
+export { PeerKind } from "../peer-kinds.js";
+export { ReplicaHost, type ReplicaHostOptions, type ReplicaLinks } from "../replica/host.js";
+export { type Addressed, decodeMessage, encodeMessage } from "../replica/message-codec.js";
+export { Replica, type Role, type StateMachine } from "../replica/replica.js";
