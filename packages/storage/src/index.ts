@@ -8,6 +8,14 @@ export {
   FRAME_HEADER_BYTES,
   type FrameFields,
 } from "./frame.js";
+export {
+  type CheckpointReport,
+  type DataDirReport,
+  inspectDataDir,
+  type LogReport,
+  type SegmentReport,
+  type WalFileReport,
+} from "./inspect.js";
 export { decodeSnapshot } from "./log/log-state.js";
 export { ProducerTable } from "./log/producer-table.js";
 export { type OpenOptions, openStorage, type StorageFaults } from "./storage.js";

@@ -1,5 +1,8 @@
 /** index.ts: what runs a broker in a Node.js process. */
+
+export type { DataDirReport, LogReport, SegmentReport } from "@varve/storage";
 export { nativeCodec } from "./codec.js";
+export { inspectDataDir } from "./inspect.js";
 export { loadConfigFile } from "./load-config-file.js";
 export { createLogger } from "./logger.js";
 export { type PortOverrides, type RunningBroker, runBroker } from "./run-broker.js";

@@ -18,10 +18,17 @@ export interface Identity {
 const NO_SEQUENCE = -1;
 const NOBODY: Identity = { producerId: -1, producerEpoch: -1 };
 
+/** What the broker answered for a batch. */
+export interface BatchPlace {
+  /** -1 with acks none. */
+  readonly baseOffset: number;
+  readonly epoch: number;
+}
+
 export class Batch {
   readonly deadlineAtMs: number;
-  /** Base offset of the batch; -1 with acks none. */
-  readonly done: Promise<number>;
+  /** Where the batch is in the log. */
+  readonly done: Promise<BatchPlace>;
   /** Bytes that its records take from the producer's buffer. */
   bufferedBytes = 0;
   /** The linger time is over: it may leave although it is not full. */
@@ -34,7 +41,7 @@ export class Batch {
   settled = false;
   private readonly builder: BatchBuilder;
   private bytes: Uint8Array | null = null;
-  private resolve: (baseOffset: number) => void = () => {};
+  private resolve: (place: BatchPlace) => void = () => {};
   private reject: (error: VarveError) => void = () => {};
 
   constructor(batchBytesMax: number, deadlineAtMs: number) {
@@ -84,9 +91,9 @@ export class Batch {
     this.sequence = NO_SEQUENCE;
   }
 
-  succeed(baseOffset: number): void {
+  succeed(place: BatchPlace): void {
     this.settled = true;
-    this.resolve(baseOffset);
+    this.resolve(place);
   }
 
   fail(error: VarveError): void {

@@ -106,7 +106,11 @@ export class Lane {
     if (this.filling === null) this.open(batch);
     const index = batch.recordCount - 1;
     batch.bufferedBytes += bufferedBytes;
-    const sent = batch.done.then((base) => ({ partition, offset: base < 0 ? -1 : base + index }));
+    const sent = batch.done.then(({ baseOffset, epoch }) => ({
+      partition,
+      offset: baseOffset < 0 ? -1 : baseOffset + index,
+      epoch,
+    }));
     if (batch.byteLength >= settings.batchBytes) this.closeFilling();
     return sent;
   }
@@ -321,7 +325,10 @@ export class Lane {
       });
     }
     if (batch.settled) return;
-    batch.succeed(settings.acks === "none" ? -1 : response.baseOffset);
+    batch.succeed({
+      baseOffset: settings.acks === "none" ? -1 : response.baseOffset,
+      epoch: response.leaderEpoch,
+    });
     this.options.onSettled(batch);
   }
 
@@ -341,7 +348,6 @@ export class Lane {
     }
     if (!this.mayTryAgain(batch, error)) {
       this.giveUp(batch, error.withEffect(batch.effect(false)));
-      if (this.state.kind === "open") this.state = { kind: "draining" };
       return;
     }
     this.tellRetry(batch, error);

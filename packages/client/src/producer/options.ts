@@ -50,6 +50,8 @@ export interface SendResult {
   readonly partition: number;
   /** -1 with acks none. */
   readonly offset: number;
+  /** Leader epoch that the record was written in. */
+  readonly epoch: number;
 }
 
 export interface ProducerSettings<T> {

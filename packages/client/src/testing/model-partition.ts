@@ -81,6 +81,20 @@ export class ModelPartition {
     this.wake();
   }
 
+  /** The last batch is gone with a leader that had it alone; a new epoch begins. */
+  loseLast(): void {
+    const lost = this.batches.pop();
+    if (lost === undefined) return;
+    const count = batchRecordCount(lost);
+    this.nextOffset -= count;
+    for (const state of this.producers.values()) {
+      if (!state.recent.some(({ baseOffset }) => baseOffset === this.nextOffset)) continue;
+      state.recent = state.recent.filter(({ baseOffset }) => baseOffset !== this.nextOffset);
+      state.nextSequence -= count;
+    }
+    this.moveTo(this.leader);
+  }
+
   moveTo(leader: number): void {
     this.leader = leader;
     this.epoch++;

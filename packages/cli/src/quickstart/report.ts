@@ -1,0 +1,75 @@
+/** report.ts: the figures of a quickstart, and whether they prove anything. */
+import type { ProofResult } from "./proof.js";
+import { isProof } from "./replay-check.js";
+
+/** The result as one flat object, for --json and for the lines below. */
+export interface Figures {
+  readonly proven: boolean;
+  readonly records: number;
+  readonly megabytes: number;
+  readonly megabytesPerSecond: number;
+  readonly killedBroker: number;
+  readonly acknowledgedAtKillRatio: number;
+  readonly inFlightAtKill: number;
+  readonly failoverGapMs: number | null;
+  readonly recordsInLaterEpoch: number;
+  readonly readMeanwhile: number;
+  readonly replayed: number;
+  readonly duplicates: number;
+  readonly lost: number;
+  readonly altered: number;
+  readonly invented: number;
+  readonly disordered: number;
+  readonly offsetGaps: number;
+  readonly filesRebuilt: number | null;
+  readonly files: number;
+  readonly filesBroken: readonly string[];
+}
+
+export function figuresOf({ sent, failover, killedBroker, readMeanwhile, verdict }: ProofResult): Figures {
+  const megabytes = sent.window.acknowledgedBytes / 1e6;
+  const { records: replayed, ...found } = verdict;
+  return {
+    // Without a record in a later epoch nothing was shown about a failover.
+    proven: isProof(verdict) && failover.recordsInLaterEpoch > 0,
+    records: sent.window.acknowledged,
+    megabytes,
+    megabytesPerSecond: megabytes / (sent.tookMs / 1_000),
+    killedBroker,
+    acknowledgedAtKillRatio: sent.ratioAtKill,
+    inFlightAtKill: sent.inFlightAtKill,
+    failoverGapMs: failover.gapMs,
+    recordsInLaterEpoch: failover.recordsInLaterEpoch,
+    readMeanwhile,
+    replayed,
+    ...found,
+  };
+}
+
+/** A line per figure. */
+export function reportText(figures: Figures): string {
+  const { files, filesRebuilt, filesBroken } = figures;
+  const rows: (readonly [string, string])[] = [
+    ["records", `${figures.records}`],
+    ["MB", figures.megabytes.toFixed(2)],
+    ["MB/s", `${figures.megabytesPerSecond.toFixed(2)} (paced)`],
+    [
+      "killed",
+      `broker ${figures.killedBroker} at ${Math.round(100 * figures.acknowledgedAtKillRatio)} % acknowledged, ${figures.inFlightAtKill} records in flight`,
+    ],
+    ["failover gap", figures.failoverGapMs === null ? "none seen" : `${figures.failoverGapMs} ms`],
+    ["acknowledged in a later epoch", `${figures.recordsInLaterEpoch}`],
+    ["read meanwhile", `${figures.readMeanwhile}`],
+    ["replayed", `${figures.replayed}`],
+    ["duplicates in the log", `${figures.duplicates}`],
+    ["lost", `${figures.lost}`],
+    ["altered", `${figures.altered}`],
+    ["not from the input", `${figures.invented}`],
+    ["out of order within a key", `${figures.disordered}`],
+    ["gaps between offsets", `${figures.offsetGaps}`],
+  ];
+  if (filesRebuilt !== null) rows.push(["files rebuilt byte for byte", `${filesRebuilt} of ${files}`]);
+  if (filesBroken.length > 0) rows.push(["files that differ", filesBroken.join(" ")]);
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
+}
