@@ -273,16 +273,16 @@ describe("giving up", () => {
       }),
     );
     model.createTopic("t", 1);
-    const producer = varve.producer({ lingerMs: 0, deliveryTimeoutMs: 3_000 });
+    const producer = varve.producer({ lingerMs: 0, batchBytes: 1_024, deliveryTimeoutMs: 3_000 });
     const first = failure(producer.send({ topic: "t", value: "first" }));
     await clock.runUntil(1_500);
-    const second = producer.send({ topic: "t", value: "second" });
+    const second = producer.send({ topic: "t", value: "second".padEnd(900) });
     await clock.runUntil(1_505);
-    const third = failure(producer.send({ topic: "t", value: "third" }));
+    const third = failure(producer.send({ topic: "t", value: "third".padEnd(900) }));
     expect(await first).toMatchObject({ effect: "NOT_APPLIED" });
     expect(await run(second)).toMatchObject({ partition: 0, offset: 0 });
     expect(await third).toMatchObject({ code: "COMMIT_UNKNOWN", effect: "UNKNOWN" });
-    expect(valuesIn(model.partition("t", 0))).toEqual(["second"]);
+    expect(valuesIn(model.partition("t", 0))).toEqual(["second".padEnd(900)]);
   });
 
   test("no reachable broker: UNREACHABLE after the delivery timeout, nothing written", async () => {
