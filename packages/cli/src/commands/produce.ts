@@ -1,6 +1,6 @@
 /** produce.ts: `varve produce`: a record per line of a file or of standard input. */
 import { createReadStream } from "node:fs";
-import { KIB, LIMITS, MIB, VarveError } from "@varve/base";
+import { isVarveError, KIB, LIMITS, MIB, VarveError } from "@varve/base";
 import { type Command, Option } from "commander";
 import { type KeyRule, keyRule, splitLine } from "../input/key-rule.js";
 import { linesOf } from "../input/lines.js";
@@ -77,7 +77,7 @@ interface Job {
 
 async function produce(shell: Shell, client: ClusterClient, { topic, file, options, global }: Job): Promise<void> {
   // A missing topic is said before the first line is read, also when there is none.
-  await client.admin.describeTopic(topic);
+  await requireTopic(client, topic);
   const startedAtMs = performance.now();
   const window = new SendWindow(WINDOW);
   const progress = new Progress(shell.stderr, () => progressText(window, performance.now() - startedAtMs));
@@ -100,6 +100,14 @@ async function produce(shell: Shell, client: ClusterClient, { topic, file, optio
   if (failure !== null) throw withCounts(failure, window);
   if (shell.stop.aborted) throw withCounts(interrupted(), window);
   report(shell, topic, window, tookMs, global.json);
+}
+
+async function requireTopic(client: ClusterClient, topic: string): Promise<void> {
+  try {
+    await client.admin.describeTopic(topic);
+  } catch (error) {
+    throw isVarveError(error) ? error.withEffect("NOT_APPLIED") : error;
+  }
 }
 
 interface Sending {

@@ -97,7 +97,7 @@ function textOf(path: string): Uint8Array | null {
   return bytes.includes(0) ? null : bytes;
 }
 
-function readOrFail(path: string): Uint8Array {
+function readOrFail(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
@@ -114,6 +114,13 @@ function requireRoom(bytes: number): number {
   throw new VarveError("INVALID_ARGUMENT", {
     message: `the input is larger than ${INPUT_BYTES_MAX} bytes, which the quickstart holds in memory; choose a smaller --input`,
   });
+}
+
+/** Paths of the files that no longer hold what was read from them. */
+export function changedFiles(files: readonly InputFile[]): string[] {
+  const isUnchanged = ({ path, bytes }: InputFile): boolean =>
+    lstatSync(path, { throwIfNoEntry: false }) !== undefined && readOrFail(path).equals(bytes);
+  return files.filter((file) => !isUnchanged(file)).map(({ path }) => path);
 }
 
 /** The bytes that a record stands for in its file. */

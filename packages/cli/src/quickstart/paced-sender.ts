@@ -34,7 +34,7 @@ const AIM_RATIO = 0.42;
 const KILL_RATIO = 0.45;
 /** or right after the next send. */
 const KILL_AT_ONCE_RATIO = 0.5;
-const BURST_MS = 20;
+const TICK_MS = 10;
 /** The SDK waits 5 ms for company before it sends a batch; then the batch is on its way. */
 const IN_FLIGHT_AFTER_MS = 6;
 /** Fewest records whose window keeps N1. */
@@ -73,17 +73,15 @@ export class PacedSender {
   async send(client: ClusterClient, topic: string): Promise<Sent> {
     const producer = client.producer();
     const startedAtMs = performance.now();
-    for (let next = 0; next < this.records.length && this.window.failure === null; ) {
-      const due = (this.records.length * (performance.now() - startedAtMs)) / this.pace.durationMs;
-      for (; next < Math.min(due, this.records.length) && this.window.failure === null; next++) {
-        const record = this.records[next];
-        assert(record !== undefined, "next lies within the records");
-        await this.window.admit();
-        this.window.track(record.value.length, producer.send(toSend(topic, record)));
-        await this.disturb();
+    for (const [index, record] of this.records.entries()) {
+      while (index >= this.dueAfter(performance.now() - startedAtMs)) {
+        this.restartWhenDue();
+        await sleep(TICK_MS);
       }
-      this.restartWhenDue();
-      await sleep(BURST_MS);
+      await this.window.admit();
+      if (this.window.failure !== null) break;
+      this.window.track(record.value.length, producer.send(toSend(topic, record)));
+      await this.disturb();
     }
     await this.window.drained();
     const tookMs = performance.now() - startedAtMs;
@@ -91,6 +89,12 @@ export class PacedSender {
     if (this.state === "down") this.restart();
     const { window, inFlightAtKill, ratioAtKill } = this;
     return { window, tookMs, inFlightAtKill, ratioAtKill };
+  }
+
+  /** How many records shall have been sent. Before the kill the window is kept full, so that it meets many records in flight. */
+  private dueAfter(elapsedMs: number): number {
+    const all = this.records.length;
+    return this.state === "aimed" ? all : (all * elapsedMs) / this.pace.durationMs;
   }
 
   private get acknowledgedRatio(): number {

@@ -10,11 +10,11 @@ import type { ClusterClient } from "../shell/shell.js";
 import { inputArguments } from "./arguments.js";
 import { type FailoverFigures, FailoverWatch, leaderOfMost, type PartitionAtKill } from "./failover-watch.js";
 import { Follower } from "./follower.js";
-import { type InputChoice, type InputRecord, readInput } from "./input.js";
+import { changedFiles, type InputChoice, type InputFile, type InputRecord, readInput } from "./input.js";
 import { LocalBrokers } from "./local-brokers.js";
 import { interleave, type Tamper, tamper } from "./order.js";
 import { type Pace, PacedSender, RECORDS_MIN, type Sent } from "./paced-sender.js";
-import type { Verdict } from "./replay-check.js";
+import { isProof, type Verdict } from "./replay-check.js";
 import { BROKERS, PARTITIONS, REPLICAS, TOPIC } from "./topic.js";
 
 export interface ProofOptions {
@@ -33,6 +33,8 @@ export interface ProofResult {
   /** Records that a reader got while they were produced. */
   readonly readMeanwhile: number;
   readonly verdict: Verdict;
+  /** Files that someone changed during the run, when the verdict is no proof: they explain a difference. */
+  readonly inputChanged: readonly string[];
 }
 
 /** For the reader to see the last acknowledged record. */
@@ -42,7 +44,8 @@ const VERIFIER = fileURLToPath(new URL("./verify-main.js", import.meta.url));
 /** @throws VarveError when something fails outright; a log that differs from the input is a verdict, not an error. */
 export async function prove(options: ProofOptions): Promise<ProofResult> {
   const { choice, say } = options;
-  const records = recordsToSend(options);
+  const files = readInput(choice);
+  const records = recordsToSend(files, options);
   const brokers = await LocalBrokers.start(BROKERS);
   let proven = false;
   try {
@@ -51,15 +54,14 @@ export async function prove(options: ProofOptions): Promise<ProofResult> {
     say("a separate process replays the topic from offset 0 and compares it with the input");
     const verdict = await verify(choice, brokers.bootstrap);
     proven = true;
-    return { ...produced, verdict };
+    return { ...produced, verdict, inputChanged: isProof(verdict) ? [] : changedFiles(files) };
   } finally {
     await brokers.stop({ keepFiles: !proven });
     if (!proven) say(`the brokers' folders and logs are kept in ${brokers.folder}`);
   }
 }
 
-function recordsToSend(options: ProofOptions): InputRecord[] {
-  const files = readInput(options.choice);
+function recordsToSend(files: readonly InputFile[], options: ProofOptions): InputRecord[] {
   const all = interleave(files);
   const records = options.tamper === null ? all : tamper(all, options.tamper);
   if (records.length < RECORDS_MIN) {
@@ -76,7 +78,7 @@ async function produceThroughFailover(
   { pace, say }: ProofOptions,
   brokers: LocalBrokers,
   records: readonly InputRecord[],
-): Promise<Omit<ProofResult, "verdict">> {
+): Promise<Omit<ProofResult, "verdict" | "inputChanged">> {
   const varve = new Varve({ bootstrap: brokers.bootstrap.split(",") });
   try {
     await varve.admin.createTopic({ topic: TOPIC, partitions: PARTITIONS, replicas: REPLICAS });

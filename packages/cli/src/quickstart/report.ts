@@ -24,9 +24,17 @@ export interface Figures {
   readonly filesRebuilt: number | null;
   readonly files: number;
   readonly filesBroken: readonly string[];
+  readonly inputChanged: readonly string[];
 }
 
-export function figuresOf({ sent, failover, killedBroker, readMeanwhile, verdict }: ProofResult): Figures {
+export function figuresOf({
+  sent,
+  failover,
+  killedBroker,
+  readMeanwhile,
+  verdict,
+  inputChanged,
+}: ProofResult): Figures {
   const megabytes = sent.window.acknowledgedBytes / 1e6;
   const { records: replayed, ...found } = verdict;
   return {
@@ -43,19 +51,20 @@ export function figuresOf({ sent, failover, killedBroker, readMeanwhile, verdict
     readMeanwhile,
     replayed,
     ...found,
+    inputChanged,
   };
 }
 
 /** A line per figure. */
 export function reportText(figures: Figures): string {
-  const { files, filesRebuilt, filesBroken } = figures;
+  const { files, filesRebuilt, filesBroken, inputChanged } = figures;
   const rows: (readonly [string, string])[] = [
     ["records", `${figures.records}`],
     ["MB", figures.megabytes.toFixed(2)],
     ["MB/s", `${figures.megabytesPerSecond.toFixed(2)} (paced)`],
     [
       "killed",
-      `broker ${figures.killedBroker} at ${Math.round(100 * figures.acknowledgedAtKillRatio)} % acknowledged, ${figures.inFlightAtKill} records in flight`,
+      `broker ${figures.killedBroker} at ${Math.round(100 * figures.acknowledgedAtKillRatio)} % acknowledged, records in flight: ${figures.inFlightAtKill}`,
     ],
     ["failover gap", figures.failoverGapMs === null ? "none seen" : `${figures.failoverGapMs} ms`],
     ["acknowledged in a later epoch", `${figures.recordsInLaterEpoch}`],
@@ -70,6 +79,7 @@ export function reportText(figures: Figures): string {
   ];
   if (filesRebuilt !== null) rows.push(["files rebuilt byte for byte", `${filesRebuilt} of ${files}`]);
   if (filesBroken.length > 0) rows.push(["files that differ", filesBroken.join(" ")]);
+  if (inputChanged.length > 0) rows.push(["changed during the run", inputChanged.join(" ")]);
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
 }
