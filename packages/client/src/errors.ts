@@ -2,6 +2,7 @@
  * errors.ts: the SDK's own errors, worded once, and how the effects of several attempts add up.
  */
 import { type Effect, ERROR_CATALOGUE, type ErrorPolicy, toVarveError, VarveError } from "@varve/base";
+import { onAbort as onSignal } from "@varve/rpc";
 
 /** Rejects a wait whose signal was aborted. */
 export function aborted(what: string, effect: Effect, cause: unknown): VarveError {
@@ -99,7 +100,6 @@ export function untilAborted<T>(
         .then(() => Promise.resolve())
         .then(() => reject(onAbort()));
     if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    promise.then(resolve, reject).finally(onSignal(signal, abort));
   });
 }

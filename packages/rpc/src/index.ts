@@ -1,4 +1,5 @@
 /** index.ts: the public API as typed methods and messages, its errors, and the ports of servers and clients. */
+export { onAbort } from "./abort.js";
 export {
   decodeStatus,
   ERROR_DOMAIN,

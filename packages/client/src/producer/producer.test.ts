@@ -1,10 +1,11 @@
 /** producer.test.ts: a producer against a model of a cluster, on simulated time. */
+import { getEventListeners } from "node:events";
 import { LIMITS, VarveError } from "@varve/base";
 import { Prng } from "@varve/base/testing";
 import { batchBaseSequence, batchProducerEpoch, decodeRecords, keyHash } from "@varve/records";
 import { nodeCodec } from "@varve/records/node";
 import { Acks } from "@varve/rpc";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { ModelPartition, ProduceFate } from "../testing/index.js";
 import { SimClient, type SimClientOptions } from "../testing/index.js";
 
@@ -416,6 +417,20 @@ describe("signal", () => {
     expect(await inFlight).toMatchObject({ code: "ABORTED", effect: "UNKNOWN" });
     await run(producer.close());
     expect(valuesIn(model.partition("t", 0))).toEqual(["f".repeat(1_000)]);
+  });
+
+  test("shared by a thousand sends is no leak and no warning", async () => {
+    const warned = vi.fn();
+    process.on("warning", warned);
+    const { varve, model, run } = bound(sim());
+    model.createTopic("t", 1);
+    const producer = varve.producer();
+    const { signal } = new AbortController();
+    await run(Promise.all(Array.from({ length: 1_000 }, () => producer.send({ topic: "t", value: "x" }, { signal }))));
+    expect(getEventListeners(signal, "abort").length).toBeLessThanOrEqual(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", warned);
+    expect(warned).not.toHaveBeenCalled();
   });
 
   test("ends a flush, which then goes on without its caller", async () => {

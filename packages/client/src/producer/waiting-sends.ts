@@ -4,6 +4,7 @@
  * Bound: WAITING_MAX records; a send beyond it is refused. Each waits at most the delivery timeout.
  */
 import { VarveError } from "@varve/base";
+import { onAbort } from "@varve/rpc";
 import { aborted } from "../errors.js";
 import type { EncodedRecord } from "./encoded-record.js";
 import type { SendResult } from "./options.js";
@@ -18,6 +19,8 @@ export interface WaitingSend {
   readonly resolve: (result: SendResult | Promise<SendResult>) => void;
   readonly reject: (error: unknown) => void;
   gone: boolean;
+  /** Takes its callback back from the signal. */
+  forgetSignal: () => void;
 }
 
 export class WaitingSends {
@@ -51,15 +54,12 @@ export class WaitingSends {
       );
     }
     return new Promise((resolve, reject) => {
-      const send: WaitingSend = { topic, record, deadlineAtMs, resolve, reject, gone: false };
+      const send: WaitingSend = { topic, record, deadlineAtMs, resolve, reject, gone: false, forgetSignal: () => {} };
       this.live++;
       this.sends.push(send);
-      signal?.addEventListener(
-        "abort",
-        () => this.remove(send, aborted(`send to ${topic}`, "NOT_APPLIED", signal.reason)),
-        {
-          once: true,
-        },
+      if (signal === undefined) return;
+      send.forgetSignal = onAbort(signal, () =>
+        this.remove(send, aborted(`send to ${topic}`, "NOT_APPLIED", signal.reason)),
       );
     });
   }
@@ -76,6 +76,7 @@ export class WaitingSends {
   /** Takes the first one, which `peek` answered. */
   shift(send: WaitingSend): void {
     send.gone = true;
+    send.forgetSignal();
     this.live--;
     this.advance();
   }

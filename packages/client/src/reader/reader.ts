@@ -9,7 +9,7 @@
  */
 import { delay, type TimerHandle, toVarveError, VarveError } from "@varve/base";
 import { batchLastOffset, batchLeaderEpoch, decodeRecords, type RecordCursor } from "@varve/records";
-import type { SubscribeBatches, SubscribeProgress } from "@varve/rpc";
+import { onAbort, type SubscribeBatches, type SubscribeProgress } from "@varve/rpc";
 import { backoffMs } from "../cluster/backoff.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { TopicView } from "../cluster/topic-view.js";
@@ -59,6 +59,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   private troubleSinceMs: number | null = null;
   private failure: VarveError | null = null;
   private state: "new" | "started" | "over" = "new";
+  private forgetSignal: () => void = () => {};
   private wakeReader: (() => void) | null = null;
   private watch: TimerHandle | null = null;
 
@@ -106,7 +107,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     this.links.clear();
     this.fetched = [];
     this.current = null;
-    this.settings.signal?.removeEventListener("abort", this.onAbort);
+    this.forgetSignal();
     this.onClosed();
     this.wake();
   }
@@ -163,7 +164,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     const { signal, topic } = this.settings;
     this.state = "started";
     this.startedAtMs = this.cluster.ports.clock.monotonicMs();
-    signal?.addEventListener("abort", this.onAbort, { once: true });
+    if (signal !== undefined) this.forgetSignal = onAbort(signal, this.onAbort);
     if (signal?.aborted) this.onAbort();
     if (this.failure !== null) throw this.failure;
     const view = await this.cluster.metadata.get(topic, { signal });

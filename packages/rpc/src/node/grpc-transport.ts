@@ -3,6 +3,7 @@
  */
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { isVarveError, type VarveError } from "@varve/base";
+import { onAbort } from "../abort.js";
 import type { BidiMethod, UnaryMethod } from "../methods.js";
 import type { BidiOptions, ClientStream, RpcChannel, RpcTransport, UnaryOptions } from "../transport.js";
 import type { Init } from "../wire/message-codec.js";
@@ -51,16 +52,16 @@ class GrpcChannel implements RpcChannel {
         new Metadata(),
         { deadline: Date.now() + Math.max(1, options.deadlineMs) },
         (error, bytes) => {
-          signal?.removeEventListener("abort", onAbort);
+          forget?.();
           if (error !== null) reject(this.error(error, method.name, signal));
           else settleDecoded(resolve, reject, () => method.decodeResponse(bytes ?? EMPTY));
         },
       );
-      const onAbort = (): void => {
+      const abort = (): void => {
         reject(abortedError({ address: this.address, method: method.name }, signal?.reason));
         call.cancel();
       };
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const forget = signal === undefined ? null : onAbort(signal, abort);
     });
   }
 
@@ -76,10 +77,12 @@ class GrpcChannel implements RpcChannel {
       new Metadata(),
       {},
     );
-    const onAbort = (): void => call.cancel();
     if (signal?.aborted) call.cancel();
-    signal?.addEventListener("abort", onAbort, { once: true });
-    call.on("status", () => signal?.removeEventListener("abort", onAbort));
+    if (signal !== undefined)
+      call.on(
+        "status",
+        onAbort(signal, () => call.cancel()),
+      );
     return new GrpcClientStream(call, method, (error) => this.error(error, method.name, signal));
   }
 

@@ -3,6 +3,7 @@
  */
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { VarveError } from "@varve/base";
+import { onAbort } from "../abort.js";
 import type { BidiMethod } from "../methods.js";
 import type { ServerStream } from "../server.js";
 import type { Init } from "../wire/message-codec.js";
@@ -43,12 +44,12 @@ export class GrpcServerStream<Request, Response> implements ServerStream<Request
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         this.call.off("drain", settle);
-        this.signal.removeEventListener("abort", settle);
+        forget();
         if (this.signal.aborted) reject(clientGone());
         else resolve();
       };
       this.call.on("drain", settle);
-      this.signal.addEventListener("abort", settle);
+      const forget = onAbort(this.signal, settle);
     });
   }
 }

@@ -4,6 +4,7 @@
  * Source: grpc.github.io/grpc, "GRPC Health Checking Protocol".
  */
 
+import { onAbort } from "../abort.js";
 import type { HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse } from "../gen/grpc.js";
 import {
   HealthCheckRequestCodec,
@@ -76,11 +77,11 @@ export class Health {
     return new Promise((resolve) => {
       const wake = (): void => {
         this.watchers.delete(wake);
-        signal.removeEventListener("abort", wake);
+        forget();
         resolve();
       };
       this.watchers.add(wake);
-      signal.addEventListener("abort", wake);
+      const forget = onAbort(signal, wake);
       if (signal.aborted) wake();
     });
   }

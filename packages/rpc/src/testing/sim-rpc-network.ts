@@ -5,6 +5,7 @@
  * neither answers nor refuses, as a paused process does.
  */
 import { type Clock, isVarveError, VarveError } from "@varve/base";
+import { onAbort } from "../abort.js";
 import { publicError } from "../errors/status.js";
 import { ADMIN_METHODS, type AnyMethod, type BidiMethod, LOG_METHODS, type UnaryMethod } from "../methods.js";
 import type { AdminServiceHandlers, BidiHandler, CallContext, LogServiceHandlers, UnaryHandler } from "../server.js";
@@ -32,6 +33,8 @@ interface Server {
   state: "up" | "silent" | "down";
   /** Breaks every open call. */
   readonly breaks: Set<(error: VarveError) => void>;
+  /** Called when it is no longer silent. */
+  waiting: (() => void)[];
 }
 
 export class SimRpcNetwork {
@@ -42,28 +45,29 @@ export class SimRpcNetwork {
     this.options = options;
   }
 
-  /** Starts a server, or one in place of a stopped one. */
+  /** Starts a server; one that ran there is killed. */
   serve(address: string, services: SimServices): void {
-    this.servers.set(address, { services, state: "up", breaks: new Set() });
+    this.stop(address);
+    this.servers.set(address, { services, state: "up", breaks: new Set(), waiting: [] });
   }
 
   /** Kills it: open calls break, new ones are refused. */
   stop(address: string): void {
     const server = this.servers.get(address);
     if (server === undefined) return;
-    server.state = "down";
     this.breakConnections(address);
+    changeState(server, "down");
   }
 
-  /** Pauses it: nothing is answered and nothing refused until `resume`. */
+  /** Pauses it: nothing is answered and nothing refused until `resume`; then it goes on with what arrived meanwhile. */
   silence(address: string): void {
     const server = this.servers.get(address);
-    if (server !== undefined) server.state = "silent";
+    if (server?.state === "up") changeState(server, "silent");
   }
 
   resume(address: string): void {
     const server = this.servers.get(address);
-    if (server !== undefined) server.state = "up";
+    if (server?.state === "silent") changeState(server, "up");
   }
 
   /** Breaks open calls; new ones succeed. */
@@ -94,7 +98,7 @@ export class SimRpcNetwork {
       const settle = (action: () => void): void => {
         server.breaks.delete(onBreak);
         timer.cancel();
-        options.signal?.removeEventListener("abort", onAbort);
+        forget?.();
         action();
       };
       const onBreak = (error: VarveError): void =>
@@ -102,23 +106,30 @@ export class SimRpcNetwork {
           controller.abort(error);
           reject(error);
         });
-      const onAbort = (): void => onBreak(aborted(address));
       const timer = clock.setTimer(options.deadlineMs, () => onBreak(timedOut(address)));
       server.breaks.add(onBreak);
-      options.signal?.addEventListener("abort", onAbort);
-      if (options.signal?.aborted) onAbort();
-      clock.setTimer(this.latencyMs(), () => {
-        if (server.state === "silent" || controller.signal.aborted) return;
-        if (fate === "loseRequest") onBreak(broken(address));
-        else {
-          this.answer(server, method, bytes, { deadlineMs: options.deadlineMs, signal: controller.signal }).then(
-            (answer) => {
-              if (fate === "loseAnswer") onBreak(broken(address));
-              else this.reply(() => settle(() => resolve(method.decodeResponse(answer))));
-            },
-            (error: unknown) => this.reply(() => settle(() => reject(publicError(error)))),
-          );
+      const abort = (): void => onBreak(aborted(address));
+      const forget = options.signal === undefined ? null : onAbort(options.signal, abort);
+      if (options.signal?.aborted) abort();
+      const deliver = async (): Promise<void> => {
+        await heard(server);
+        if (controller.signal.aborted) return;
+        if (fate === "loseRequest") {
+          onBreak(broken(address));
+          return;
         }
+        const context = { deadlineMs: options.deadlineMs, signal: controller.signal };
+        try {
+          const answer = await this.answer(server, method, bytes, context);
+          await heard(server);
+          if (fate === "loseAnswer") onBreak(broken(address));
+          else this.reply(() => settle(() => resolve(method.decodeResponse(answer))));
+        } catch (error) {
+          this.reply(() => settle(() => reject(publicError(error))));
+        }
+      };
+      clock.setTimer(this.latencyMs(), () => {
+        deliver().catch(reject);
       });
     });
   }
@@ -143,7 +154,8 @@ export class SimRpcNetwork {
       this.reply(() => cut(refused(address)));
     } else {
       server.breaks.add(cut);
-      signal?.addEventListener("abort", () => cut(aborted(address)), { once: true });
+      const forget = signal === undefined ? null : onAbort(signal, () => cut(aborted(address)));
+      controller.signal.addEventListener("abort", () => forget?.());
       if (signal?.aborted) cut(aborted(address));
       const context = { deadlineMs: Number.POSITIVE_INFINITY, signal: controller.signal };
       this.serveStream(server, method, { toServer, toClient, done: () => server.breaks.delete(cut) }, context);
@@ -180,7 +192,8 @@ export class SimRpcNetwork {
         ),
       ),
       write: async (response: Parameters<typeof method.encodeResponse>[0]) => {
-        if (server.state !== "silent") await pipes.toClient.write(method.encodeResponse(response));
+        await heard(server);
+        await pipes.toClient.write(method.encodeResponse(response));
       },
     };
     handler(stream, { ...context, peer: "simulated", principal: null })
@@ -278,9 +291,22 @@ async function* decoded<T>(
   }
 }
 
-/** A silent server takes no message; what arrives meanwhile is lost with the connection. */
+/** A silent server takes its messages later. */
 async function* whileHeard<T>(server: Server, messages: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
-  for await (const message of messages) if (server.state !== "silent") yield message;
+  for await (const message of messages) {
+    await heard(server);
+    yield message;
+  }
+}
+
+function changeState(server: Server, state: Server["state"]): void {
+  server.state = state;
+  for (const wake of server.waiting.splice(0)) wake();
+}
+
+/** Resolves when the server is not silent. */
+async function heard(server: Server): Promise<void> {
+  while (server.state === "silent") await new Promise<void>((resolve) => server.waiting.push(resolve));
 }
 
 function refused(address: string): VarveError {
