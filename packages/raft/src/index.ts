@@ -1,6 +1,3 @@
-/**
- * index.ts: the public face of raft-ts.
- */
-export { RaftAssertionError } from "./assert.js";
-export * from "./errors.js";
-export * from "./types.js";
+/** index.ts: the public face of this package. */
+export * from "./hedge/types.js";
+export { RawNode, encodeConfChange, decodeConfChange, type ConfChangeV2, type Progress, type RaftConfig } from "./hedge/core.js";
