@@ -275,6 +275,29 @@ describe("bounds", () => {
     reader.close();
   });
 
+  test("what lies behind `to` is not fetched", async () => {
+    const client = sim();
+    client.model.createTopic("t", 2);
+    for (const partition of [0, 1]) fill(client.model, partition, 5_000, 10, 1_000);
+    const first = client.varve.reader({ topic: "t", partitions: [0], to: { offset: 20 } });
+    await client.collect(first);
+    await client.clock.runUntil(client.clock.monotonicMs() + 1_000);
+    expect(client.model.counts.sentBytes).toBeLessThan(600_000);
+  });
+
+  test("a server that sends a batch twice, or one that was not asked for, changes nothing", async () => {
+    const client = sim();
+    client.model.createTopic("t", 1);
+    fill(client.model, 0, 30);
+    const log = client.model.partition("t", 0);
+    const { read } = log;
+    log.read = (offset, bytesMax) => {
+      const batches = read.call(log, offset, bytesMax);
+      return [...batches, ...batches];
+    };
+    expect(offsets(await client.collect(client.varve.reader({ topic: "t", to: "end" })))).toEqual(range(0, 30));
+  });
+
   test("maxRecordsPerSecond", async () => {
     const client = sim();
     client.model.createTopic("t", 1);

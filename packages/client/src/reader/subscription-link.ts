@@ -5,7 +5,7 @@
  *   K1  credit granted and not used up, plus batches received and not consumed, never exceeds `windowBytes` by more than one batch
  *   K2  a partition's batches are handed on in order; none after its subscription ended
  */
-import { assertDefined, type Clock, toVarveError, VarveError } from "@varve/base";
+import { assertDefined, type Clock, KIB, toVarveError, VarveError } from "@varve/base";
 import {
   type ClientStream,
   fromErrorStatus,
@@ -18,7 +18,9 @@ import {
 } from "@varve/rpc";
 import type { PartitionCursor } from "./cursor.js";
 
-/** The share of the window that is consumed before credit is granted again. */
+/** Credit at first; it doubles as batches are consumed, so that a reader of a few records does not fetch a whole window. */
+const FIRST_GRANT_BYTES = 256 * KIB;
+/** The share of the credit that is consumed before credit is granted again. */
 const GRANT_RATIO = 0.25;
 /** Silence after which it is asked whether another broker leads by now. An idle topic is silent, too. */
 const SILENT_MS = 2_000;
@@ -41,6 +43,8 @@ export class SubscriptionLink {
   private readonly clock: Clock;
   private nextId = 1;
   private consumedBytes = 0;
+  /** Granted and not used up, or received and not consumed. */
+  private creditBytes: number;
   private heardAtMs: number;
   private silenceDueMs = SILENT_MS;
   private isOver = false;
@@ -52,7 +56,8 @@ export class SubscriptionLink {
     this.windowBytes = windowBytes;
     this.heardAtMs = clock.monotonicMs();
     this.stream = channel.bidi(METHODS.subscribe, {});
-    this.say({ grant: { bytes: windowBytes } });
+    this.creditBytes = Math.min(windowBytes, FIRST_GRANT_BYTES);
+    this.say({ grant: { bytes: this.creditBytes } });
     this.listen().then(
       () => this.finish(new VarveError("UNREACHABLE", { message: `${this.address} ended the stream`, effect: "NONE" })),
       (error: unknown) => this.finish(toVarveError(error)),
@@ -85,8 +90,10 @@ export class SubscriptionLink {
   /** Batches of this size were read, or thrown away: the server may send as much again (K1). */
   consumed(bytes: number): void {
     this.consumedBytes += bytes;
-    if (this.consumedBytes < this.windowBytes * GRANT_RATIO || this.isOver) return;
-    this.say({ grant: { bytes: this.consumedBytes } });
+    if (this.consumedBytes < this.creditBytes * GRANT_RATIO || this.isOver) return;
+    const growthBytes = Math.min(this.creditBytes, this.windowBytes - this.creditBytes);
+    this.creditBytes += growthBytes;
+    this.say({ grant: { bytes: this.consumedBytes + growthBytes } });
     this.consumedBytes = 0;
   }
 
