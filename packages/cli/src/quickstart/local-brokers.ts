@@ -1,4 +1,4 @@
-/** local-brokers.ts: the quickstart's three broker processes in a temporary folder. */
+/** local-brokers.ts: broker processes in a temporary folder, for the quickstart and for benchmarks. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,6 +39,11 @@ export class LocalBrokers {
       await brokers.stop({ keepFiles: true });
       throw error;
     }
+  }
+
+  /** The processes as they are now, by broker id. */
+  places(): readonly { readonly id: number; readonly pid: number; readonly ops: string }[] {
+    return [...this.processes.values()].map(({ place, pid }) => ({ id: place.id, pid, ops: place.ops }));
   }
 
   /** kill -9. */

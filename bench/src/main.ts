@@ -1,0 +1,174 @@
+/**
+ * main.ts: `npm run bench`: every figure beside the machine's own ceiling, measured in the same run; method in ../README.md.
+ */
+import { writeFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { parseArgs } from "node:util";
+import { Varve } from "@varve/client";
+import { LocalBrokers } from "varve";
+import { type Ceilings, fdatasyncFigures, grpcCeilings } from "./ceiling.js";
+import { failoverGaps } from "./failover.js";
+import type { LatencyAnswer, LoadInput, RateAnswer } from "./load.js";
+import { runProgram, sumOf } from "./processes.js";
+import { limitRow, type Row, rateRow, tableOf } from "./row.js";
+import { median, quantile } from "./statistics.js";
+
+const { values: flags } = parseArgs({
+  options: {
+    json: { type: "string" },
+    only: { type: "string" },
+    runs: { type: "string", default: "5" },
+    seconds: { type: "string", default: "4" },
+  },
+});
+const runs = Number(flags.runs);
+const seconds = Number(flags.seconds);
+const wanted = flags.only?.split(",") ?? null;
+const MB = 1e6;
+const MIB = 1024 * 1024;
+const VALUE_BYTES = 1_024;
+const KILLS = 10;
+
+const isWanted = (...names: string[]): boolean => wanted === null || names.some((name) => wanted.includes(name));
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+const load = <Answer>(input: LoadInput): Promise<Answer> => runProgram<Answer>("./load.js", input);
+
+/** Runs `work` against fresh brokers; their time to be ready comes with them. */
+async function withBrokers<T>(count: number, work: (brokers: LocalBrokers, readyMs: number) => Promise<T>): Promise<T> {
+  const startedMs = performance.now();
+  const brokers = await LocalBrokers.start(count);
+  const readyMs = performance.now() - startedMs;
+  try {
+    return await work(brokers, readyMs);
+  } finally {
+    await brokers.stop({ keepFiles: false });
+  }
+}
+
+async function createTopic(brokers: LocalBrokers, topic: string, replicas: number): Promise<void> {
+  const varve = new Varve({ bootstrap: brokers.bootstrap.split(",") });
+  await varve.admin.createTopic({ topic, partitions: 6, replicas });
+  await varve.close();
+}
+
+async function produceRow(name: string, count: number, floor: number, ceilings: Ceilings): Promise<Row[]> {
+  return withBrokers(count, async (brokers) => {
+    const rates: number[] = [];
+    const cpuPerGb: number[] = [];
+    const syncs: number[] = [];
+    for (let run = 0; run < runs; run++) {
+      const topic = `${name}_${run}`;
+      await createTopic(brokers, topic, count);
+      const before = {
+        cpu: await sumOf(brokers.places(), "process_cpu_seconds_total"),
+        syncs: await sumOf(brokers.places(), "varve_wal_fdatasyncs_total"),
+      };
+      const { bytes, seconds: took } = await load<RateAnswer>({
+        kind: "produce",
+        bootstrap: brokers.bootstrap,
+        topic,
+        seconds,
+        valueBytes: VALUE_BYTES,
+      });
+      const cpu = (await sumOf(brokers.places(), "process_cpu_seconds_total")) - before.cpu;
+      syncs.push((await sumOf(brokers.places(), "varve_wal_fdatasyncs_total")) - before.syncs);
+      rates.push(bytes / MB / took);
+      cpuPerGb.push(cpu / (bytes / 1e9));
+      say(`${name} ${run + 1}/${runs}: ${(bytes / MB / took).toFixed(1)} MB/s, ${syncs[run]} fdatasync calls`);
+    }
+    const note = `${median(cpuPerGb).toFixed(1)} broker CPU-s/GB, ${median(syncs).toFixed(0)} fdatasync calls per run`;
+    const rows = [rateRow(name, rates, "MB/s", ceilings.upMBs, floor, note)];
+    if (name === "produce_rf3") {
+      const rss = (await sumOf(brokers.places(), "process_resident_memory_bytes")) / MIB;
+      rows.push(limitRow("rss_load", rss, [rss], "MiB", null, "three brokers together, after produce_rf3"));
+    }
+    if (name === "produce_1_broker" && isWanted("catch_up_read")) {
+      const reads: number[] = [];
+      for (let run = 0; run < runs; run++) {
+        const { bytes, seconds: took } = await load<RateAnswer>({
+          kind: "read",
+          bootstrap: brokers.bootstrap,
+          topic: `${name}_${run}`,
+        });
+        reads.push(bytes / MB / took);
+        say(`catch_up_read ${run + 1}/${runs}: ${(bytes / MB / took).toFixed(1)} MB/s`);
+      }
+      rows.push(rateRow("catch_up_read", reads, "MB/s", ceilings.downMBs, 0.35, "the SDK's reader, records decoded"));
+    }
+    return rows;
+  });
+}
+
+async function smallRows(): Promise<Row[]> {
+  const ready: number[] = [];
+  const idle: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    await withBrokers(3, async (brokers, readyMs) => {
+      ready.push(readyMs / 1_000);
+      idle.push((await sumOf(brokers.places(), "process_resident_memory_bytes")) / MIB);
+    });
+  }
+  return [
+    limitRow("ready_empty", median(ready), ready, "s", 3, "three brokers, empty folders, spawn to /readyz of all"),
+    limitRow("rss_idle", median(idle), idle, "MiB", null, "three brokers together"),
+  ];
+}
+
+async function latencyRows(): Promise<Row[]> {
+  return withBrokers(3, async (brokers) => {
+    const p50: number[] = [];
+    const p99: number[] = [];
+    for (let run = 0; run < runs; run++) {
+      const topic = `latency_${run}`;
+      await createTopic(brokers, topic, 3);
+      const found = await load<LatencyAnswer>({
+        kind: "latency",
+        bootstrap: brokers.bootstrap,
+        topic,
+        seconds,
+        recordsPerSecond: 1_000,
+      });
+      p50.push(found.p50Ms);
+      p99.push(found.p99Ms);
+      say(`e2e ${run + 1}/${runs}: p50 ${found.p50Ms.toFixed(2)} ms, p99 ${found.p99Ms.toFixed(2)} ms`);
+    }
+    const note = "1,000 records/s of 1 KiB, send() to reader, three replicas fsynced, lingerMs 0";
+    return [
+      limitRow("e2e_p50", median(p50), p50, "ms", null, note),
+      limitRow("e2e_p99", median(p99), p99, "ms", null, note),
+    ];
+  });
+}
+
+async function failoverRows(): Promise<Row[]> {
+  return withBrokers(3, async (brokers) => {
+    const gaps = (await failoverGaps(brokers, KILLS)).map((gapMs) => gapMs / 1_000);
+    say(`failover gaps, s: ${gaps.map((gap) => gap.toFixed(2)).join(" ")}`);
+    const note = `kill -9 of a leader, ${KILLS} times; until every partition it led takes records again`;
+    return [
+      limitRow("failover_p50", quantile(gaps, 0.5), gaps, "s", 1.5, note),
+      limitRow("failover_max", Math.max(...gaps), gaps, "s", 5, note),
+    ];
+  });
+}
+
+const rows: Row[] = [];
+say(
+  `${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}, ${runs} runs of ${seconds} s`,
+);
+const disk = fdatasyncFigures(2);
+say(`append 4 KiB + fdatasync: p50 ${disk.p50Ms.toFixed(2)} ms, p99 ${disk.p99Ms.toFixed(2)} ms`);
+if (isWanted("produce_1_broker", "produce_rf3", "catch_up_read", "rss_load")) {
+  const ceilings = await grpcCeilings(3, 1);
+  say(
+    `raw grpc-js: ${ceilings.upMBs.toFixed(0)} MB/s up (${ceilings.upBytes / 1024} KiB messages), ${ceilings.downMBs.toFixed(0)} MB/s down (${ceilings.downBytes / 1024} KiB)`,
+  );
+  if (isWanted("produce_1_broker", "catch_up_read"))
+    rows.push(...(await produceRow("produce_1_broker", 1, 0.3, ceilings)));
+  if (isWanted("produce_rf3", "rss_load")) rows.push(...(await produceRow("produce_rf3", 3, 0.12, ceilings)));
+}
+if (isWanted("e2e_p50", "e2e_p99")) rows.push(...(await latencyRows()));
+if (isWanted("failover_p50", "failover_max")) rows.push(...(await failoverRows()));
+if (isWanted("ready_empty", "rss_idle")) rows.push(...(await smallRows()));
+process.stdout.write(`${tableOf(rows)}\n`);
+if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(rows, null, 2)}\n`);
