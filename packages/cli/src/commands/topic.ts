@@ -62,28 +62,13 @@ Examples:
 
 async function create(shell: Shell, topic: string, options: CreateOptions, global: GlobalOptions): Promise<void> {
   const { partitions, replicas, set, ifNotExists } = options;
-  const created = await withCluster(shell, global, async ({ admin }) => {
-    await admin.createTopic({
-      topic,
-      ifNotExists,
-      ...(partitions === undefined ? {} : { partitions }),
-      ...(replicas === undefined ? {} : { replicas }),
-      ...(set === undefined ? {} : { config: set }),
-    });
-    return admin.describeTopic(topic);
-  });
-  const result = {
-    topic,
-    topicId: created.topicId,
-    partitions: created.partitions.length,
-    replicas: replicaCount(created),
-  };
-  printResult(
-    shell,
-    global.json,
-    result,
-    () => `topic ${topic}: ${result.partitions} partitions, ${result.replicas} replicas, id ${result.topicId}\n`,
+  const created = await withCluster(shell, global, ({ admin }) =>
+    admin.createTopic({ topic, ifNotExists, partitions, replicas, config: set }),
   );
+  printResult(shell, global.json, created, () => {
+    const found = created.created ? "" : " exists";
+    return `topic ${topic}${found}: ${created.partitions} partitions, ${created.replicas} replicas, id ${created.topicId}\n`;
+  });
 }
 
 function registerList(topic: Command, shell: Shell): void {
@@ -196,8 +181,4 @@ function registerDelete(topic: Command, shell: Shell): void {
       await withCluster(shell, global, ({ admin }) => admin.deleteTopic(name));
       printResult(shell, global.json, { topic: name, deleted: true }, () => `topic ${name} is deleted\n`);
     });
-}
-
-function replicaCount({ partitions }: TopicDescription): number {
-  return Math.max(0, ...partitions.map(({ replicas }) => replicas.length));
 }
