@@ -1,3 +1,4 @@
+/** quorum.ts: what a majority has reached. */
 export type Acked = (id: number) => number;
 export const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 /** Highest index that a majority has reached. An empty set agrees to anything. */

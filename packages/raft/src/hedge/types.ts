@@ -28,9 +28,29 @@ export interface Snapshot {
   readonly data: Uint8Array;
 }
 export type MessageType =
-  | "MsgHup" | "MsgBeat" | "MsgProp" | "MsgApp" | "MsgAppResp" | "MsgVote" | "MsgVoteResp" | "MsgPreVote" | "MsgPreVoteResp"
-  | "MsgSnap" | "MsgHeartbeat" | "MsgHeartbeatResp" | "MsgUnreachable" | "MsgSnapStatus" | "MsgCheckQuorum" | "MsgTransferLeader"
-  | "MsgTimeoutNow" | "MsgReadIndex" | "MsgReadIndexResp" | "MsgStorageAppend" | "MsgStorageAppendResp" | "MsgStorageApply" | "MsgStorageApplyResp";
+  | "MsgHup"
+  | "MsgBeat"
+  | "MsgProp"
+  | "MsgApp"
+  | "MsgAppResp"
+  | "MsgVote"
+  | "MsgVoteResp"
+  | "MsgPreVote"
+  | "MsgPreVoteResp"
+  | "MsgSnap"
+  | "MsgHeartbeat"
+  | "MsgHeartbeatResp"
+  | "MsgUnreachable"
+  | "MsgSnapStatus"
+  | "MsgCheckQuorum"
+  | "MsgTransferLeader"
+  | "MsgTimeoutNow"
+  | "MsgReadIndex"
+  | "MsgReadIndexResp"
+  | "MsgStorageAppend"
+  | "MsgStorageAppendResp"
+  | "MsgStorageApply"
+  | "MsgStorageApplyResp";
 export interface Message {
   readonly type: MessageType;
   readonly from: number;
@@ -48,7 +68,10 @@ export interface Message {
   readonly responses: readonly Message[];
 }
 export type ReadContext = number | string;
-export interface ReadState { readonly index: number; readonly context: ReadContext }
+export interface ReadState {
+  readonly index: number;
+  readonly context: ReadContext;
+}
 export interface RaftStorage {
   initialState(): { readonly hardState: HardState; readonly confState: ConfState };
   firstIndex(): number;
@@ -60,8 +83,25 @@ export interface RaftStorage {
 export const APPEND_THREAD = 2 ** 53 - 1;
 export const APPLY_THREAD = 2 ** 53 - 2;
 export function emptyMessage(type: MessageType, from: number, to: number): Message {
-  return { type, from, to, term: 0, logTerm: 0, index: 0, entries: NO_ENTRIES, commit: 0, vote: 0, snapshot: null, reject: false, rejectHint: 0, context: null, responses: NO_RESPONSES };
+  return {
+    type,
+    from,
+    to,
+    term: 0,
+    logTerm: 0,
+    index: 0,
+    entries: NO_ENTRIES,
+    commit: 0,
+    vote: 0,
+    snapshot: null,
+    reject: false,
+    rejectHint: 0,
+    context: null,
+    responses: NO_RESPONSES,
+  };
 }
 const NO_ENTRIES: readonly Entry[] = [];
 const NO_RESPONSES: readonly Message[] = [];
-export class ProposalDropped extends Error { override readonly name = "ProposalDropped"; }
+export class ProposalDropped extends Error {
+  override readonly name = "ProposalDropped";
+}
