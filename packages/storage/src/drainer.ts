@@ -97,15 +97,17 @@ export class Drainer {
   /** Brings one log's segments to its applied index. */
   private async drain(log: GroupLogImpl): Promise<void> {
     const planned = log.segments.resetPlanned;
-    if (planned !== null) await log.segments.applyReset(planned);
+    if (planned !== null) {
+      await log.resetDurable;
+      await log.segments.applyReset(planned);
+    }
     const target = log.state.index;
     const checkpoint = log.bytesSinceCheckpoint >= this.options.checkpointIntervalBytes ? log.encodeCheckpoint() : null;
     if (checkpoint !== null) log.bytesSinceCheckpoint = 0;
     const touched = new Set<Segment>();
-    while (log.drained < target && log.segments.resetPlanned === null && !log.dropped)
-      await this.step(log, target, touched);
+    while (log.drained < target && !isReplaced(log)) await this.step(log, target, touched);
     for (const segment of touched) await segment.sync();
-    if (log.segments.resetPlanned !== null || log.dropped) return;
+    if (isReplaced(log)) return;
     this.mark(log);
     if (checkpoint !== null) await log.segments.writeCheckpoint(target, checkpoint);
     await log.segments.deleteBelow(log.state.logStart.index);
@@ -126,8 +128,10 @@ export class Drainer {
       await segment.sync();
       touched.delete(segment);
       segment = await log.segments.roll(roll, roll.checkpoint);
+      if (isReplaced(log)) return;
       log.rolls.shift();
     }
+    if (isReplaced(log)) return;
     const end = Math.min(target, (log.rolls[0]?.index ?? Number.POSITIVE_INFINITY) - 1);
     const frames = [];
     let bytes = 0;
@@ -139,6 +143,7 @@ export class Drainer {
     }
     assert(frames.length > 0, "D1: an applied frame that is not drained is in memory");
     await segment.append(frames);
+    if (isReplaced(log)) return;
     touched.add(segment);
     log.drained = frames[frames.length - 1]?.index ?? log.drained;
     this.options.drained(log, bytes);
@@ -169,4 +174,9 @@ export class Drainer {
       },
     });
   }
+}
+
+/** Whether the log was dropped, or replaced by a snapshot, while its drainer waited for the disk: what it was draining is gone. */
+function isReplaced(log: GroupLogImpl): boolean {
+  return log.dropped || log.segments.resetPlanned !== null;
 }

@@ -9,6 +9,7 @@ import type {
   GroupLog,
   GroupSpec,
   LogConfig,
+  LogSnapshot,
   LogWrite,
   NodeIdentity,
   Storage,
@@ -287,24 +288,41 @@ class StorageImpl implements Storage, LogHost {
       if (!this.closed && !log.dropped) onDurable();
     };
     const last = write.frames[write.frames.length - 1]?.index ?? 0;
-    if (write.reset === null) this.append(groupId, parts, last, finish);
-    // A reset counts only when the snapshot that it stands on is durable beside it.
-    else this.installThenAppend(log, write, parts, last, finish);
+    const append = (): void => this.append(groupId, parts, last, finish);
+    if (write.reset !== null) this.install(log, write.reset, parts, last, finish);
+    // The order of a log's writes is kept while the snapshot that the later ones stand on is being written.
+    else if (log.installing !== null) this.follow(log, append);
+    else append();
   }
 
-  private installThenAppend(
+  /** A reset counts only when the snapshot that it stands on is durable beside it. */
+  private install(
     log: GroupLogImpl,
-    write: LogWrite,
-    parts: Uint8Array[],
+    snapshot: LogSnapshot,
+    parts: readonly Uint8Array[],
     last: number,
     finish: () => void,
   ): void {
-    const snapshot = write.reset;
-    if (snapshot === null) return;
-    log.segments.writeCheckpoint(snapshot.index, snapshot.encoded).then(
-      () => this.append(log.spec.groupId, parts, last, finish),
-      (error: unknown) => this.options.onFatal(error instanceof Error ? error : new Error(String(error))),
-    );
+    log.resetDurable = new Promise((resolve) => {
+      this.follow(log, async () => {
+        await log.segments.writeCheckpoint(snapshot.index, snapshot.encoded);
+        this.append(log.spec.groupId, parts, last, () => {
+          resolve();
+          finish();
+        });
+      });
+    });
+  }
+
+  /** Does `work` after what this log is installing now. */
+  private follow(log: GroupLogImpl, work: () => void | Promise<void>): void {
+    const done = (log.installing ?? Promise.resolve())
+      .then(work)
+      .catch((error: unknown) => this.options.onFatal(error instanceof Error ? error : new Error(String(error))))
+      .finally(() => {
+        if (log.installing === done) log.installing = null;
+      });
+    log.installing = done;
   }
 
   private append(groupId: number, parts: readonly Uint8Array[], frameIndex: number, onDurable: () => void): void {

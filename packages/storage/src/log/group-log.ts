@@ -65,6 +65,10 @@ export class GroupLogImpl implements GroupLog {
   undrainedBytes = 0;
   oldestUndrainedMs = 0;
   dropped = false;
+  /** While a snapshot is being written: writes of this log that came later follow it. */
+  installing: Promise<void> | null = null;
+  /** Resolves when the newest reset is durable; only then may the files it replaces go. */
+  resetDurable: Promise<void> | null = null;
   /** The newest drained mark that is durable in the WAL; what a new WAL file repeats. */
   durableMark: { readonly segment: RaftIndex; readonly position: number; readonly index: RaftIndex } | null = null;
   private readonly host: LogHost;

@@ -22,6 +22,7 @@ export class SegmentStore {
   private checkpoints: RaftIndex[] = [];
   private reset: LogSnapshot | null = null;
   private startTerm: Term = 0;
+  private writing: Promise<void> = Promise.resolve();
   bytesWritten = 0;
 
   constructor(dir: string, disk: Disk, codec: Codec, spec: GroupSpec) {
@@ -153,7 +154,14 @@ export class SegmentStore {
     return segment;
   }
 
-  async writeCheckpoint(index: RaftIndex, encoded: Uint8Array): Promise<void> {
+  /** Makes a checkpoint durable; one after another, since two of one index go by the same temporary name. */
+  writeCheckpoint(index: RaftIndex, encoded: Uint8Array): Promise<void> {
+    const written = this.writing.then(() => this.writeCheckpointNow(index, encoded));
+    this.writing = written.catch(() => {});
+    return written;
+  }
+
+  private async writeCheckpointNow(index: RaftIndex, encoded: Uint8Array): Promise<void> {
     const path = `${this.dir}/${digits20(index)}.checkpoint`;
     const file = await this.disk.open(`${path}.tmp`, "create");
     await file.truncate(0);

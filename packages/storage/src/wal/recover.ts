@@ -75,15 +75,12 @@ export async function recoverWal(dir: string, disk: Disk, codec: Codec): Promise
     for (let position = 0; position < bytes.length; ) {
       const flush = scanFlush(bytes, position, codec);
       const fits =
-        flush !== null &&
-        flush.bodyOk &&
+        flush?.bodyOk &&
         (walId === null || flush.header.walId === walId) &&
         (sequence === 0 || flush.header.sequence === sequence + 1);
       if (flush !== null && fits) {
-        if (broken !== null) {
-          damage.push(broken);
-          broken = null;
-        }
+        // What was torn before it had this very sequence: the last flush of a process that crashed in it, written anew by the next.
+        broken = null;
         walId = flush.header.walId;
         sequence = flush.header.sequence;
         previousCrc = flush.header.crc;
