@@ -48,7 +48,8 @@ export class Attempts {
   private readonly read: boolean;
   private anyUnknown = false;
   count = 0;
-  last: VarveError | null = null;
+  /** The last failure; of a broker's answer and a missing one, the answer, which says more. */
+  private last: VarveError | null = null;
 
   constructor(kind: "read" | "write") {
     this.read = kind === "read";
@@ -57,7 +58,7 @@ export class Attempts {
   note(thrown: unknown): VarveError {
     const error = toVarveError(thrown);
     this.count++;
-    this.last = error;
+    if (this.last === null || !isSilence(error) || isSilence(this.last)) this.last = error;
     if (error.effect === "UNKNOWN") this.anyUnknown = true;
     return error;
   }
@@ -77,7 +78,7 @@ export class Attempts {
       return new VarveError("TIMEOUT", { message: `${what} did not finish within ${took}`, effect });
     }
     return new VarveError(last.code, {
-      message: `${what} gave up after ${this.count} attempts in ${took}; the last one: ${last.message}`,
+      message: `${what} gave up after ${this.count} attempts in ${took}; ${last.message}`,
       effect,
       retryable: last.retryable,
       details: { ...last.details, attempts: this.count },
@@ -102,4 +103,9 @@ export function untilAborted<T>(
     if (signal.aborted) abort();
     promise.then(resolve, reject).finally(onSignal(signal, abort));
   });
+}
+
+/** Nobody said anything. */
+function isSilence({ code }: VarveError): boolean {
+  return code === "UNREACHABLE" || code === "TIMEOUT";
 }

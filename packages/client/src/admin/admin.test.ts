@@ -1,4 +1,5 @@
 /** admin.test.ts: admin calls against a model of a cluster, on simulated time. */
+import { VarveError } from "@varve/base";
 import { Prng } from "@varve/base/testing";
 import type { UnaryFate } from "@varve/rpc/testing";
 import { describe, expect, test } from "vitest";
@@ -109,6 +110,16 @@ describe("outages", () => {
     expect((error as Error).message).toMatch(/createTopic "t" gave up after \d+ attempts in 30\.0 s/);
     expect(client.clock.monotonicMs()).toBeGreaterThan(29_000);
     expect(client.clock.monotonicMs()).toBeLessThan(31_000);
+  });
+
+  test("of answers and silence, the error tells the answer", async () => {
+    const client = sim({ bootstrap: ["nobody:1", "broker-2:7650"], requestDeadlineMs: 3_000 });
+    client.network.serve("broker-2:7650", {
+      admin: { listTopics: () => Promise.reject(new VarveError("NOT_ENOUGH_REPLICAS", { message: "no controller" })) },
+    });
+    const error = await client.failure(client.varve.admin.listTopics());
+    expect(error).toMatchObject({ code: "NOT_ENOUGH_REPLICAS", effect: "NONE" });
+    expect(client.clock.monotonicMs()).toBeLessThan(3_100);
   });
 
   test("one attempt of many that may have worked makes the call UNKNOWN", async () => {

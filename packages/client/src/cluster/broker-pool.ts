@@ -55,10 +55,15 @@ export class BrokerPool {
     return address === undefined || this.isAvoided(address) ? null : address;
   }
 
-  /** An address that is likely to answer: the one that last did, else the one whose trouble is oldest. */
-  anyAddress(): string {
-    if (!this.isAvoided(this.favourite)) return this.favourite;
-    const addresses = [...new Set([...this.options.bootstrap, ...this.brokers.values()])];
+  /**
+   * An address that is likely to answer: the one that last did, else the one whose trouble is oldest. Never `except` while there is
+   * another: a broker that is cut off from the others answers, and knows nothing new.
+   */
+  anyAddress(except: string | null = null): string {
+    if (this.favourite !== except && !this.isAvoided(this.favourite)) return this.favourite;
+    const known = [...new Set([...this.options.bootstrap, ...this.brokers.values()])];
+    const others = known.filter((address) => address !== except);
+    const addresses = others.length > 0 ? others : known;
     const free = addresses.filter((address) => !this.isAvoided(address));
     if (free.length > 0) {
       const pick = free[randomBelow(this.options.random, free.length)];

@@ -18,6 +18,8 @@ export interface CallOptions<Response = unknown> {
   readonly signal?: AbortSignal | undefined;
   /** Longest wait for one broker's answer, milliseconds. Default 10 s; then another one is asked. */
   readonly attemptMs?: number | undefined;
+  /** Ask another address first, if there is one. */
+  readonly except?: string | null | undefined;
   /** An error that means success because an earlier attempt, whose outcome is unknown, must have done it. */
   readonly doneBefore?: ((error: VarveError) => Response | null) | undefined;
 }
@@ -45,11 +47,12 @@ export class Caller {
     const { what, signal } = options;
     const startedAtMs = clock.monotonicMs();
     const attempts = new Attempts(options.kind);
+    let except = options.except ?? null;
     for (;;) {
       const leftMs = startedAtMs + options.deadlineMs - clock.monotonicMs();
       if (signal?.aborted) throw aborted(what, attempts.effect(), signal.reason);
       if (leftMs <= 0) throw attempts.giveUp(what, options.deadlineMs);
-      const address = this.pool.anyAddress();
+      const address = this.pool.anyAddress(except);
       const channel = this.pool.channel(address);
       try {
         const deadlineMs = Math.min(leftMs, options.attemptMs ?? ATTEMPT_MS);
@@ -65,7 +68,9 @@ export class Caller {
         if (blamesAddress(error)) this.pool.failed(address);
         if (!mayRepeat(error)) throw error.withEffect(attempts.effect());
         this.tell(what, address, error, attempts.count);
-        const waitMs = Math.min(backoffMs(random, attempts.count, error.retryAfterMs), Math.max(0, leftMs));
+        except = address; // Whatever is wrong there may be right elsewhere.
+        const stillLeftMs = Math.max(0, startedAtMs + options.deadlineMs - clock.monotonicMs());
+        const waitMs = Math.min(backoffMs(random, attempts.count, error.retryAfterMs), stillLeftMs);
         await delay(clock, waitMs, signal).catch(() => {});
       }
     }

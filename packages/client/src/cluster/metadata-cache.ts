@@ -72,11 +72,11 @@ export class MetadataCache {
     );
   }
 
-  /** The view from a broker, in any case. @throws VarveError UNKNOWN_TOPIC, UNREACHABLE. */
-  refresh(topic: string): Promise<TopicView> {
+  /** The view from a broker, in any case, and not from `except` while there is another. @throws VarveError UNKNOWN_TOPIC, UNREACHABLE. */
+  refresh(topic: string, except: string | null = null): Promise<TopicView> {
     const under = this.loading.get(topic);
     if (under !== undefined) return under; // M1
-    const load = this.load(topic).finally(() => this.loading.delete(topic));
+    const load = this.load(topic, except).finally(() => this.loading.delete(topic));
     this.loading.set(topic, load);
     return load;
   }
@@ -100,7 +100,7 @@ export class MetadataCache {
     this.entries.delete(topic);
   }
 
-  private async load(topic: string): Promise<TopicView> {
+  private async load(topic: string, except: string | null): Promise<TopicView> {
     const startedAtMs = this.ports.clock.monotonicMs();
     for (;;) {
       const leftMs = startedAtMs + this.deadlineMs - this.ports.clock.monotonicMs();
@@ -112,6 +112,7 @@ export class MetadataCache {
           kind: "read",
           deadlineMs: Math.max(1, leftMs),
           attemptMs: ATTEMPT_MS,
+          except,
         },
       );
       this.noteVersion(response.metadataVersion);

@@ -392,7 +392,7 @@ export class Lane {
     if (error.code === "OUT_OF_ORDER_SEQUENCE") return;
     await delay(cluster.ports.clock, backoffMs(cluster.ports.random, this.failures, error.retryAfterMs));
     if (hinted) return;
-    const view = await cluster.metadata.refresh(topic);
+    const view = await cluster.metadata.refresh(topic, this.sentTo);
     if (this.topicId === "" || view.topicId === this.topicId) return;
     // The topic was deleted and made anew: sequences of the old one mean nothing there.
     this.hole = true;
@@ -432,7 +432,7 @@ export class Lane {
     this.slowSinceMs ??= nowMs;
     if (nowMs - this.slowSinceMs < SLOW_ANSWER_MS) return;
     this.slowSinceMs = nowMs;
-    cluster.metadata.refresh(topic).then(
+    cluster.metadata.refresh(topic, address).then(
       (view: TopicView) => {
         const leader = view.partitions[partition]?.leader ?? null;
         const direct = leader === null ? null : cluster.pool.addressOf(leader);

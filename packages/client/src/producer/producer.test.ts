@@ -192,6 +192,21 @@ describe("attempts", () => {
     expect(valuesIn(model.partition("t", 0))).toEqual(["a", "b"]);
   });
 
+  test("a leader that is cut off from the others, and still answers about metadata, is left as soon as another one leads", async () => {
+    const { varve, model, run, clock } = bound(sim());
+    model.createTopic("t", 1);
+    const producer = varve.producer();
+    await run(producer.send({ topic: "t", value: "a" }));
+    model.isolate(1);
+    const sent = producer.send({ topic: "t", value: "b" });
+    await clock.runUntil(clock.monotonicMs() + 500);
+    model.partition("t", 0).moveTo(2);
+    const startedAtMs = clock.monotonicMs();
+    await run(sent);
+    expect(clock.monotonicMs() - startedAtMs).toBeLessThan(4_000);
+    expect(valuesIn(model.partition("t", 0))).toEqual(["a", "b"]);
+  });
+
   test("an error that cannot pass by is not tried again", async () => {
     const { varve, model, failure } = bound(sim({ model: { produceFate: () => refuse("BATCH_TOO_LARGE") } }));
     model.createTopic("t", 1);

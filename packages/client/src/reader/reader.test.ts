@@ -195,6 +195,19 @@ describe("interruptions", () => {
     expect(offsets(state.records)).toEqual(range(0, 20));
   });
 
+  test("a leader that is cut off from the others, and still answers about metadata, is left as soon as another one leads", async () => {
+    const client = sim();
+    client.model.createTopic("t", 1);
+    fill(client.model, 0, 10);
+    const state = reading(client.varve.reader({ topic: "t" }));
+    await client.clock.runUntil(100);
+    client.model.isolate(1);
+    client.model.partition("t", 0).moveTo(2);
+    fill(client.model, 0, 10);
+    await client.clock.runUntil(10_000);
+    expect(offsets(state.records)).toEqual(range(0, 20));
+  });
+
   test("a bounded reader rejects when nobody can be reached until the deadline; one that follows goes on", async () => {
     const client = sim({ requestDeadlineMs: 5_000 });
     client.model.createTopic("t", 1);

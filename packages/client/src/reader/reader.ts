@@ -258,11 +258,11 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       link = new SubscriptionLink(this.cluster.pool.channel(address), this.cluster.ports.clock, windowBytes, {
         batches: (cursor, event, from) => this.onBatches(cursor, event, from),
         progress: (cursor, event) => this.onProgress(cursor, event),
-        ended: (cursor, error) => this.onInterrupted([cursor], error),
+        ended: (cursor, error) => this.onInterrupted([cursor], error, address),
         over: (over, cursors, error) => {
           if (this.links.get(over.address) === over) this.links.delete(over.address);
           if (blamesAddress(error)) this.cluster.pool.failed(over.address);
-          this.onInterrupted(cursors, error);
+          this.onInterrupted(cursors, error, address);
         },
       });
       this.links.set(address, link);
@@ -306,7 +306,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     }
   }
 
-  private onInterrupted(cursors: readonly PartitionCursor[], error: VarveError): void {
+  private onInterrupted(cursors: readonly PartitionCursor[], error: VarveError, address: string): void {
     if (this.state !== "started" || cursors.length === 0) return;
     const { clock, diagnostics } = this.cluster.ports;
     const { topic } = this.settings;
@@ -322,7 +322,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     }
     this.failures++;
     this.troubleSinceMs ??= clock.monotonicMs();
-    this.resubscribe(cursors, error).catch((thrown: unknown) =>
+    this.resubscribe(cursors, error, address).catch((thrown: unknown) =>
       this.fail(toVarveError(thrown, "NONE").withEffect("NONE")),
     );
   }
@@ -337,7 +337,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     return true;
   }
 
-  private async resubscribe(cursors: readonly PartitionCursor[], error: VarveError): Promise<void> {
+  private async resubscribe(cursors: readonly PartitionCursor[], error: VarveError, address: string): Promise<void> {
     const { clock, random } = this.cluster.ports;
     const { topic, to, signal } = this.settings;
     const [only] = cursors;
@@ -345,8 +345,8 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       only !== undefined && cursors.length === 1 && this.cluster.metadata.noteHint(topic, only.partition, error);
     if (!hinted || this.failures > 1) {
       await delay(clock, backoffMs(random, this.failures, error.retryAfterMs), signal).catch(() => {});
-      const view = await this.refreshed(error);
-      if (view === null) return this.resubscribe(cursors, error);
+      const view = await this.refreshed(error, address);
+      if (view === null) return this.resubscribe(cursors, error, address);
     }
     if (this.state !== "started") return;
     const sinceMs = clock.monotonicMs() - (this.troubleSinceMs ?? clock.monotonicMs());
@@ -356,11 +356,11 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   }
 
   /** Fresh metadata, or null when a reader that follows shall go on trying. @throws VarveError UNKNOWN_TOPIC and what is final. */
-  private async refreshed(error: VarveError): Promise<TopicView | null> {
+  private async refreshed(error: VarveError, address: string): Promise<TopicView | null> {
     const { topic, to } = this.settings;
     const before = this.cluster.metadata.peek(topic);
     try {
-      const view = await this.cluster.metadata.refresh(topic);
+      const view = await this.cluster.metadata.refresh(topic, address);
       if (before !== null && view.topicId !== before.topicId) throw recreated(topic, error);
       return view;
     } catch (thrown) {
@@ -395,7 +395,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
 
   private checkSilent(link: SubscriptionLink): void {
     const { topic } = this.settings;
-    this.cluster.metadata.refresh(topic).then(
+    this.cluster.metadata.refresh(topic, link.address).then(
       (view) => {
         if (this.state !== "started") return;
         const moved = this.cursors.some((cursor) => link.reads(cursor) && this.movedFrom(link, view, cursor));

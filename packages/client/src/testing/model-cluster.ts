@@ -64,6 +64,8 @@ export class ModelCluster {
     sentBytes: 0,
   };
   private readonly options: ModelClusterOptions;
+  /** What cut-off brokers believe: the leaders and epochs of that time, by partition. */
+  private readonly cutOff = new Map<number, ReadonlyMap<string, { readonly leader: number; readonly epoch: number }>>();
   private nextProducerId = 1;
   private nextTopic = 1;
   private version = 1;
@@ -97,6 +99,12 @@ export class ModelCluster {
     if (found === undefined)
       throw new VarveError("UNKNOWN_PARTITION", { message: `no partition ${topic}/${partition}` });
     return found;
+  }
+
+  /** Cuts a broker off from the others: clients reach it, but it knows nothing new and its writes are never answered. */
+  isolate(broker: number): void {
+    const partitions = [...this.topics.values()].flatMap((topic) => topic.partitions);
+    this.cutOff.set(broker, new Map(partitions.map(({ name, leader, epoch }) => [name, { leader, epoch }])));
   }
 
   log(broker: number): LogServiceHandlers {
@@ -138,7 +146,7 @@ export class ModelCluster {
     };
   }
 
-  admin(): AdminServiceHandlers {
+  admin(broker = 1): AdminServiceHandlers {
     return {
       createTopic: async (request) => this.create(request),
       deleteTopic: async ({ topic, topicId }) => {
@@ -195,7 +203,7 @@ export class ModelCluster {
         log.moveTo(to);
         return { leader: to, leaderEpoch: log.epoch };
       },
-      metadata: async ({ topics }) => this.metadata(topics),
+      metadata: async ({ topics }) => this.metadata(topics, broker),
       clusterHealth: async () => ({ healthy: true, brokersReady: 1, brokersExpected: 1 }),
     };
   }
@@ -230,7 +238,8 @@ export class ModelCluster {
     return Promise.resolve({ partitions: found.partitions.length, metadataVersion: ++this.version });
   }
 
-  private metadata(topics: readonly string[]): Init<MetadataResponse> {
+  private metadata(topics: readonly string[], broker: number): Init<MetadataResponse> {
+    const believed = this.cutOff.get(broker);
     this.counts.metadata++;
     return {
       clusterId: "model",
@@ -241,10 +250,10 @@ export class ModelCluster {
           return { topic, error: toErrorStatus(new VarveError("UNKNOWN_TOPIC", { message: `no topic ${topic}` })) };
         }
         const ranges = initialRanges(found.partitions.length);
-        const partitions = found.partitions.map(({ leader, epoch }, partition) => ({
+        const partitions = found.partitions.map((log, partition) => ({
           partition,
-          leader,
-          leaderEpoch: epoch,
+          leader: (believed?.get(log.name) ?? log).leader,
+          leaderEpoch: (believed?.get(log.name) ?? log).epoch,
           hashStart: ranges[partition]?.start ?? 0,
           hashEnd: ranges[partition]?.end ?? 0,
         }));
@@ -266,6 +275,7 @@ export class ModelCluster {
 
   private async produce(request: ProduceRequest, broker: number): Promise<Init<ProduceResponse>> {
     this.counts.produced++;
+    if (this.cutOff.has(broker)) return new Promise(() => {});
     const { partition, acks } = request;
     const log = this.partition(this.find(request.topic, request.topicId).topic, partition);
     this.checkLeader(log, broker);
@@ -326,6 +336,7 @@ export class ModelCluster {
     const log = this.partition(this.find(add.topic, add.topicId).topic, partition);
     const { epoch } = log;
     while (!isOver()) {
+      if (this.cutOff.has(broker)) await new Promise(() => {});
       this.checkLeader(log, broker);
       if (log.epoch !== epoch)
         throw new VarveError("NOT_LEADER", {

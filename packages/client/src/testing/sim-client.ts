@@ -58,7 +58,7 @@ export class SimClient {
   /** Starts a broker, also after `network.stop`. */
   start(address: string): void {
     const broker = this.addresses.indexOf(address) + 1;
-    this.network.serve(address, { log: this.model.log(broker), admin: this.model.admin() });
+    this.network.serve(address, { log: this.model.log(broker), admin: this.model.admin(broker) });
   }
 
   /** Runs the clock until the promise is settled. */
