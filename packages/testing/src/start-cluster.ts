@@ -57,7 +57,10 @@ interface Member {
 export async function startCluster(options: StartClusterOptions = {}): Promise<TestCluster> {
   const count = options.brokers ?? 3;
   if (!Number.isInteger(count) || count < 1 || count > 9) {
-    throw new VarveError("INVALID_ARGUMENT", { message: `brokers must be 1 .. 9, not ${count}; nothing was started`, effect: "NONE" });
+    throw new VarveError("INVALID_ARGUMENT", {
+      message: `brokers must be 1 .. 9, not ${count}; nothing was started`,
+      effect: "NONE",
+    });
   }
   const ports = await freePorts(count * PORTS_PER_BROKER);
   const members: Member[] = Array.from({ length: count }, (_, at) => {
@@ -156,7 +159,10 @@ class Cluster implements TestCluster {
   private member(brokerId: BrokerId): Member {
     const member = this.members.find(({ id }) => id === brokerId);
     if (member !== undefined) return member;
-    throw new VarveError("INVALID_ARGUMENT", { message: `there is no broker ${brokerId} in this cluster`, effect: "NONE" });
+    throw new VarveError("INVALID_ARGUMENT", {
+      message: `there is no broker ${brokerId} in this cluster`,
+      effect: "NONE",
+    });
   }
 
   private configOf({ id, ports }: Member): ReturnType<typeof parseConfig> {
@@ -174,7 +180,10 @@ class Cluster implements TestCluster {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(new VarveError("TIMEOUT", { message: `${what} was not ready within ${timeoutMs} ms`, effect: "NONE" })),
+        () =>
+          reject(
+            new VarveError("TIMEOUT", { message: `${what} was not ready within ${timeoutMs} ms`, effect: "NONE" }),
+          ),
         timeoutMs,
       );
     });

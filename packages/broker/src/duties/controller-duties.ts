@@ -81,10 +81,5 @@ export class ControllerDuties {
 
 function isCaughtUp(replica: Replica, replicaId: number): boolean {
   const progress = replica.node.progress(replicaId);
-  return (
-    progress !== null &&
-    progress.recentActive &&
-    progress.state === "replicate" &&
-    progress.match >= replica.node.commit
-  );
+  return progress?.recentActive === true && progress.state === "replicate" && progress.match >= replica.node.commit;
 }

@@ -35,7 +35,7 @@ export function groupStatus(replica: Replica, brokerId: BrokerId): GroupStatus |
   const inSync = [...voters, ...learners].filter((id) => {
     if (id === replica.id) return true;
     const progress = replica.node.progress(id);
-    return progress !== null && progress.recentActive && progress.state === "replicate" && progress.match >= commit;
+    return progress?.recentActive === true && progress.state === "replicate" && progress.match >= commit;
   });
   return {
     groupId: replica.groupId,

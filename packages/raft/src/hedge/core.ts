@@ -1,6 +1,21 @@
-/** core.ts: compact Raft core in asynchronous-storage mode (backup). */
+/**
+ * core.ts: one node of a Raft group as a pure, synchronous state machine in asynchronous-storage mode.
+ *
+ * Inputs: `tick`, `step`, `propose` and the like. Outputs: `ready`, among them MsgStorageAppend and MsgStorageApply, whose responses the
+ * host steps back in when the work is durable or done.
+ * Invariants:
+ *   R1  the term never decreases, and a vote never changes within a term
+ *   R2  the commit index never decreases and never passes the last index
+ *   R3  a leader commits by counting only entries of its own term (paper 5.4.2)
+ *   R4  entries at or below the commit index are never replaced
+ *   R5  nothing is given out for applying that is not stable here
+ * Source: Raft paper, sections 5 to 8; thesis, chapters 3, 4 and 6.4 (ReadIndex), 9.6 (pre-vote).
+ */
 
-import { majorityCommitted } from "./quorum.js";
+import { type ConfChangeV2, encodeConfChange, nextConf } from "./conf-change.js";
+import type { NodeState, Progress, RaftConfig } from "./config.js";
+import { assert, bytesOf, limit } from "./entries.js";
+import { majorityCommitted, voteResult } from "./quorum.js";
 import {
   APPEND_THREAD,
   APPLY_THREAD,
@@ -19,68 +34,11 @@ import {
   type Snapshot,
 } from "./types.js";
 
-export interface Change {
-  readonly type: "addVoter" | "addLearner" | "removeNode" | "updateNode";
-  readonly nodeId: number;
-}
-export interface ConfChangeV2 {
-  readonly transition: "auto" | "jointImplicit" | "jointExplicit";
-  readonly changes: readonly Change[];
-  readonly context: Uint8Array;
-}
-export type NodeState = "follower" | "preCandidate" | "candidate" | "leader";
-export interface Progress {
-  match: number;
-  next: number;
-  state: "probe" | "replicate" | "snapshot";
-  pendingSnapshot: number;
-  recentActive: boolean;
-  paused: boolean;
-  inflight: { last: number; bytes: number }[];
-  inflightBytes: number;
-}
-export interface RaftConfig {
-  readonly id: number;
-  readonly storage: RaftStorage;
-  readonly applied: number;
-  readonly electionTicks: number;
-  readonly heartbeatTicks: number;
-  readonly preVote: boolean;
-  readonly checkQuorum: boolean;
-  readonly asyncStorageWrites: boolean;
-  readonly stepDownOnRemoval: boolean;
-  readonly disableProposalForwarding: boolean;
-  readonly maxSizePerMessage: number;
-  readonly maxCommittedSizePerReady: number;
-  readonly maxUncommittedSize: number;
-  readonly maxInflightMessages: number;
-  readonly maxInflightBytes: number;
-  readonly random: (n: number) => number;
-  readonly createEntry?: (p: ProposedEntry, term: number, index: number) => Entry;
-  readonly faults?: { readonly commitOldTerm?: boolean };
-}
 export interface Ready {
   readonly hardState: HardState | null;
   readonly messages: readonly Message[];
   readonly readStates: readonly ReadState[];
 }
-function assert(ok: boolean, why: string): asserts ok {
-  if (!ok) throw new Error(`raft: ${why}`);
-}
-const bytesOf = (entries: readonly Entry[]): number => {
-  let n = 0;
-  for (const e of entries) n += e.data.length;
-  return n;
-};
-const limit = (entries: readonly Entry[], max: number): readonly Entry[] => {
-  let n = 0;
-  for (let i = 0; i < entries.length; i++) {
-    n += (entries[i] as Entry).data.length;
-    if (n > max && i > 0) return entries.slice(0, i);
-  }
-  return entries;
-};
-
 export class RawNode {
   readonly id: number;
   term: number;
@@ -190,23 +148,6 @@ export class RawNode {
   }
   private joint(f: (set: readonly number[]) => boolean): boolean {
     return f(this.conf.voters) && (this.conf.votersOutgoing.length === 0 || f(this.conf.votersOutgoing));
-  }
-  private won(): "won" | "lost" | "pending" {
-    const r = (set: readonly number[]): "won" | "lost" | "pending" => {
-      if (set.length === 0) return "won";
-      let y = 0;
-      let n = 0;
-      for (const id of set) {
-        const v = this.votes.get(id);
-        if (v === true) y++;
-        else if (v === false) n++;
-      }
-      const q = Math.floor(set.length / 2) + 1;
-      return y >= q ? "won" : set.length - n < q ? "lost" : "pending";
-    };
-    const a = r(this.conf.voters);
-    const b = r(this.conf.votersOutgoing);
-    return a === b ? a : a === "lost" || b === "lost" ? "lost" : "pending";
   }
   private reset(term: number): void {
     if (this.term !== term) {
@@ -362,45 +303,12 @@ export class RawNode {
     this.pendingConf = this.lastIndex + 1;
     this.propose([{ type: EntryType.confChangeV2, data: encodeConfChange(cc) }]);
   }
+  /** A committed change takes effect; the configuration after it. */
   applyConfChange(cc: ConfChangeV2): ConfState {
-    const v = new Set(this.conf.voters);
-    const l = new Set(this.conf.learners);
-    let out: number[] = [...this.conf.votersOutgoing];
-    let auto = this.conf.autoLeave;
-    const next = new Set(this.conf.learnersNext);
-    if (cc.changes.length === 0) {
-      out = [];
-      for (const id of next) l.add(id);
-      next.clear();
-      auto = false;
-    } else {
-      const joint = cc.changes.length > 1 || cc.transition !== "auto";
-      if (joint) {
-        out = [...v];
-        auto = cc.transition !== "jointExplicit";
-      }
-      for (const { type, nodeId } of cc.changes) {
-        if (nodeId === 0) continue;
-        if (type === "addVoter") {
-          l.delete(nodeId);
-          next.delete(nodeId);
-          v.add(nodeId);
-        } else if (type === "addLearner") {
-          v.delete(nodeId);
-          if (out.includes(nodeId)) next.add(nodeId);
-          else l.add(nodeId);
-        } else if (type === "removeNode") {
-          v.delete(nodeId);
-          l.delete(nodeId);
-          next.delete(nodeId);
-        }
-      }
-    }
-    const s = (x: Iterable<number>): number[] => [...x].sort((a, b) => a - b);
-    this.conf = { voters: s(v), learners: s(l), votersOutgoing: s(out), learnersNext: s(next), autoLeave: auto };
+    this.conf = nextConf(this.conf, cc);
     this.sync();
     if (this.state === "leader") {
-      if (this.c.stepDownOnRemoval && !this.conf.voters.includes(this.id) && out.length === 0)
+      if (this.c.stepDownOnRemoval && !this.conf.voters.includes(this.id) && this.conf.votersOutgoing.length === 0)
         this.becomeFollower(this.term, 0);
       else {
         if (this.maybeCommit()) this.bcastAppend();
@@ -433,7 +341,7 @@ export class RawNode {
   }
   reportSnapshot(id: number, ok: boolean): void {
     const p = this.prs.get(id);
-    if (!p || p.state !== "snapshot") return;
+    if (p?.state !== "snapshot") return;
     if (!ok) p.pendingSnapshot = 0;
     this.toProbe(p);
     p.paused = true;
@@ -598,7 +506,7 @@ export class RawNode {
       this.stepFollower(m);
     } else if (m.type === my) {
       if (!this.votes.has(m.from)) this.votes.set(m.from, !m.reject);
-      const r = this.won();
+      const r = voteResult(this.conf, this.votes);
       if (r === "won") {
         if (this.state === "preCandidate") this.campaignNow();
         else this.becomeLeader();
@@ -882,11 +790,4 @@ export class RawNode {
     this.readStates = [];
     return { hardState: changed ? hs : null, messages: msgs, readStates };
   }
-}
-export function encodeConfChange(cc: ConfChangeV2): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ t: cc.transition, c: cc.changes }));
-}
-export function decodeConfChange(_type: number, data: Uint8Array): ConfChangeV2 {
-  const raw = JSON.parse(new TextDecoder().decode(data)) as { t: ConfChangeV2["transition"]; c: Change[] };
-  return { transition: raw.t, changes: raw.c, context: new Uint8Array(0) };
 }
