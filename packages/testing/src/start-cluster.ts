@@ -34,7 +34,10 @@ export interface TestCluster {
   kill(brokerId: BrokerId): Promise<void>;
   /** Ends a broker in order: leaderships move away first. */
   stop(brokerId: BrokerId): Promise<void>;
-  /** Starts a killed or stopped broker on its disk; resolves when it is ready. */
+  /**
+   * Starts a killed or stopped broker on its disk; resolves when it is ready. Where fewer than a majority of the brokers run, none can
+   * be: then it resolves when the broker listens, and the brokers become ready as others follow.
+   */
   restart(brokerId: BrokerId): Promise<void>;
   /** Nothing passes between the two sides, either way. Clients still reach everyone. */
   partition(left: readonly BrokerId[], right: readonly BrokerId[]): void;
@@ -70,6 +73,7 @@ export async function startCluster(options: StartClusterOptions = {}): Promise<T
   const cluster = new Cluster(members, options);
   try {
     await Promise.all(members.map((member) => cluster.restart(member.id)));
+    cluster.started = true;
     return cluster;
   } catch (error) {
     await cluster.close();
@@ -82,6 +86,8 @@ class Cluster implements TestCluster {
   private readonly options: StartClusterOptions;
   private readonly switchboard = new Switchboard();
   private readonly clients: Varve[] = [];
+  /** All were ready once; before that, each waits for all. */
+  started = false;
 
   constructor(members: readonly Member[], options: StartClusterOptions) {
     this.members = members;
@@ -129,6 +135,9 @@ class Cluster implements TestCluster {
       watchProcess: false,
     });
     member.running = running;
+    running.ready.catch(() => {});
+    const up = this.members.filter((other) => other.running !== null).length;
+    if (this.started && up * 2 <= this.members.length) return;
     await this.inTime(running.ready, `broker ${brokerId} on port ${ports.grpcPort}`);
   }
 

@@ -140,7 +140,10 @@ async function answerProduce(
 ): Promise<Init<Omit<ProduceStreamResponse, "correlationId">>> {
   try {
     if (message === null) throw invalidArgument("produce is missing");
-    const limits = callContext(options.clock.monotonicMs(), { deadlineMs: LIMITS.requestDeadlineMs, signal });
+    const limits = callContext(options.clock.monotonicMs(), {
+      deadlineMs: message.timeoutMs > 0 ? message.timeoutMs : LIMITS.requestDeadlineMs,
+      signal,
+    });
     const result = await pipeline.submit(partitionRef(message), produceRequest(message, limits, options.clock), limits);
     return { result: produceResponse(message.partition, result) };
   } catch (thrown) {

@@ -2,7 +2,7 @@
  * requests.ts: what callers send, checked and put into the broker's own terms.
  */
 import { LIMITS, NUMBER_MAX, type Offset, VarveError } from "@varve/base";
-import type { TopicConfigPatch } from "@varve/cluster";
+import { isTopicConfigKey, type TopicConfigPatch, topicConfigProblems } from "@varve/cluster";
 import { OffsetPosition, Acks as WireAcks } from "@varve/rpc";
 import type { Acks } from "../partition/partition.js";
 import type { CallContext } from "../routing/router.js";
@@ -67,6 +67,8 @@ export function configPatch(config: Readonly<Record<string, string>>, reset: rea
     else problems.push(`${key}: ${JSON.stringify(text.slice(0, 40))} is not an integer`);
   }
   for (const key of reset) patch[key] = null;
+  // What the controller would refuse is told together with what never reaches it.
+  if (problems.length > 0) problems.push(...topicConfigProblems({ ...patch, ...unknownKeys(config) }));
   if (problems.length > 0) {
     throw new VarveError("INVALID_CONFIG", {
       message: `${problems.join("; ")}; nothing was changed`,
@@ -74,6 +76,11 @@ export function configPatch(config: Readonly<Record<string, string>>, reset: rea
     });
   }
   return patch;
+}
+
+/** Settings that no topic has, whatever their value. */
+function unknownKeys(config: Readonly<Record<string, string>>): TopicConfigPatch {
+  return Object.fromEntries(Object.keys(config).flatMap((key) => (isTopicConfigKey(key) ? [] : [[key, 0]])));
 }
 
 /** A call's limits on this broker's clock; a caller without a deadline gets the default. */
