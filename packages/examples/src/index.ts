@@ -1,2 +1,2 @@
-/** index.ts: the public face of this package. */
+/** index.ts: nothing to import; each file beside this one is a program of its own (README.md). */
 export {};

@@ -7,7 +7,7 @@
  *   S3  a broker that keeps dying right after its start is given up after `FAST_DEATHS_MAX` times in a row, so that a defect does not
  *       become an endless loop
  */
-import { mkdirSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { VarveError } from "@varve/base";
 import { BrokerProcess, describeEnd } from "../brokers/broker-process.js";
 import { writeConfigFile } from "../brokers/config-file.js";
@@ -60,7 +60,6 @@ export class DevCluster {
    * @throws VarveError when the folder is in use, a port is taken, or a broker does not become ready; then nothing is left running.
    */
   static async start(options: DevClusterOptions): Promise<DevCluster> {
-    mkdirSync(options.folder, { recursive: true });
     const unlock = lockDevFolder(options.folder);
     const cluster = new DevCluster(options, unlock);
     try {

@@ -91,6 +91,13 @@ test("lockDevFolder: a second one is refused with the owner's process, until the
   expect(existsSync(join(folder, "dev.lock"))).toBe(false);
 });
 
+test("lockDevFolder: creates the folder; where it cannot, it says so", () => {
+  lockDevFolder(join(folder, "a", "b"))();
+  expect(existsSync(join(folder, "a", "b"))).toBe(true);
+  writeFileSync(join(folder, "file"), "");
+  expect(() => lockDevFolder(join(folder, "file", "c"))).toThrow(/cannot be used: .*choose another --data-dir/);
+});
+
 test("lockDevFolder: the lock of a dead process counts for nothing", () => {
   const dead = spawnSync(process.execPath, ["-e", ""]).pid;
   writeFileSync(join(folder, "dev.lock"), `${dead} 12345\n`);

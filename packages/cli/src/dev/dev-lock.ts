@@ -4,17 +4,32 @@
  * A killed owner leaves the file behind, and its process number may be in use again: the file therefore also holds the process's
  * start time where the system tells it (Linux: field 22 of /proc/PID/stat, proc(5)).
  */
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "@varve/base";
 
 const NAME = "dev.lock";
 
 /**
- * Takes the lock of `folder`; the answer gives it back.
- * @throws VarveError DATA_DIR_UNUSABLE when another process has it.
+ * Creates `folder` when it is absent and takes its lock; the answer gives the lock back.
+ * @throws VarveError DATA_DIR_UNUSABLE when another process has it, or nothing can be written there.
  */
 export function lockDevFolder(folder: string): () => void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    return lock(folder);
+  } catch (error) {
+    if (error instanceof VarveError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new VarveError("DATA_DIR_UNUSABLE", {
+      message: `${folder} cannot be used: ${reason}; choose another --data-dir`,
+      details: { folder },
+      cause: error,
+    });
+  }
+}
+
+function lock(folder: string): () => void {
   const path = join(folder, NAME);
   const mine = `${process.pid} ${startTime(process.pid)}\n`;
   if (!tryCreate(path, mine)) {
