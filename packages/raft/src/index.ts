@@ -1,3 +1,7 @@
-/** index.ts: the public face of this package. */
+/**
+ * index.ts: the public face of raft-ts.
+ */
+export { type Change, type ConfChangeV2, decodeConfChange, encodeConfChange } from "./hedge/conf-change.js";
+export type { NodeState, Progress, RaftConfig } from "./hedge/config.js";
+export { RawNode, type Ready } from "./hedge/core.js";
 export * from "./hedge/types.js";
-export { RawNode, encodeConfChange, decodeConfChange, type ConfChangeV2, type Progress, type RaftConfig } from "./hedge/core.js";
