@@ -14,20 +14,7 @@ export class ProposalDropped extends Error {
 }
 
 /** Why a proposal was dropped. */
-export type ProposalDroppedReason = "no-leader" | "not-leader" | "removed" | "transferring" | "too-much-uncommitted";
-
-/** The message may not be stepped: it comes from a node that is no member, or claims to come from this node's storage. */
-export class StepRefused extends Error {
-  override readonly name = "StepRefused";
-  constructor(readonly reason: "local-message" | "peer-not-found") {
-    super(STEP_REFUSED_TEXT[reason]);
-  }
-}
-
-const STEP_REFUSED_TEXT = {
-  "local-message": "raft: cannot step raft local message",
-  "peer-not-found": "raft: cannot step as peer not found",
-} as const;
+export type ProposalDroppedReason = "no-leader" | "no-forwarding" | "removed" | "transferring" | "too-much-uncommitted";
 
 /** A membership change that the current configuration does not allow. */
 export class ConfChangeError extends Error {

@@ -59,7 +59,7 @@ export interface ConfChangeSingle {
 }
 
 /** `updateNode` changes nothing in the core: it carries a blob through the log for the host. */
-export type ConfChangeType = "addNode" | "removeNode" | "updateNode" | "addLearnerNode";
+export type ConfChangeType = "addVoter" | "addLearner" | "removeNode" | "updateNode";
 
 /** A membership change of one step (thesis section 4.1). */
 export interface ConfChange extends ConfChangeSingle {
@@ -68,10 +68,10 @@ export interface ConfChange extends ConfChangeSingle {
 
 /**
  * Whether a change goes through a joint configuration, and who ends it. `auto`: joint only if there is more than one
- * change, left by the leader itself. `implicit`: always joint, left by the leader. `explicit`: always joint, left by
- * proposing an empty change.
+ * change, left by the leader itself. `jointImplicit`: always joint, left by the leader. `jointExplicit`: always joint,
+ * left by proposing an empty change.
  */
-export type ConfChangeTransition = "auto" | "implicit" | "explicit";
+export type ConfChangeTransition = "auto" | "jointImplicit" | "jointExplicit";
 
 /** A membership change of any size (thesis section 4.3). `auto` with no changes leaves the joint configuration. */
 export interface ConfChangeV2 {
@@ -105,7 +105,7 @@ export type MessageType =
 export type ReadContext = number | string;
 
 /** Context of a vote request that a leader asked for: it is granted although that leader is still heard. */
-export const CAMPAIGN_TRANSFER = "CampaignTransfer";
+export const CAMPAIGN_TRANSFER = "transfer";
 
 /** Target of `MsgStorageAppend` and sender of its response; never a node id. */
 export const APPEND_THREAD = -1;
@@ -190,7 +190,8 @@ export interface RaftStorage<E extends Entry = Entry, S extends Snapshot = Snaps
   term(index: number): number | "compacted" | "unavailable";
   /**
    * Entries from `lo` up to, not including, `hi`; cut when the next one would exceed `bytesMax` (by
-   * `RaftConfig.entrySize`), but never empty. "pending": the host loads them and then calls `RawNode.retry(to)`.
+   * `RaftConfig.entrySize`), but never empty. "pending": the host loads them and then calls `RawNode.retry(to)`;
+   * until then, or until the follower answers a heartbeat, nothing is sent to it.
    */
   entries(lo: number, hi: number, bytesMax: number): readonly E[] | "compacted" | "unavailable" | "pending";
   /** A snapshot not older than `firstIndex() - 1`. "pending": none at hand; asked again after a heartbeat round. */
@@ -205,7 +206,13 @@ export interface RaftFaults {
 
 /** State transitions, for logs and traces. */
 export type TraceEvent =
-  | { readonly kind: "state"; readonly id: number; readonly term: number; readonly state: NodeState; readonly leader: number }
+  | {
+      readonly kind: "state";
+      readonly id: number;
+      readonly term: number;
+      readonly state: NodeState;
+      readonly leader: number;
+    }
   | { readonly kind: "configuration"; readonly id: number; readonly confState: ConfState }
   | { readonly kind: "confChangeIgnored"; readonly id: number; readonly reason: string }
   | { readonly kind: "snapshotSent"; readonly id: number; readonly to: number; readonly index: number }
@@ -255,7 +262,7 @@ export interface RaftConfig<
    * changes, and for its no-op (type normal, empty data). Default: a plain {@link Entry}.
    */
   readonly createEntry?: (proposed: P | ProposedEntry, term: number, index: number) => E;
-  /** Bytes that an entry counts in all limits. Default: payload bytes, plus header bytes for messages and paging. */
+  /** Bytes that an entry counts in messages and in pages of committed entries. Default: payload and a small header. */
   readonly entrySize?: (entry: E) => number;
   /** Called at state transitions. Must not call back into the node. */
   readonly trace?: (event: TraceEvent) => void;

@@ -1,4 +1,4 @@
 /**
  * index.ts: in-memory storage and network of raft-ts, for its own tests, for simulators and for hosts' tests.
  */
-export {};
+export { MemoryStorage } from "./memory-storage.js";
