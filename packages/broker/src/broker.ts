@@ -459,8 +459,9 @@ export class Broker {
   }
 
   private metadataChanged(state: ControllerState): void {
-    for (const { brokerId, peerAddress } of state.brokers()) {
-      if (brokerId !== this.settings.brokerId) this.hub.connect(peerAddress);
+    // A broker that has joined is reached before it has registered: it can only register once its replica hears the leader.
+    for (const { brokerId, peerAddress } of [...state.controllerReplicas, ...state.brokers()]) {
+      if (brokerId !== this.settings.brokerId && peerAddress !== "") this.hub.connect(peerAddress);
     }
     this.preferredLeaders = state.preferredLeaders();
     const { directoryId } = this.storage.identity;

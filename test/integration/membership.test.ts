@@ -1,0 +1,156 @@
+/**
+ * membership.test.ts: who may belong to a cluster: founders, joiners, and directories that are not what they say.
+ */
+
+import { createServer } from "node:net";
+import { silentLogger } from "@varve/base";
+import { parseConfig } from "@varve/broker";
+import { type RunningBroker, runBroker } from "@varve/broker/node";
+import { METHODS } from "@varve/rpc";
+import { SimDisk } from "@varve/storage/testing";
+import { afterEach, expect, test } from "vitest";
+import { batchOf, connect, DEADLINE, failureOf, readAll } from "./raw.js";
+
+const running: RunningBroker[] = [];
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((broker) => broker.kill()));
+});
+
+/** Ports that are free now; held open together, so that no two are the same. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      return server;
+    }),
+  );
+  return Promise.all(
+    servers.map(async (server) => {
+      const address = server.address();
+      await new Promise((resolve) => server.close(resolve));
+      return typeof address === "object" && address !== null ? address.port : 0;
+    }),
+  );
+}
+
+async function startBroker(
+  brokerId: number,
+  disk: SimDisk,
+  peerPort: number,
+  seedPorts: readonly number[],
+  more: object = {},
+): Promise<RunningBroker> {
+  const config = parseConfig({
+    brokerId,
+    dataDir: `/broker-${brokerId}`,
+    cluster: { seeds: seedPorts.map((port) => `127.0.0.1:${port}`) },
+    listen: { grpcPort: 0, peerPort, opsPort: 0 },
+    ...more,
+  });
+  const broker = await runBroker(config, {
+    logger: silentLogger,
+    disk,
+    walThread: disk.walThread(),
+    watchProcess: false,
+  });
+  running.push(broker);
+  broker.ready.catch(() => {});
+  return broker;
+}
+
+async function startSeeds(count: number): Promise<{ brokers: RunningBroker[]; ports: number[]; disks: SimDisk[] }> {
+  const ports = await freePorts(count);
+  const disks = ports.map(() => new SimDisk());
+  const brokers = await Promise.all(
+    ports.map((port, at) => startBroker(at + 1, disks[at] ?? new SimDisk(), port, ports)),
+  );
+  await Promise.all(brokers.map(({ ready }) => ready));
+  return { brokers, ports, disks };
+}
+
+async function stop(broker: RunningBroker | undefined): Promise<void> {
+  if (broker === undefined) return;
+  running.splice(running.indexOf(broker), 1);
+  await broker.stop();
+}
+
+test("a fourth broker joins a founded cluster and serves topics that it holds no replica of", async () => {
+  const { brokers, ports } = await startSeeds(3);
+  const channel = connect(`127.0.0.1:${brokers[0]?.grpcPort}`);
+  await channel.unary(METHODS.createTopic, { topic: "orders", partitions: 1, replicas: 3 }, DEADLINE);
+  await channel.unary(METHODS.produce, { topic: "orders", partition: 0, batch: batchOf(["one"]) }, DEADLINE);
+  const fourth = await startBroker(4, new SimDisk(), (await freePorts(1))[0] ?? 0, ports);
+  await fourth.ready;
+  const other = connect(`127.0.0.1:${fourth.grpcPort}`);
+  await other.unary(METHODS.produce, { topic: "orders", partition: 0, batch: batchOf(["two"]) }, DEADLINE);
+  expect(await readAll(other, "orders", 0)).toEqual(["one", "two"]);
+  const { brokers: known } = await other.unary(METHODS.describeCluster, {}, DEADLINE);
+  expect(known.map(({ id }) => id)).toEqual([1, 2, 3, 4]);
+  channel.close();
+  other.close();
+});
+
+test("one of three seeds alone founds nothing", async () => {
+  const ports = await freePorts(3);
+  const alone = await startBroker(1, new SimDisk(), ports[0] ?? 0, ports);
+  const channel = connect(`127.0.0.1:${alone.grpcPort}`);
+  const error = await failureOf(
+    channel.unary(METHODS.createTopic, { topic: "orders", partitions: 1 }, { deadlineMs: 3_000 }),
+  );
+  expect([error.code, error.effect]).toEqual(["NOT_ENOUGH_REPLICAS", "NOT_APPLIED"]);
+  channel.close();
+});
+
+test("a wiped disk under an old identity is refused and says what to do", async () => {
+  const { brokers, ports } = await startSeeds(3);
+  await stop(brokers[2]);
+  const wiped = await startBroker(3, new SimDisk(), ports[2] ?? 0, ports);
+  const error = await failureOf(
+    Promise.race([wiped.ready.then(() => "ready"), wiped.failed.then((failure) => Promise.reject(failure))]),
+  );
+  expect(error.code).toBe("DATA_DIR_UNUSABLE");
+  expect(error.message).toContain("3");
+});
+
+test("a data directory of another broker id is refused before anything is said to anybody", async () => {
+  const { brokers, ports, disks } = await startSeeds(1);
+  await stop(brokers[0]);
+  const config = { dataDir: "/broker-1" };
+  const error = await failureOf(startBroker(2, disks[0] ?? new SimDisk(), ports[0] ?? 0, ports, config));
+  expect(error.code).toBe("DATA_DIR_UNUSABLE");
+});
+
+test("produced bytes beyond the broker's bound are refused with a time to retry, and nothing is lost", async () => {
+  const ports = await freePorts(1);
+  const disk = new SimDisk();
+  const broker = await startBroker(1, disk, ports[0] ?? 0, ports, {
+    limits: {
+      inFlightBytesMax: 65_536,
+      inFlightBytesPerConnectionMax: 65_536,
+      produceRequestBytesMax: 65_536,
+      batchBytesMax: 32_768,
+      recordBytesMax: 32_768,
+    },
+  });
+  await broker.ready;
+  const channel = connect(`127.0.0.1:${broker.grpcPort}`);
+  await channel.unary(METHODS.createTopic, { topic: "orders", partitions: 1, replicas: 1 }, DEADLINE);
+  const big = "x".repeat(20_000);
+  const answers = await Promise.allSettled(
+    Array.from({ length: 12 }, (_, at) =>
+      channel.unary(METHODS.produce, { topic: "orders", partition: 0, batch: batchOf([`${big}${at}`]) }, DEADLINE),
+    ),
+  );
+  const refused = answers.flatMap((answer) =>
+    answer.status === "rejected" ? [answer.reason as { code: string; retryAfterMs: number; effect: string }] : [],
+  );
+  expect(refused.length).toBeGreaterThan(0);
+  for (const { code, effect, retryAfterMs } of refused) {
+    expect([code, effect]).toEqual(["BROKER_OVERLOADED", "NOT_APPLIED"]);
+    expect(retryAfterMs).toBeGreaterThan(0);
+  }
+  expect(await readAll(channel, "orders", 0)).toHaveLength(answers.length - refused.length);
+  channel.close();
+});
