@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { type Effect, VarveError } from "@varve/base";
 import { expect, test } from "vitest";
 import { runCommand } from "../testing/memory-shell.js";
@@ -137,4 +138,18 @@ test("produce: interrupted, it waits for what is on its way and says how far it 
   expect(result.code).toBe(1);
   expect(result.stderr).toContain("interrupted before the end of the input");
   expect(result.stderr).toContain(`${sent.length} records acknowledged`);
+});
+
+test("produce: interrupted while it waits for input that does not come, it ends", async () => {
+  const stop = new AbortController();
+  const stdin = new PassThrough();
+  stdin.write("a\nhalf a line");
+  const { client, texts } = cluster((index) => {
+    if (index === 0) setImmediate(() => stop.abort("interrupted"));
+    return null;
+  });
+  const result = await runCommand(["produce", "t"], { client, stdin, stop: stop.signal });
+  expect(result.code).toBe(1);
+  expect(result.stderr).toContain("1 record acknowledged");
+  expect(texts()).toEqual([[null, "a"]]);
 });

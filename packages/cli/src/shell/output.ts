@@ -63,8 +63,7 @@ export class StreamOutput implements Output {
       const bytes = Buffer.concat(this.pending);
       this.pending = [];
       this.pendingBytes = 0;
-      const before = this.leaving;
-      this.leaving = before.then(() => this.send(bytes));
+      this.leaving = this.send(bytes); // The stream keeps the order: when this has left, all before it has.
     }
     return this.leaving;
   }

@@ -34,7 +34,8 @@ export class MemoryOutput implements Output {
 export interface CommandOptions {
   /** What the fake cluster does; a call that it lacks fails the test. */
   readonly client?: object;
-  readonly stdin?: string | Uint8Array;
+  /** A stream stays open as long as it likes. */
+  readonly stdin?: string | Uint8Array | Readable;
   readonly env?: Environment;
   readonly isTerminal?: boolean;
   readonly stop?: AbortSignal;
@@ -58,7 +59,7 @@ export async function runCommand(args: readonly string[], options: CommandOption
   const code = await run(
     args,
     {
-      stdin: Readable.from([Buffer.from(stdin)], { objectMode: false }),
+      stdin: stdin instanceof Readable ? stdin : Readable.from([Buffer.from(stdin)], { objectMode: false }),
       stdout,
       stderr,
       env,
