@@ -23,7 +23,7 @@ const ENTRY = String.raw`(?<term>\d+)/(?<index>\d+) (?<type>Entry\w+)(?: (?<data
 const CONF_STATE =
   String.raw`Voters:\[(?<voters>[\d ]*)\] VotersOutgoing:\[(?<outgoing>[\d ]*)\] Learners:\[(?<learners>[\d ]*)\] ` +
   String.raw`LearnersNext:\[(?<learnersNext>[\d ]*)\] AutoLeave:(?<autoLeave>true|false)`;
-const STATE = String.raw`State(?:Follower|PreCandidate|Candidate|Leader)`;
+const STATE = "State(?:Follower|PreCandidate|Candidate|Leader)";
 
 /** Kinds of lines. Fields are the named groups. Order matters only where one pattern includes another. */
 const KINDS: readonly (readonly [kind: string, pattern: RegExp])[] = [

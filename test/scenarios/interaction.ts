@@ -9,6 +9,7 @@ import {
   type ConfChangeType,
   type ConfState,
   EntryType,
+  encodeConfChange,
   ProposalDropped,
   type Snapshot,
 } from "raft-ts";
@@ -185,15 +186,16 @@ function proposeConfChange(env: Environment, block: Block): void {
   if (transition === undefined) throw new UnsupportedScenario(`unknown transition "${name}"`);
   const changes = parseChanges(block.input);
   const context = new Uint8Array(0);
+  // As entries, so that a change which is not allowed enters the log as an empty entry.
   if (!isV1) {
-    raft.proposeConfChange({ transition, changes, context });
+    raft.propose([{ type: EntryType.confChangeV2, data: encodeConfChange({ transition, changes, context }) }]);
     return;
   }
   const [change] = changes;
   if (change === undefined || changes.length !== 1 || transition !== "auto") {
     throw new ScenarioError("v1 conf change can only have one operation and no transition");
   }
-  raft.proposeConfChange({ ...change, context });
+  raft.propose([{ type: EntryType.confChange, data: encodeConfChange({ ...change, context }) }]);
 }
 
 const CHANGE_TYPES: Readonly<Record<string, ConfChangeType>> = {

@@ -14,7 +14,13 @@ export class ProposalDropped extends Error {
 }
 
 /** Why a proposal was dropped. */
-export type ProposalDroppedReason = "no-leader" | "no-forwarding" | "removed" | "transferring" | "too-much-uncommitted";
+export type ProposalDroppedReason =
+  | "no-leader"
+  | "no-forwarding"
+  | "removed"
+  | "transferring"
+  | "too-much-uncommitted"
+  | "conf-change-refused";
 
 /** A membership change that the current configuration does not allow. */
 export class ConfChangeError extends Error {

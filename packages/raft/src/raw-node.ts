@@ -55,8 +55,7 @@ export class RawNode<E extends Entry = Entry, S extends Snapshot = Snapshot, P e
     this.raft = raft;
     const { hardState, confState } = config.storage.initialState();
     restoreConfiguration(raft, confState);
-    if (hardState.term !== 0 || hardState.vote !== 0 || hardState.commit !== 0) raft.loadHardState(hardState);
-    if (raft.options.applied > 0) raft.log.appliedTo(raft.options.applied, 0);
+    raft.resume(hardState);
     becomeFollower(raft, raft.term, 0);
     this.readyMaker = new ReadyMaker(raft);
   }
@@ -172,16 +171,21 @@ export class RawNode<E extends Entry = Entry, S extends Snapshot = Snapshot, P e
   }
 
   /**
-   * Proposes a change of the membership, like `propose`. One that is not allowed at the moment enters the log as an
-   * empty entry: ask `confChangeRefusal` before.
+   * Proposes a change of the membership, like `propose`. One change at a time: while another may not be applied, and
+   * against a configuration that it does not fit, a leader refuses it. (A refused change that was proposed as an entry,
+   * or passed on by a follower, enters the log as an empty entry.)
    * @throws ProposalDropped: it entered no log.
    */
   proposeConfChange(change: ConfChange | ConfChangeV2): void {
+    if (this.raft.state === "leader" && this.confChangeRefusal(change) !== null) {
+      throw new ProposalDropped("conf-change-refused");
+    }
     propose(this.raft, [confChangeEntry(change)]);
   }
 
-  /** Why this leader would turn `change` into an empty entry now; null: it would not. */
+  /** Why this leader would refuse `change` now; null: it would not. */
   confChangeRefusal(change: ConfChange | ConfChangeV2): string | null {
+    if (this.raft.options.disableConfChangeValidation) return null;
     return confChangeRefusal(this.raft, !isSingleStep(change) && change.changes.length === 0);
   }
 

@@ -62,11 +62,15 @@ export class RaftState {
     return { term: this.term, vote: this.vote, commit: this.log.committed };
   }
 
-  /** Takes over what a former process of this node had promised. */
-  loadHardState(state: HardState): void {
-    assert(state.commit >= this.log.committed, "the commit index is not below the log's first entry");
-    assert(state.commit <= this.log.lastIndex(), "the commit index lies within the log; is it damaged?");
-    this.log.committed = state.commit;
+  /**
+   * Takes over what a former process of this node left. What it had applied was committed, even if the commit index of
+   * that moment, which need not be durable, was lost.
+   */
+  resume(state: HardState): void {
+    const { applied } = this.options;
+    this.log.commitTo(Math.max(state.commit, applied));
+    if (applied > this.log.applied) this.log.appliedTo(applied, 0);
+    assert(state.term > 0 || state.vote === 0, "a vote belongs to a term");
     this.term = state.term;
     this.vote = state.vote;
   }
