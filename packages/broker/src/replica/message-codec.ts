@@ -8,7 +8,7 @@
  */
 import { VarveError } from "@varve/base";
 import { decodeFrames, type Frame } from "@varve/storage";
-import { type ConfState, emptyMessage, type Message, type MessageType } from "raft-ts";
+import { CAMPAIGN_TRANSFER, type ConfState, emptyMessage, type Message, type MessageType } from "raft-ts";
 import { detach } from "./detach.js";
 
 const FIELDS = 10;
@@ -34,9 +34,8 @@ const WIRE_NUMBER = new Map<MessageType, number>(WIRE_TYPES.map((type, at) => [t
 
 /** Contexts that are not a read's number. */
 const NO_CONTEXT = -1;
+/** The only text that a context can be: the vote request follows a leadership transfer. */
 const TRANSFER_CONTEXT = -2;
-/** A vote request that follows a leadership transfer carries this text; it is the only one. */
-const TRANSFER = "transfer";
 
 function wireContext(context: Message["context"]): number {
   if (context === null) return NO_CONTEXT;
@@ -125,7 +124,7 @@ export function decodeMessage(payload: Uint8Array): Addressed {
     vote,
     reject: view[1] === 1,
     entries,
-    context: context === NO_CONTEXT ? null : context === TRANSFER_CONTEXT ? TRANSFER : context,
+    context: context === NO_CONTEXT ? null : context === TRANSFER_CONTEXT ? CAMPAIGN_TRANSFER : context,
     snapshot:
       confBytes === 0
         ? null
