@@ -108,7 +108,8 @@ export class Drainer {
     while (log.drained < target && !isReplaced(log)) await this.step(log, target, touched);
     for (const segment of touched) await segment.sync();
     if (isReplaced(log)) return;
-    this.mark(log);
+    await Promise.race([this.mark(log), this.options.wal.failure]);
+    if (isReplaced(log)) return;
     if (checkpoint !== null) await log.segments.writeCheckpoint(target, checkpoint);
     await log.segments.deleteBelow(log.state.logStart.index);
     await log.segments.pruneCheckpoints();
@@ -149,10 +150,10 @@ export class Drainer {
     this.options.drained(log, bytes);
   }
 
-  /** D2: called after the sync. */
-  private mark(log: GroupLogImpl): void {
+  /** D2: called after the sync. Resolves when the mark is durable: until then the one before it may count, and its segment stays. */
+  private mark(log: GroupLogImpl): Promise<void> {
     const segment = log.segments.active;
-    if (segment === null || log.drained === 0) return;
+    if (segment === null || log.drained === 0) return Promise.resolve();
     const { groupId, replicaId } = log.spec;
     const term = log.term(log.drained);
     const parts = encodeDrained({
@@ -164,14 +165,18 @@ export class Drainer {
       term: typeof term === "number" ? term : 0,
     });
     const mark = { segment: segment.firstIndex, position: segment.bytes, index: log.drained };
-    this.options.wal.append({
-      groupId,
-      parts,
-      bytes: parts.reduce((sum, part) => sum + part.length, 0),
-      frameIndex: 0,
-      onDurable: () => {
-        log.durableMark = mark;
-      },
+    return new Promise((resolve) => {
+      this.options.wal.append({
+        groupId,
+        parts,
+        bytes: parts.reduce((sum, part) => sum + part.length, 0),
+        frameIndex: 0,
+        onDurable: () => {
+          // A mark from before a reset says nothing about the log after it.
+          if (mark.index >= log.resetIndex) log.durableMark = mark;
+          resolve();
+        },
+      });
     });
   }
 }

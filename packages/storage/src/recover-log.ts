@@ -30,9 +30,19 @@ export async function recoverLog(
     log.quarantine ??= `the checkpoint at index ${found.resetIndex} that the log was reset to is missing`;
     return;
   }
-  log.drained = Math.max(mark?.index ?? 0, log.segments.active === null ? log.state.index : 0);
+  // Without a mark the log begins at its reset, or at its very beginning: a newer checkpoint alone does not replace frames.
+  const resetIndex = found?.resetIndex ?? 0;
+  log.resetIndex = resetIndex;
+  log.drained = mark?.index ?? resetIndex;
   if (mark !== null) log.durableMark = { segment: mark.segment, position: mark.position, index: mark.index };
-  if (log.segments.active === null && snapshot !== null) log.segments.planReset(snapshot);
+  if (mark === null && resetIndex > 0) {
+    const base = await log.segments.checkpointAt(resetIndex);
+    if (base === null) {
+      log.quarantine ??= `the checkpoint at index ${resetIndex} that the log was reset to is missing`;
+      return;
+    }
+    log.segments.planReset(base);
+  }
   const recovered = [...(await drainedAbove(log))];
   for (const frame of recovered) log.state.apply(frame);
   log.memFirst = log.drained + 1;
@@ -48,6 +58,7 @@ export async function recoverLog(
   noteTerm(log);
   if (log.state.index > log.lastIndex())
     log.quarantine ??= `a checkpoint reaches to index ${log.state.index}, the log ends at ${log.lastIndex()}`;
+  log.durableHardState = log.hardState;
   const applied = log.applyRecovered(Math.min(log.hardState.commit, log.lastIndex()));
   log.recoveredFrames =
     log.spec.kind === "state" ? [...recovered, ...applied].filter((frame) => frame.kind === FrameKind.state) : [];

@@ -289,7 +289,7 @@ class StorageImpl implements Storage, LogHost {
     };
     const last = write.frames[write.frames.length - 1]?.index ?? 0;
     const append = (): void => this.append(groupId, parts, last, finish);
-    if (write.reset !== null) this.install(log, write.reset, parts, last, finish);
+    if (write.reset !== null) this.install(log, write.reset, parts, Math.max(last, write.reset.index), finish);
     // The order of a log's writes is kept while the snapshot that the later ones stand on is being written.
     else if (log.installing !== null) this.follow(log, append);
     else append();
@@ -368,7 +368,7 @@ class StorageImpl implements Storage, LogHost {
     for (const log of this.logs.values()) {
       const { groupId, replicaId } = log.spec;
       groupIds.push(groupId);
-      parts.push(...encodeHardState({ groupId, replicaId, ...log.hardState }));
+      parts.push(...encodeHardState({ groupId, replicaId, ...log.durableHardState }));
       const mark = log.durableMark;
       if (mark !== null) parts.push(...encodeDrained({ groupId, replicaId, ...mark, term: 0 }));
     }

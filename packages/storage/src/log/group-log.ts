@@ -52,6 +52,8 @@ export class GroupLogImpl implements GroupLog {
   readonly segments: SegmentStore;
   readonly state: LogState;
   hardState: HardState;
+  /** The newest one that is durable; the current one may speak of frames that are not. */
+  durableHardState: HardState;
   recoveredSections: readonly CheckpointSection[] = [];
   recoveredFrames: readonly Frame[] = [];
   quarantine: string | null = null;
@@ -69,6 +71,8 @@ export class GroupLogImpl implements GroupLog {
   installing: Promise<void> | null = null;
   /** Resolves when the newest reset is durable; only then may the files it replaces go. */
   resetDurable: Promise<void> | null = null;
+  /** Index of the newest reset, 0 = none since the log was opened. */
+  resetIndex: RaftIndex = 0;
   /** The newest drained mark that is durable in the WAL; what a new WAL file repeats. */
   durableMark: { readonly segment: RaftIndex; readonly position: number; readonly index: RaftIndex } | null = null;
   private readonly host: LogHost;
@@ -88,6 +92,7 @@ export class GroupLogImpl implements GroupLog {
     this.host = host;
     this.state = new LogState(spec.initial, host.producerExpiryMs);
     this.hardState = { term: 0, vote: 0, commit: 0 };
+    this.durableHardState = this.hardState;
   }
 
   get replicas(): ReplicaSet {
@@ -159,6 +164,7 @@ export class GroupLogImpl implements GroupLog {
     const first = write.frames[0];
     if (first !== undefined) this.put(first, write.frames);
     this.host.write(this, write, () => {
+      if (write.hardState !== null) this.durableHardState = write.hardState;
       const last = write.frames[write.frames.length - 1];
       // A completion for a frame that was replaced meanwhile says nothing about what stands there now.
       if (last !== undefined && this.term(last.index) === last.term) this.durable = Math.max(this.durable, last.index);
@@ -190,6 +196,9 @@ export class GroupLogImpl implements GroupLog {
     this.memFirst = snapshot.index + 1;
     this.drained = snapshot.index;
     this.durable = snapshot.index;
+    this.resetIndex = snapshot.index;
+    // It names a segment that is about to go.
+    this.durableMark = null;
     this.segmentBytes = 0;
     this.bytesSinceCheckpoint = 0;
     this.snapshotCache = snapshot;

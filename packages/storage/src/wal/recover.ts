@@ -153,6 +153,7 @@ function readRecords(flush: ScannedFlush, groups: Map<string, RecoveredGroup>, f
       group.frames = [];
     } else if (kind === RecordKind.reset) {
       group.resetIndex = third;
+      file.groups.set(groupId, Math.max(third, file.groups.get(groupId) ?? 0));
       group.frames = [];
       group.drained = null;
     }

@@ -67,6 +67,11 @@ export class Wal {
   private idleProof = true;
   private idleTimer: { cancel(): void } | null = null;
   private idleWaiters: (() => void)[] = [];
+  private noteFailure: () => void = () => {};
+  /** Resolves when nothing more will become durable. */
+  readonly failure: Promise<void> = new Promise((resolve) => {
+    this.noteFailure = resolve;
+  });
   flushes = 0;
   bytesWritten = 0;
 
@@ -129,6 +134,7 @@ export class Wal {
     this.closed = true;
     this.failed = true;
     this.queue = [];
+    this.noteFailure();
     this.idleTimer?.cancel();
     await this.options.thread.close();
   }
@@ -165,6 +171,7 @@ export class Wal {
     this.failed = true;
     this.queue = [];
     for (const resolve of this.idleWaiters.splice(0)) resolve();
+    this.noteFailure();
     this.options.onFatal(error);
   }
 
