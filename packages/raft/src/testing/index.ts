@@ -2,3 +2,4 @@
  * index.ts: in-memory storage and network of raft-ts, for its own tests, for simulators and for hosts' tests.
  */
 export { MemoryStorage } from "./memory-storage.js";
+export { TEST_ELECTION_TICKS, TestCluster, TestNode, type TestSettings } from "./test-cluster.js";
