@@ -89,6 +89,7 @@ export function decodeMessage(payload: Uint8Array): Addressed {
   if (type === undefined) throw malformed(`type ${view[0]} is unknown`);
   const entryCount = view.readUInt16LE(2);
   const headerBytes = view.readUInt16LE(4);
+  if (headerBytes < HEADER_BYTES) throw malformed(`a header of ${headerBytes} bytes is too short`);
   const numbers: number[] = [];
   for (let field = 0; field < FIELDS; field++) {
     const value = view.readDoubleLE(PREFIX_BYTES + field * 8);
@@ -130,14 +131,19 @@ export function decodeMessage(payload: Uint8Array): Addressed {
         ? null
         : {
             metadata: {
-              index: view.readDoubleLE(at + 8),
-              term: view.readDoubleLE(at + 16),
+              index: wholeNumber("the snapshot's index", view.readDoubleLE(at + 8)),
+              term: wholeNumber("the snapshot's term", view.readDoubleLE(at + 16)),
               confState: parseConf(view.subarray(headerBytes + snapshotBytes, bodyStart)),
             },
             data: Uint8Array.from(view.subarray(headerBytes, headerBytes + snapshotBytes)),
           },
   };
   return { groupId, message };
+}
+
+function wholeNumber(what: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw malformed(`${what} is ${value}`);
 }
 
 function malformed(why: string): VarveError {

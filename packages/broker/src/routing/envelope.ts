@@ -21,7 +21,7 @@ export function encodeEnvelope<Head>(head: Head, blobs: readonly Uint8Array[]): 
   return Buffer.concat([prefix, text, ...blobs]);
 }
 
-/** The blobs are views of `bytes`. @throws VarveError INVALID_ARGUMENT when the lengths do not fit. */
+/** The blobs are views of `bytes`. @throws VarveError INVALID_ARGUMENT: the lengths do not fit, or the head is no JSON object. */
 export function decodeEnvelope<Head>(bytes: Uint8Array): Envelope<Head> {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.length < 8) throw malformed();
@@ -29,7 +29,7 @@ export function decodeEnvelope<Head>(bytes: Uint8Array): Envelope<Head> {
   const count = view.readUInt32LE(4);
   let at = 8 + 4 * count;
   if (at + headBytes > view.length) throw malformed();
-  const head = JSON.parse(view.toString("utf8", at, at + headBytes)) as Head;
+  const head = parseHead<Head>(view.toString("utf8", at, at + headBytes));
   at += headBytes;
   const blobs: Uint8Array[] = [];
   for (let blob = 0; blob < count; blob++) {
@@ -41,8 +41,18 @@ export function decodeEnvelope<Head>(bytes: Uint8Array): Envelope<Head> {
   return { head, blobs };
 }
 
+function parseHead<Head>(text: string): Head {
+  try {
+    const head: unknown = JSON.parse(text);
+    if (typeof head === "object" && head !== null) return head as Head;
+  } catch {
+    // Refused below, like any other head that is no object.
+  }
+  throw malformed();
+}
+
 function malformed(): VarveError {
   return new VarveError("INVALID_ARGUMENT", {
-    message: "a broker sent a message whose lengths do not fit; nothing was done",
+    message: "a broker sent a message whose lengths do not fit or whose head is no JSON object; nothing was done",
   });
 }
