@@ -42,14 +42,14 @@ export class Credit {
     if (this.closed) return 0;
     const bytes = Math.min(bytesMax, this.open);
     this.open -= bytes;
-    if (this.open > 0) this.wake();
+    this.wake();
     return bytes;
   }
 
   /** What was reserved is settled by what was sent: more is taken, less is given back. */
   settle(reserved: number, sent: number): void {
     this.open += reserved - sent;
-    if (this.open > 0) this.wake();
+    this.wake();
   }
 
   close(): void {
@@ -57,7 +57,8 @@ export class Credit {
     for (const resolve of this.waiting.splice(0)) resolve(false);
   }
 
+  /** The first in the queue goes on, unless it would find nothing and lose its place. */
   private wake(): void {
-    this.waiting.shift()?.(true);
+    if (this.open > 0) this.waiting.shift()?.(true);
   }
 }

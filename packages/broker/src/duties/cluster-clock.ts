@@ -18,8 +18,9 @@ export class ClusterClock {
     this.clock = clock;
   }
 
-  /** A peer said what its wall clock shows. */
+  /** A peer said what its wall clock shows; what is no time is passed over. */
   heard(broker: BrokerId, wallMs: number): void {
+    if (!Number.isFinite(wallMs) || wallMs <= 0) return;
     this.offsets.set(broker, { offsetMs: wallMs - this.clock.wallMs(), heardAtMs: this.clock.monotonicMs() });
   }
 
