@@ -6,6 +6,7 @@
 import type { Frame, GroupLog, LogWrite } from "@varve/storage";
 import type { Message } from "raft-ts";
 import { Acknowledgements } from "./invariants/acknowledgements.js";
+import { CommitOwnTerm } from "./invariants/commit-own-term.js";
 import { ElectionSafety } from "./invariants/election-safety.js";
 import { LeaderCompleteness } from "./invariants/leader-completeness.js";
 import { LogMatching } from "./invariants/log-matching.js";
@@ -22,8 +23,16 @@ export interface LiveLeader {
   readonly term: number;
 }
 
+/** What a replica's core says of itself. */
+export interface ReplicaView {
+  readonly term: number;
+  readonly commit: number;
+  readonly isLeader: boolean;
+}
+
 export class Checks {
   readonly acknowledgements = new Acknowledgements();
+  private readonly commitOwnTerm = new CommitOwnTerm();
   private readonly electionSafety = new ElectionSafety();
   private readonly voteOnce = new VoteOnce();
   private readonly logMatching = new LogMatching();
@@ -84,17 +93,19 @@ export class Checks {
     this.run(() => this.diskOf(log).onDurable());
   }
 
-  onLeader(log: GroupLog, term: number): void {
+  onLeader(log: GroupLog, term: number, commit: number): void {
     this.run(() => {
       const { groupId, replicaId } = log.spec;
       this.electionSafety.onLeader(groupId, term, replicaId);
+      this.commitOwnTerm.onLeader(log, term, commit);
       this.leaderCompleteness.onLeader(this.truth(groupId), log, term);
     });
   }
 
-  /** A replica applies frames; `term` is its own. */
-  onApplied(log: GroupLog, frames: readonly Frame[], term: number): void {
+  /** A replica applies frames. */
+  onApplied(log: GroupLog, frames: readonly Frame[], { term, commit, isLeader }: ReplicaView): void {
     this.run(() => {
+      if (isLeader) this.commitOwnTerm.onLeader(log, term, commit);
       const truth = this.truth(log.spec.groupId);
       for (const frame of frames) {
         const entry = truth.entry(frame.index) ?? this.committed(truth, frame, term);

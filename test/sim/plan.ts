@@ -36,7 +36,7 @@ export function drawPlan(prng: Prng): Plan {
   return {
     nodeCount: prng.chance(0.7) ? 3 : 5,
     groupCount: prng.between(1, 3),
-    producersPerGroup: prng.between(1, 3),
+    producersPerGroup: prng.between(1, 2),
     heartbeatMs: prng.pick([40, 60, 100]),
     electionTimeoutMs: prng.pick([400, 600, 1_000]),
     segmentBytes: prng.pick([8, 16, 64]) * KIB,
@@ -46,7 +46,7 @@ export function drawPlan(prng: Prng): Plan {
     appendBytesMax: prng.pick([1, 4, 64]) * KIB,
     retentionBytes: prng.chance(0.4) ? prng.pick([32, 128]) * KIB : -1,
     valueBytesMax: prng.pick([64, 512, 2_048]),
-    thinkMsMax: prng.pick([40, 120, 250]),
+    thinkMsMax: prng.pick([80, 160, 320]),
     calmMsMax: prng.pick([800, 2_000, 4_000]),
     leaderBias: prng.pick([0.2, 0.6, 0.9]),
     syncMs: prng.pick([

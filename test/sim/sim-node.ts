@@ -289,7 +289,7 @@ export class SimNode {
       brokerOf: (replicaId) => replicaId - groupId * 100,
       onRole: (_partition, role) => {
         trace.note(this.name, role.kind, groupId, role.term);
-        if (role.kind === "leader") checks.onLeader(log, role.term);
+        if (role.kind === "leader") checks.onLeader(log, role.term, replica.node.commit);
       },
     });
     watchLog(log, checks);
@@ -297,7 +297,8 @@ export class SimNode {
       log,
       watchStateMachine(partition, (frames) => {
         trace.note(this.name, "apply", groupId, frames[0]?.index ?? 0, frames.length, replica.node.term);
-        checks.onApplied(log, frames, replica.node.term);
+        const { term, commit } = replica.node;
+        checks.onApplied(log, frames, { term, commit, isLeader: replica.isLeader() });
       }),
     );
     partition.attach(replica);

@@ -1,0 +1,42 @@
+/** sim.test.ts: one seed is one history, fresh seeds are clean, and each broken variant is found. `npm run sim` runs many more. */
+import { expect, test } from "vitest";
+import { CONTROLS } from "./controls.js";
+import { type RunReport, runSeed } from "./simulation.js";
+
+const RUN_MS = 120_000;
+const firstSeed = Number(process.env["SEED"] ?? Date.now());
+
+/** Runs of the shipped code, by seed: each takes seconds. */
+const runs = new Map<number, Promise<RunReport>>();
+
+function soundRun(seed: number): Promise<RunReport> {
+  const run = runs.get(seed) ?? runSeed({ seed });
+  runs.set(seed, run);
+  return run;
+}
+
+test("one seed gives the same history twice, two seeds give two", { timeout: RUN_MS }, async () => {
+  const [two, three] = [await soundRun(2), await soundRun(3)];
+  expect((await runSeed({ seed: 2 })).hash).toBe(two.hash);
+  expect((await runSeed({ seed: 3 })).hash).toBe(three.hash);
+  expect(two.hash).not.toBe(three.hash);
+});
+
+test(`fresh seeds break no invariant (SEED=${firstSeed})`, { timeout: RUN_MS }, async () => {
+  for (const seed of [firstSeed, firstSeed + 1]) {
+    const { violation } = await soundRun(seed);
+    expect(violation, `seed ${seed}`).toBeNull();
+  }
+});
+
+test.each(CONTROLS)(
+  "$variant is found at seed $seed, where the shipped code is clean",
+  {
+    timeout: RUN_MS,
+  },
+  async ({ variant, seed, invariant }) => {
+    const broken = await runSeed({ seed, variant });
+    expect(broken.violation?.invariant).toBe(invariant);
+    expect((await soundRun(seed)).violation).toBeNull();
+  },
+);
