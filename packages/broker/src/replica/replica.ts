@@ -299,7 +299,10 @@ export class Replica {
   }
 
   private applyCommitted(message: Message): void {
-    const frames = message.entries as readonly Frame[];
+    const given = message.entries as readonly Frame[];
+    // A snapshot may have replaced the state since these were given out: what it holds is not applied again.
+    const { appliedIndex } = this.log.pointers();
+    const frames = (given[0]?.index ?? 0) > appliedIndex ? given : given.filter(({ index }) => index > appliedIndex);
     const last = frames[frames.length - 1];
     if (last !== undefined) {
       for (const frame of frames) {
