@@ -159,7 +159,8 @@ export interface ReadState {
  * Asynchronous mode (`asyncStorageWrites`): `messages` says it all. What is addressed to another node may leave at
  * once. A `MsgStorageAppend` goes to the log writer, in order: its `responses` may be sent or stepped only after its
  * snapshot, entries and hard state are durable. A `MsgStorageApply` goes to the state machine, in order, and its
- * responses are stepped once the entries are applied. There is no `advance()`.
+ * responses are stepped once the entries are applied. There is no `advance()`. A snapshot replaces the state machine when
+ * it is stored; entries at or below its index that were given out for application before are skipped then.
  */
 export interface Ready<E extends Entry = Entry, S extends Snapshot = Snapshot> {
   /** Null if unchanged since the last Ready. */

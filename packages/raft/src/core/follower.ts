@@ -4,11 +4,12 @@
  * Invariants:
  *   W4  an append is accepted only after an entry that matches the leader's (log matching)
  *   W5  what is committed here is never questioned again: older appends are answered with the commit index
- *   W6  a snapshot replaces the log only if it is beyond the commit index and not part of the log already
+ *   W6  a snapshot replaces the log only if it is beyond the commit index and not part of the log already. This node need
+ *       not be a member in it: a leader may send one from before this node was added, and the entries after it
  * Source: Raft paper sections 5.3 and 7; the hint with a refusal is the paper's optimization at the end of 5.3.
  */
 import type { Message, Snapshot } from "../types.js";
-import { allVoters, normalizeConfiguration } from "./configuration.js";
+import { normalizeConfiguration } from "./configuration.js";
 import { startElection } from "./election.js";
 import { restoreConfiguration } from "./membership.js";
 import { propose } from "./proposals.js";
@@ -101,7 +102,6 @@ function restore(raft: RaftState, snapshot: Snapshot): boolean {
   const { index, term, confState } = snapshot.metadata;
   if (index <= raft.log.committed) return false;
   const config = normalizeConfiguration(confState);
-  if (!allVoters(config).includes(raft.id) && !config.learners.includes(raft.id)) return false;
   if (raft.log.matches(index, term)) {
     raft.log.commitTo(index);
     return false;

@@ -5,6 +5,8 @@
  *   M1  a configuration is in force from the moment the host applies its entry, or restores a snapshot
  *   M2  a leader leaves a joint configuration by itself if that was asked for, once per joint configuration
  *   M3  leadership is not handed to a node that is no voter any more
+ *   M4  while a snapshot is on its way to the disk its configuration is in force: a change that is applied meanwhile is
+ *       from before the snapshot, which contains its effect
  * Source: Raft thesis chapter 4. As in etcd raft a change counts when applied, not when appended; W1 and V4 make that safe.
  */
 import { assert } from "../assert.js";
@@ -22,8 +24,9 @@ import type { RaftState } from "./state.js";
 const NONE: ReadonlySet<number> = new Set();
 const LEAVE_JOINT: ConfChangeV2 = { transition: "auto", changes: [], context: new Uint8Array(0) };
 
-/** Applies a committed change. @throws ConfChangeError if the configuration does not allow it; nothing has changed. */
+/** Applies a committed change (M1, M4). @throws ConfChangeError if the configuration does not allow it; nothing has changed. */
 export function applyConfChange(raft: RaftState, change: ConfChangeV2): ConfState {
+  if (raft.log.unstable.snapshot !== null) return raft.config; // M4
   const { config, dropped } = changeConfiguration(raft.config, change);
   enforce(raft, config, dropped);
   return config;
