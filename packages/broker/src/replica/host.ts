@@ -159,13 +159,15 @@ export class ReplicaHost {
     if (broker === null) return;
     const lane: Lane = CONTROL.has(message.type) ? "control" : "bulk";
     const sent = this.options.links.send(broker, lane, PeerKind.raft, encodeMessage(groupId, message));
-    if (sent || lane === "control") return;
     const replica = this.replicas.get(groupId);
-    // Dropped, so the core must probe again; told after this turn, since the core is in the middle of its outputs.
-    if (replica !== undefined) this.options.clock.defer(() => replica.reportUnreachable(message.to));
-    if (message.type === "MsgSnap" && replica !== undefined) {
-      this.options.clock.defer(() => replica.reportSnapshot(message.to, false));
-    }
+    if (replica === undefined) return;
+    // Told after this turn, since the core is in the middle of its outputs.
+    const { clock } = this.options;
+    // A snapshot that is lost on its way, or whose answer is, would be waited for without end. The link keeps the order: the core
+    // probes behind it, and an answer that the follower is not there makes it send another.
+    if (message.type === "MsgSnap") clock.defer(() => replica.reportSnapshot(message.to, sent));
+    // Dropped, so the core must probe again.
+    if (!sent && lane === "bulk") clock.defer(() => replica.reportUnreachable(message.to));
   }
 
   private wake(replica: Replica): void {
