@@ -71,7 +71,7 @@ describe("on a cluster of three brokers", () => {
     for (const { pid, grpc, peer, ops, dataDir, id } of file?.brokers ?? []) {
       expect(isAlive(pid)).toBe(true);
       expect(dataDir).toBe(join(folder, `broker-${id}`));
-      for (const address of [grpc, peer, ops]) expect(dev.stdout).toContain(address);
+      for (const address of [grpc, peer, ops]) await until(address, () => dev.stdout.includes(address) || null);
       expect((await fetch(`http://${ops}/readyz`)).status).toBe(200);
     }
   });
