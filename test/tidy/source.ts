@@ -1,111 +1,189 @@
-/** source.ts: a source file with its comments and texts told apart, which is all that the rules need. */
+/**
+ * source.ts: a source file with its code, its comments and its texts told apart, which is all that the rules need.
+ *
+ * TypeScript 7 brings no compiler API for JavaScript, so this is a scanner of its own. It knows comments, strings, templates with code in their
+ * holes, and regular expressions; it knows no grammar.
+ *
+ * Invariants:
+ *   S1  `code` has the length and the line breaks of `text`, so an index into one is an index into the other
+ *   S2  a character of `code` is that of `text`, or a blank where `text` has a comment or the inside of a literal
+ */
 
 export interface Source {
   /** Path from the repository's root. */
   readonly path: string;
   readonly text: string;
-  /** The text with comments and the contents of strings, templates and regular expressions blanked, line breaks kept. */
+  /** The text with comments and the insides of strings, templates and regular expressions blanked; code in template holes stays. */
   readonly code: string;
+  readonly comments: readonly Comment[];
+}
+
+export interface Comment {
+  readonly line: number;
+  readonly text: string;
+}
+
+export interface Import {
+  readonly module: string;
+  /** `path:line`. */
+  readonly at: string;
 }
 
 export function sourceOf(path: string, text: string): Source {
-  return { path, text, code: blank(text) };
+  const scanner = new Scanner(text);
+  scanner.scanCode("end of file");
+  return { path, text, code: scanner.code(), comments: scanner.comments };
 }
 
-/** `path:line` of each match of `pattern` in the code. */
+/** `path:line: found` of each match of `pattern` in the code. */
 export function matches(source: Source, pattern: RegExp): string[] {
-  return [...source.code.matchAll(new RegExp(pattern.source, `${pattern.flags.replace("g", "")}g`))].map(
-    ({ index, 0: found }) => `${source.path}:${lineOf(source.code, index)} ${found.trim()}`,
+  const every = new RegExp(pattern.source, `${pattern.flags.replace("g", "")}g`);
+  return [...source.code.matchAll(every)].map(
+    ({ index, 0: found }) => `${source.path}:${lineAt(source.code, index)}: ${found.trim()}`,
   );
 }
 
-/** Module names that the file imports from, with their lines; type-only imports too. */
-export function importsOf({ text, code, path }: Source): { readonly from: string; readonly at: string }[] {
-  const found: { from: string; at: string }[] = [];
-  for (const { index } of code.matchAll(/\b(?:from|import)\s*\(?\s*["'`]/g)) {
-    const quoted = /["'`]([^"'`\n]+)["'`]/.exec(text.slice(index, index + 300));
-    if (quoted?.[1] !== undefined) found.push({ from: quoted[1], at: `${path}:${lineOf(code, index)}` });
+/** Modules that the file imports from: static, type-only, dynamic and `require`. */
+export function importsOf({ text, code, path }: Source): Import[] {
+  const found: Import[] = [];
+  for (const { index, 0: head } of code.matchAll(/(?<![.\w$])(?:from|import|require)\s*\(?\s*["'`]/g)) {
+    const quote = index + head.length - 1;
+    const end = code.indexOf(head.slice(-1), quote + 1);
+    if (end > quote) found.push({ module: text.slice(quote + 1, end), at: `${path}:${lineAt(code, index)}` });
   }
   return found;
 }
 
-function lineOf(text: string, index: number): number {
+/** 1-based. */
+export function lineAt(text: string, index: number): number {
   return text.slice(0, index).split("\n").length;
 }
 
-function blank(text: string): string {
-  let out = "";
-  for (let at = 0; at < text.length; ) {
-    const two = text.slice(at, at + 2);
-    const one = text[at] ?? "";
-    let end = at;
-    let keepEnds = 0;
-    if (two === "//") end = indexOr(text, "\n", at);
-    else if (two === "/*") end = indexOr(text, "*/", at + 2) + 2;
-    else if (one === '"' || one === "'" || one === "`") {
-      end = quoteEnd(text, at, one);
-      keepEnds = 1;
-    } else if (one === "/" && startsRegExp(out)) {
-      end = regExpEnd(text, at);
-      keepEnds = 1;
+const WORD = /[\w$]/;
+/** After these words an expression begins, so a slash there begins a regular expression. */
+const BEFORE_EXPRESSION = new Set([
+  "return",
+  "typeof",
+  "case",
+  "in",
+  "of",
+  "void",
+  "delete",
+  "throw",
+  "await",
+  "yield",
+]);
+
+class Scanner {
+  readonly comments: Comment[] = [];
+  private readonly out: string[] = [];
+  private at = 0;
+  private line = 1;
+  /** The last word or sign of the code, which tells a division from a regular expression. */
+  private last = "";
+
+  constructor(private readonly text: string) {}
+
+  code(): string {
+    return this.out.join("");
+  }
+
+  /** Scans code until the file ends, or until the brace that closes a template's hole, which it leaves. */
+  scanCode(until: "end of file" | "end of hole"): void {
+    let depth = 0;
+    while (this.at < this.text.length) {
+      const one = this.text[this.at] ?? "";
+      if (one === "}" && depth === 0 && until === "end of hole") return;
+      if (one === "{") depth++;
+      else if (one === "}") depth--;
+      if (this.text.startsWith("//", this.at)) this.comment("\n", 0);
+      else if (this.text.startsWith("/*", this.at)) this.comment("*/", 2);
+      else if (one === '"' || one === "'") this.string(one);
+      else if (one === "`") this.template();
+      else if (one === "/" && this.expressionMayBegin()) this.regExp();
+      else if (WORD.test(one)) this.word();
+      else this.sign(one);
     }
-    if (end === at) {
-      out += one;
-      at++;
-      continue;
+  }
+
+  private sign(one: string): void {
+    this.keep(1);
+    if (one.trim() !== "") this.last = one;
+  }
+
+  private word(): void {
+    let end = this.at;
+    while (WORD.test(this.text[end] ?? "")) end++;
+    this.last = this.text.slice(this.at, end);
+    this.keep(end - this.at);
+  }
+
+  private comment(end: string, endLength: number): void {
+    const found = this.text.indexOf(end, this.at + 2);
+    const stop = found < 0 ? this.text.length : found + endLength;
+    this.comments.push({ line: this.line, text: this.text.slice(this.at, stop) });
+    this.blank(stop - this.at);
+  }
+
+  private string(quote: string): void {
+    this.keep(1);
+    this.blankUntil((one) => one === quote || one === "\n");
+    if (this.text[this.at] === quote) this.keep(1);
+    this.last = quote;
+  }
+
+  private template(): void {
+    this.keep(1);
+    while (this.at < this.text.length) {
+      this.blankUntil((one, at) => one === "`" || this.text.startsWith("${", at));
+      if (this.text[this.at] !== "$") break;
+      this.keep(2);
+      this.last = "{";
+      this.scanCode("end of hole");
+      this.keep(1);
     }
-    const piece = text.slice(at, end);
-    const inner = piece.slice(keepEnds, piece.length - keepEnds).replace(/[^\n]/g, " ");
-    out += keepEnds === 1 ? `${piece[0]}${inner}${piece[piece.length - 1]}` : inner;
-    at = end;
+    this.keep(1);
+    this.last = "`";
   }
-  return out;
-}
 
-function indexOr(text: string, wanted: string, from: number): number {
-  const at = text.indexOf(wanted, from);
-  return at < 0 ? text.length : at;
-}
-
-function quoteEnd(text: string, start: number, quote: string): number {
-  let at = start + 1;
-  while (at < text.length) {
-    if (text[at] === "\\") at += 2;
-    else if (quote === "`" && text.startsWith("${", at)) at = templateHoleEnd(text, at + 2);
-    else if (text[at] === quote) return at + 1;
-    else at++;
+  private regExp(): void {
+    let isInClass = false;
+    this.keep(1);
+    this.blankUntil((one) => {
+      if (one === "[") isInClass = true;
+      else if (one === "]") isInClass = false;
+      return one === "\n" || (one === "/" && !isInClass);
+    });
+    this.keep(1);
+    this.last = "/";
   }
-  return text.length;
-}
 
-function templateHoleEnd(text: string, start: number): number {
-  let depth = 1;
-  let at = start;
-  while (at < text.length && depth > 0) {
-    const one = text[at] ?? "";
-    if (one === "{") depth++;
-    else if (one === "}") depth--;
-    if (one === '"' || one === "'" || one === "`") at = quoteEnd(text, at, one);
-    else at++;
+  /** Blanks up to the character for which `isEnd` holds; an escaped character never ends anything. */
+  private blankUntil(isEnd: (one: string, at: number) => boolean): void {
+    while (this.at < this.text.length) {
+      const one = this.text[this.at] ?? "";
+      if (one === "\\") this.blank(2);
+      else if (isEnd(one, this.at)) return;
+      else this.blank(1);
+    }
   }
-  return at;
-}
 
-/** A slash begins a regular expression where no value stands before it. */
-function startsRegExp(before: string): boolean {
-  const last = /(\S)\s*$/.exec(before)?.[1] ?? "";
-  return last === "" || "(,=:[!&|?{};\n>".includes(last) || /\b(?:return|case|typeof)\s*$/.test(before);
-}
-
-function regExpEnd(text: string, start: number): number {
-  let inClass = false;
-  for (let at = start + 1; at < text.length; at++) {
-    const one = text[at];
-    if (one === "\\") at++;
-    else if (one === "\n") return start;
-    else if (one === "[") inClass = true;
-    else if (one === "]") inClass = false;
-    else if (one === "/" && !inClass) return at + 1;
+  private expressionMayBegin(): boolean {
+    if (WORD.test(this.last[0] ?? "")) return BEFORE_EXPRESSION.has(this.last);
+    return !")]}\"'`/".includes(this.last) || this.last === "";
   }
-  return start;
+
+  private keep(count: number): void {
+    this.emit(this.text.slice(this.at, this.at + count));
+  }
+
+  private blank(count: number): void {
+    this.emit(this.text.slice(this.at, this.at + count).replace(/[^\n]/g, " "));
+  }
+
+  private emit(piece: string): void {
+    this.out.push(piece);
+    this.at += piece.length;
+    for (const one of piece) if (one === "\n") this.line++;
+  }
 }
