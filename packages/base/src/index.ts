@@ -25,7 +25,7 @@ export {
   compressionKindOf,
   isCompressionKind,
 } from "./ports/codec.js";
-export type { Disk, DiskFile } from "./ports/disk.js";
+export type { Disk, DiskFile, DiskLock } from "./ports/disk.js";
 export type { Link, LinkCloseReason, LinkConnection, LinkHandlers, LinkListener } from "./ports/link.js";
 export { type Logger, silentLogger } from "./ports/logger.js";
 export { type Random, randomBelow, randomUuid } from "./ports/random.js";

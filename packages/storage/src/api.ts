@@ -4,7 +4,7 @@
  * Words: a frame is *written* when it is in memory and queued for the WAL, *durable* when a WAL flush that covers it has
  * returned from fdatasync, *committed* when the caller said so with `commitTo`, *drained* when it is synced in a segment.
  * Invariants of every log:
- *   L1  logStart.index <= applied <= min(committed, durable) <= lastIndex
+ *   L1  logStartIndex - 1 <= applied <= min(committed, durable) <= lastIndex
  *   L2  drained <= applied
  *   L3  frames have dense indexes, and base offsets that are dense over the records
  */
@@ -114,6 +114,7 @@ export interface LogWrite {
 
 /** Where the records of one log are, and how far each stage has come. */
 export interface LogPointers {
+  /** First index that is not below the log start, whether its frame is there yet or not. */
   readonly logStartIndex: RaftIndex;
   readonly logStartOffset: Offset;
   readonly drainedIndex: RaftIndex;

@@ -1,124 +1,143 @@
 /**
- * identity.ts: node.json, what makes a data directory itself: directory id, cluster, broker, starts.
+ * identity.ts: node.json, the identity of a data directory, and the note beside it.
  *
- * Written beside and renamed; the directory is synced. Invariant I1: directory id, cluster id and broker id never change once set.
+ * Both are written whole and replaced by rename. A directory with data but without node.json is never taken for an empty one.
  */
-import { assert, type Disk, type Random, randomUuid, VarveError } from "@varve/base";
+import { type Disk, type Random, randomUuid, VarveError } from "@varve/base";
+import { crc32c } from "@varve/records";
 import type { NodeIdentity } from "./api.js";
-import { readAll } from "./wal/recover.js";
+import { isMissingFile } from "./log/checkpoint.js";
+import { readFile, writeWholeFile } from "./log/log-files.js";
 
-/** The format that this version writes; a newer one is refused. */
+/** The format that this version writes, and the newest that it reads. */
 export const FORMAT_VERSION = 1;
 const BOOT_IDS_MAX = 64;
+const NODE_FILE = "node.json";
+const NOTE_FILE = "note.json";
 
-interface NodeFile extends NodeIdentity {
+/** What node.json holds beside what callers see. */
+export interface StoredIdentity extends NodeIdentity {
+  /** Marks the flushes of this directory's WAL; 32 hexadecimal digits, known to nobody else. */
   readonly walId: string;
-  readonly note: string | null;
 }
 
-export class IdentityFile {
-  private readonly disk: Disk;
-  private readonly dir: string;
-  private content: NodeFile;
-  private writing: Promise<void> = Promise.resolve();
-
-  private constructor(disk: Disk, dir: string, content: NodeFile) {
-    this.disk = disk;
-    this.dir = dir;
-    this.content = content;
-  }
-
-  /** Reads node.json, or makes it in an empty folder, and notes this start. @throws VarveError DATA_DIR_UNUSABLE. */
-  static async open(disk: Disk, dir: string, random: Random): Promise<IdentityFile> {
-    const names = await disk.list(dir);
-    const bootId = randomUuid(random);
-    let content: NodeFile;
-    if (names.includes("node.json")) {
-      const known = parse(dir, await readAll(disk, `${dir}/node.json`));
-      content = { ...known, bootIds: [...known.bootIds, bootId].slice(-BOOT_IDS_MAX) };
-    } else {
-      if (names.includes("wal") || names.includes("topics"))
-        throw unusable(dir, "holds logs but no node.json: its identity is lost; do not reuse it");
-      content = {
-        directoryId: randomUuid(random),
-        clusterId: null,
-        brokerId: null,
-        bootIds: [bootId],
-        formatVersion: FORMAT_VERSION,
-        walId: randomUuid(random).replaceAll("-", ""),
-        note: null,
-      };
-    }
-    const file = new IdentityFile(disk, dir, content);
-    await file.write(content);
-    return file;
-  }
-
-  get identity(): NodeIdentity {
-    const { directoryId, clusterId, brokerId, bootIds, formatVersion } = this.content;
-    return { directoryId, clusterId, brokerId, bootIds, formatVersion };
-  }
-
-  get walId(): string {
-    return this.content.walId;
-  }
-
-  get note(): string | null {
-    return this.content.note;
-  }
-
-  adopt(clusterId: string, brokerId: number): Promise<void> {
-    const { clusterId: known, brokerId: knownBroker } = this.content;
-    assert(known === null || known === clusterId, "I1: a directory belongs to one cluster");
-    assert(knownBroker === null || knownBroker === brokerId, "I1: a directory belongs to one broker");
-    return this.change({ clusterId, brokerId });
-  }
-
-  setNote(note: string): Promise<void> {
-    return this.change({ note });
-  }
-
-  private change(patch: Partial<NodeFile>): Promise<void> {
-    this.writing = this.writing.then(async () => {
-      const next = { ...this.content, ...patch };
-      await this.write(next);
-      this.content = next;
-    });
-    return this.writing;
-  }
-
-  private async write(content: NodeFile): Promise<void> {
-    const path = `${this.dir}/node.json`;
-    const file = await this.disk.open(`${path}.tmp`, "create");
-    await file.truncate(0);
-    await file.write([Buffer.from(`${JSON.stringify(content, null, 2)}\n`)], 0);
-    await file.sync();
-    await file.close();
-    await this.disk.rename(`${path}.tmp`, path);
-    await this.disk.syncDir(this.dir);
-  }
+/** An error about the data directory that a person must resolve. */
+export function unusable(dataDir: string, problem: string, cause?: unknown): VarveError {
+  return new VarveError("DATA_DIR_UNUSABLE", {
+    message: `data directory ${dataDir} ${problem}`,
+    details: { dataDir },
+    cause,
+  });
 }
 
-function parse(dir: string, bytes: Buffer): NodeFile {
-  let raw: Partial<NodeFile>;
-  try {
-    raw = JSON.parse(bytes.toString("utf8")) as Partial<NodeFile>;
-  } catch {
-    throw unusable(dir, "has a node.json that cannot be read: its identity is lost; do not reuse it");
-  }
-  const version = raw.formatVersion ?? 0;
-  if (version > FORMAT_VERSION) {
+export function newIdentity(random: Random): StoredIdentity {
+  return {
+    directoryId: randomUuid(random),
+    clusterId: null,
+    brokerId: null,
+    bootIds: [],
+    formatVersion: FORMAT_VERSION,
+    walId: Array.from(random.bytes(16), (byte) => byte.toString(16).padStart(2, "0")).join(""),
+  };
+}
+
+export function withBootId(identity: StoredIdentity, bootId: string): StoredIdentity {
+  return { ...identity, bootIds: [...identity.bootIds, bootId].slice(-BOOT_IDS_MAX) };
+}
+
+/** Null: there is none. @throws VarveError DATA_DIR_UNUSABLE: damaged, or of a newer format. */
+export async function readIdentity(disk: Disk, dataDir: string): Promise<StoredIdentity | null> {
+  const parsed = await readJson(disk, dataDir, NODE_FILE);
+  if (parsed === null) return null;
+  // Before the checksum: a newer version may compute another one.
+  const { formatVersion } = parsed;
+  if (typeof formatVersion === "number" && formatVersion > FORMAT_VERSION) {
     throw unusable(
-      dir,
-      `was written in format ${version} by a newer version, this one knows up to ${FORMAT_VERSION}; install the newer version`,
+      dataDir,
+      `has format ${formatVersion}, this version reads up to ${FORMAT_VERSION}; start it with the version that wrote it, or a newer one`,
     );
   }
-  const { directoryId, clusterId = null, brokerId = null, bootIds = [], walId, note = null } = raw;
-  if (directoryId === undefined || walId === undefined)
-    throw unusable(dir, "has a node.json without an identity; do not reuse it");
-  return { directoryId, clusterId, brokerId, bootIds, formatVersion: FORMAT_VERSION, walId, note };
+  const stored = checked(parsed, dataDir, NODE_FILE);
+  if (!isIdentity(stored)) {
+    throw unusable(
+      dataDir,
+      "has a node.json that lacks fields; restore it from a backup, or start with an empty directory",
+    );
+  }
+  return stored;
 }
 
-export function unusable(dir: string, why: string): VarveError {
-  return new VarveError("DATA_DIR_UNUSABLE", { message: `data directory ${dir} ${why}`, details: { dataDir: dir } });
+function isIdentity(value: object): value is StoredIdentity {
+  const stored = value as Partial<Record<keyof StoredIdentity, unknown>>;
+  return (
+    typeof stored.directoryId === "string" &&
+    (stored.clusterId === null || typeof stored.clusterId === "string") &&
+    (stored.brokerId === null || typeof stored.brokerId === "number") &&
+    Array.isArray(stored.bootIds) &&
+    stored.formatVersion === FORMAT_VERSION &&
+    typeof stored.walId === "string" &&
+    /^[0-9a-f]{32}$/.test(stored.walId)
+  );
+}
+
+/** Durable when it resolves. */
+export function writeIdentity(disk: Disk, dataDir: string, identity: StoredIdentity): Promise<void> {
+  return writeChecked(disk, dataDir, NODE_FILE, identity);
+}
+
+export async function readNote(disk: Disk, dataDir: string): Promise<string | null> {
+  const stored = await readChecked(disk, dataDir, NOTE_FILE);
+  if (stored === null) return null;
+  if (!("text" in stored) || typeof stored.text !== "string")
+    throw unusable(dataDir, "has a note.json without text; restore it from a backup");
+  return stored.text;
+}
+
+/** Durable when it resolves. */
+export function writeNote(disk: Disk, dataDir: string, text: string): Promise<void> {
+  return writeChecked(disk, dataDir, NOTE_FILE, { text });
+}
+
+function checksumOf(value: object): number {
+  return crc32c(new TextEncoder().encode(JSON.stringify(value)));
+}
+
+/** Writes a JSON object with a checksum over its other fields; durable when it resolves. */
+export function writeChecked(disk: Disk, dir: string, name: string, value: object): Promise<void> {
+  const text = JSON.stringify({ ...value, checksum: checksumOf(value) }, null, 2);
+  return writeWholeFile(disk, dir, name, [new TextEncoder().encode(`${text}\n`)]);
+}
+
+/** Reads what `writeChecked` wrote; null: no such file. @throws VarveError DATA_DIR_UNUSABLE: it is damaged. */
+export async function readChecked(disk: Disk, dir: string, name: string): Promise<Record<string, unknown> | null> {
+  const parsed = await readJson(disk, dir, name);
+  return parsed === null ? null : checked(parsed, dir, name);
+}
+
+function checked(parsed: Record<string, unknown>, dir: string, name: string): Record<string, unknown> {
+  const { checksum, ...value } = parsed;
+  if (checksum !== checksumOf(value)) {
+    throw unusable(dir, `has a damaged ${name}: its checksum is wrong; restore it from a backup`);
+  }
+  return value;
+}
+
+async function readJson(disk: Disk, dir: string, name: string): Promise<Record<string, unknown> | null> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(disk, `${dir}/${name}`);
+  } catch (error) {
+    if (isMissingFile(error)) return null;
+    throw error;
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    throw unusable(dir, `has a damaged ${name}: it is not JSON; restore it from a backup`, error);
+  }
+  if (typeof parsed !== "object" || parsed === null) {
+    throw unusable(dir, `has a damaged ${name}: it is no object; restore it from a backup`);
+  }
+  return parsed as Record<string, unknown>;
 }

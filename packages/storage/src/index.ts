@@ -2,12 +2,13 @@
 export * from "./api.js";
 export {
   decodeFrames,
-  decodeLogStart,
   encodeFrame,
-  encodeLogStart,
   FRAME_HEADER_BYTES,
+  FRAME_PAYLOAD_BYTES_MAX,
   type FrameFields,
-} from "./frame.js";
+  frameBytes,
+} from "./frame/frame.js";
+export { type Checksum, decodeLogStart, encodeLogStart, type LogStart, payloadProblem } from "./frame/payload.js";
 export {
   type CheckpointReport,
   type DataDirReport,
@@ -16,6 +17,7 @@ export {
   type SegmentReport,
   type WalFileReport,
 } from "./inspect.js";
-export { decodeSnapshot } from "./log/log-state.js";
-export { ProducerTable } from "./log/producer-table.js";
-export { type OpenOptions, openStorage, type StorageFaults } from "./storage.js";
+export { decodeSnapshot } from "./log/checkpoint.js";
+export { BATCHES_KEPT, PRODUCERS_MAX, type ProducerEntry, ProducerTable } from "./log/producer-table.js";
+export { openStorage } from "./open.js";
+export type { OpenOptions, StorageFaults } from "./storage.js";

@@ -1,21 +1,27 @@
 /**
  * inspect.ts: what lies in a data directory, read without locking or changing anything; also while a broker runs on it.
  *
- * On a running broker's folder the newest bytes may be half-written: the end of the WAL and of each log's last segment is reported as it
- * is found, and only what lies before it can be called damaged.
+ * On a running broker's folder the newest bytes may be half-written, and files may come and go: what lies above a mark or after the
+ * last intact flush is reported as it is found and never called damaged.
  */
-import type { Codec, Disk } from "@varve/base";
+import type { Disk } from "@varve/base";
 import { FrameKind, type GroupSpec } from "./api.js";
-import { frameBytes, payloadProblem, readFrame } from "./frame.js";
-import { decodeSnapshot } from "./log/log-state.js";
-import { parseSegmentName, SEGMENT_HEADER_BYTES } from "./log/segment.js";
-import { align, FLUSH_ALIGN, FLUSH_HEADER_BYTES } from "./wal/format.js";
-import { groupKey, readAll, recordsOf, recoverWal, scanFlush } from "./wal/recover.js";
+import { checkFrameHeader, FRAME_HEADER_BYTES, frameAt } from "./frame/frame.js";
+import { type Checksum, payloadProblem } from "./frame/payload.js";
+import { decodeCheckpoint } from "./log/checkpoint.js";
+import { parseLogFileName, QUARANTINE_FILE, readFile } from "./log/log-files.js";
+import { SEGMENT_HEADER_BYTES } from "./log/segment-plan.js";
+import { readReplicaFile, topicsDir } from "./replica-file.js";
+import { decodeSegmentHeader } from "./segment/segment-format.js";
+import { judgeFlushes, scanWal } from "./wal/recover.js";
+import { GroupReplay } from "./wal/replay.js";
+import type { ScannedFile } from "./wal/scan.js";
 
 export interface WalFileReport {
   readonly file: string;
   readonly bytes: number;
   readonly flushes: number;
+  /** Sequences of its first and last flush; 0: it holds none. */
   readonly firstSequence: number;
   readonly lastSequence: number;
   readonly frames: number;
@@ -31,7 +37,7 @@ export interface SegmentReport {
   readonly frames: number;
   readonly batches: number;
   readonly records: number;
-  /** Where and why reading ended before the end of the file; null = all of it is good. */
+  /** Where and why reading ended before the end of what must be there; null: all of it is good. */
   readonly problem: string | null;
 }
 
@@ -49,17 +55,19 @@ export interface LogReport {
   readonly term: number;
   readonly vote: number;
   readonly commit: number;
-  /** Everything up to this index is synced in segments, as the WAL says; 0 = nothing is said. */
+  /** Everything up to this index is synced in segments or a checkpoint, as the WAL says; 0: nothing is said. */
   readonly drainedIndex: number;
   /** Frames that only the WAL has. */
   readonly walFrames: number;
+  /** Why the replica serves no more, as an earlier start wrote it down; null: it serves. */
+  readonly quarantine: string | null;
   readonly segments: readonly SegmentReport[];
   readonly checkpoints: readonly CheckpointReport[];
 }
 
 export interface DataDirReport {
   readonly dataDir: string;
-  /** node.json as it is; null when there is none. */
+  /** node.json without the WAL's id; null when there is none. */
   readonly node: Readonly<Record<string, unknown>> | null;
   readonly wal: readonly WalFileReport[];
   readonly logs: readonly LogReport[];
@@ -67,151 +75,206 @@ export interface DataDirReport {
   readonly problems: readonly string[];
 }
 
-export async function inspectDataDir(dataDir: string, disk: Disk, codec: Codec): Promise<DataDirReport> {
+/** Reads a whole data directory, frame by frame. Memory: one file at a time. */
+export async function inspectDataDir(dataDir: string, disk: Disk, checksum: Checksum): Promise<DataDirReport> {
   const problems: string[] = [];
-  const node = await readNode(dataDir, disk, problems);
-  const walDir = `${dataDir}/wal`;
-  const recovery = await recoverWal(walDir, disk, codec);
-  for (const { where, groupIds } of recovery.damage) {
-    problems.push(`WAL damage: ${where}; groups concerned: ${groupIds === "all" ? "all" : groupIds.join(", ")}`);
-  }
-  const wal: WalFileReport[] = [];
-  for (const { path } of recovery.files) wal.push(await inspectWalFile(path, disk, codec, recovery.walId));
+  const { node, walId } = await readNode(dataDir, disk, problems);
+  const replays = new Map<number, GroupReplay>();
+  const wal = walId === null ? [] : await inspectWal(`${dataDir}/wal`, disk, walId, checksum, replays, problems);
   const logs: LogReport[] = [];
-  for (const topicId of await disk.list(`${dataDir}/topics`)) {
-    for (const name of await disk.list(`${dataDir}/topics/${topicId}`)) {
-      const directory = `${dataDir}/topics/${topicId}/${name}`;
-      const spec = await readSpec(directory, disk, problems);
-      if (spec === null) continue;
-      const known = recovery.groups.get(groupKey(spec.groupId, spec.replicaId));
-      const end = known?.drained ?? null;
-      logs.push({
-        directory,
-        spec,
-        term: known?.hardState?.term ?? 0,
-        vote: known?.hardState?.vote ?? 0,
-        commit: known?.hardState?.commit ?? 0,
-        drainedIndex: end?.index ?? 0,
-        walFrames: known?.frames.length ?? 0,
-        segments: await inspectSegments(directory, disk, codec, end, problems),
-        checkpoints: await inspectCheckpoints(directory, disk, problems),
+  for (const topic of await disk.list(topicsDir(dataDir))) {
+    for (const name of await disk.list(`${topicsDir(dataDir)}/${topic}`)) {
+      const directory = `${topicsDir(dataDir)}/${topic}/${name}`;
+      const log = await inspectLog(directory, disk, checksum, replays, problems).catch((error: unknown) => {
+        problems.push(`${directory}: ${textOf(error)}`);
+        return null;
       });
+      if (log !== null) logs.push(log);
     }
   }
   return { dataDir, node, wal, logs, problems };
 }
 
-async function readNode(dataDir: string, disk: Disk, problems: string[]): Promise<DataDirReport["node"]> {
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function readNode(
+  dataDir: string,
+  disk: Disk,
+  problems: string[],
+): Promise<{ readonly node: DataDirReport["node"]; readonly walId: Uint8Array | null }> {
   try {
-    return JSON.parse((await readAll(disk, `${dataDir}/node.json`)).toString("utf8")) as Record<string, unknown>;
-  } catch {
-    problems.push(`${dataDir}/node.json is missing or cannot be read: this directory has no identity`);
-    return null;
+    const parsed: unknown = JSON.parse(new TextDecoder().decode(await readFile(disk, `${dataDir}/node.json`)));
+    const { walId, checksum: _checksum, ...node } = parsed as Record<string, unknown>;
+    const hex = typeof walId === "string" && /^[0-9a-f]{32}$/.test(walId) ? walId : null;
+    if (hex === null) problems.push(`${dataDir}/node.json names no WAL`);
+    return {
+      node,
+      walId: hex === null ? null : Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16)),
+    };
+  } catch (error) {
+    problems.push(`${dataDir}/node.json: ${textOf(error)}`);
+    return { node: null, walId: null };
   }
 }
 
-async function readSpec(directory: string, disk: Disk, problems: string[]): Promise<GroupSpec | null> {
-  try {
-    return JSON.parse((await readAll(disk, `${directory}/replica.json`)).toString("utf8")) as GroupSpec;
-  } catch {
-    problems.push(`${directory}/replica.json is missing or cannot be read`);
-    return null;
-  }
-}
-
-async function inspectWalFile(path: string, disk: Disk, codec: Codec, walId: string | null): Promise<WalFileReport> {
-  const bytes = await readAll(disk, path);
-  let flushes = 0;
-  let firstSequence = 0;
-  let lastSequence = 0;
-  let frames = 0;
-  for (let position = 0; position < bytes.length; ) {
-    const flush = scanFlush(bytes, position, codec);
-    if (flush === null || !flush.bodyOk || flush.header.walId !== walId || flush.header.sequence < lastSequence) {
-      position += FLUSH_ALIGN;
-      continue;
+async function inspectWal(
+  dir: string,
+  disk: Disk,
+  walId: Uint8Array,
+  checksum: Checksum,
+  replays: Map<number, GroupReplay>,
+  problems: string[],
+): Promise<WalFileReport[]> {
+  const files = await scanWal(disk, dir, walId, checksum);
+  const framesOf = new Map<string, number>();
+  for await (const judged of judgeFlushes(disk, files, checksum)) {
+    if (judged.kind === "missing")
+      problems.push(`WAL flushes are missing ${judged.where}: every replica may be concerned`);
+    else if (judged.kind === "damaged") {
+      const { path, position, header } = judged.flush;
+      problems.push(`${path} at byte ${position}: ${judged.problem}; groups concerned: ${header.groups.join(", ")}`);
+    } else if (judged.kind === "intact") {
+      const { path, header } = judged.flush;
+      for (const record of judged.records) {
+        const replay = replays.get(record.groupId) ?? new GroupReplay(record.groupId);
+        replays.set(record.groupId, replay);
+        replay.add(record, header.fileNumber);
+        if (record.kind === "frame") framesOf.set(path, (framesOf.get(path) ?? 0) + 1);
+      }
     }
-    flushes++;
-    if (firstSequence === 0) firstSequence = flush.header.sequence;
-    lastSequence = flush.header.sequence;
-    for (const { kind } of recordsOf(flush)) if (kind === 1) frames++;
-    position += align(FLUSH_HEADER_BYTES + flush.header.bodyBytes);
   }
-  return { file: path, bytes: bytes.length, flushes, firstSequence, lastSequence, frames };
+  return files.map((file) => walFileReport(file, framesOf.get(file.path) ?? 0));
 }
 
-async function inspectSegments(
+function walFileReport({ path, bytes, flushes }: ScannedFile, frames: number): WalFileReport {
+  const first = flushes[0]?.header.sequence ?? 0;
+  const last = flushes[flushes.length - 1]?.header.sequence ?? 0;
+  return { file: path, bytes, flushes: flushes.length, firstSequence: first, lastSequence: last, frames };
+}
+
+async function inspectLog(
   directory: string,
   disk: Disk,
-  codec: Codec,
-  end: { readonly segment: number; readonly position: number } | null,
+  checksum: Checksum,
+  replays: ReadonlyMap<number, GroupReplay>,
   problems: string[],
-): Promise<SegmentReport[]> {
-  const reports: SegmentReport[] = [];
+): Promise<LogReport | null> {
+  const replica = await readReplicaFile(disk, directory);
+  if (replica === null) return null;
+  const { spec } = replica;
+  const replay = replays.get(spec.groupId) ?? new GroupReplay(spec.groupId);
+  const mark = replay.mark?.value ?? null;
+  const segments: SegmentReport[] = [];
+  const checkpoints: CheckpointReport[] = [];
   for (const name of await disk.list(directory)) {
-    const parsed = parseSegmentName(name);
-    if (parsed === null) continue;
-    const report = await inspectSegment(`${directory}/${name}`, parsed, disk, codec);
-    const durable =
-      end === null || parsed.firstIndex < end.segment
-        ? report.bytes
-        : parsed.firstIndex === end.segment
-          ? end.position
-          : 0;
-    const before = reports[reports.length - 1];
-    if (report.problem !== null && report.goodBytes < durable) problems.push(`${report.file}: ${report.problem}`);
-    if (before !== undefined && report.firstIndex !== before.lastIndex + 1) {
-      problems.push(
-        `${directory}: no segment holds the indexes from ${before.lastIndex + 1} to ${report.firstIndex - 1}`,
-      );
+    const parsed = parseLogFileName(name);
+    const path = `${directory}/${name}`;
+    if (parsed.kind === "checkpoint") checkpoints.push(await inspectCheckpoint(path, disk));
+    // Above its mark the segment in use may hold anything, and a segment that no mark names yet does not count.
+    const isMarked = mark?.kind === "drained" && parsed.number === mark.segment;
+    const isBegun = mark?.kind !== "drained" || (parsed.number !== null && parsed.number > mark.segment);
+    if (parsed.kind === "segment" && (isMarked || !isBegun)) {
+      segments.push(await inspectSegment(path, disk, checksum, isMarked ? mark.position : null));
     }
-    const { goodBytes: _goodBytes, ...rest } = report;
-    reports.push(rest);
   }
-  return reports;
+  for (const { file, problem } of [...segments, ...checkpoints])
+    if (problem !== null) problems.push(`${file}: ${problem}`);
+  const quarantine = await quarantineOf(directory, disk);
+  if (quarantine !== null) problems.push(`${directory} is quarantined: ${quarantine}`);
+  const { term, vote, commit } = replay.hardState?.value ?? { term: 0, vote: 0, commit: 0 };
+  return {
+    directory,
+    spec,
+    term,
+    vote,
+    commit,
+    drainedIndex: mark?.index ?? 0,
+    walFrames: replay.frames().length,
+    quarantine,
+    segments,
+    checkpoints,
+  };
 }
 
+async function quarantineOf(directory: string, disk: Disk): Promise<string | null> {
+  if (!(await disk.list(directory)).includes(QUARANTINE_FILE)) return null;
+  const text = new TextDecoder().decode(await readFile(disk, `${directory}/${QUARANTINE_FILE}`));
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return String((parsed as { readonly reason?: unknown }).reason);
+  } catch {
+    return text.trim();
+  }
+}
+
+async function inspectCheckpoint(path: string, disk: Disk): Promise<CheckpointReport> {
+  const encoded = await readFile(disk, path);
+  try {
+    const { image } = decodeCheckpoint(encoded);
+    return { file: path, bytes: encoded.length, index: image.index, offset: image.offset, problem: null };
+  } catch (error) {
+    return { file: path, bytes: encoded.length, index: 0, offset: 0, problem: textOf(error) };
+  }
+}
+
+/** @param end byte up to which the segment must be good; null: all of it. */
 async function inspectSegment(
   path: string,
-  { baseOffset, firstIndex }: { readonly baseOffset: number; readonly firstIndex: number },
   disk: Disk,
-  codec: Codec,
-): Promise<SegmentReport & { readonly goodBytes: number }> {
-  const bytes = await readAll(disk, path);
-  const report = { nextOffset: baseOffset, lastIndex: firstIndex - 1, frames: 0, batches: 0, records: 0 };
-  let problem: string | null = null;
-  let position = SEGMENT_HEADER_BYTES;
-  while (position < bytes.length) {
-    const frame = readFrame(bytes, position);
-    problem = typeof frame === "string" ? frame : payloadProblem(frame, (data) => codec.crc32c(data));
-    if (typeof frame === "string" || problem !== null) {
-      problem = `at byte ${position}: ${problem}`;
+  checksum: Checksum,
+  end: number | null,
+): Promise<SegmentReport> {
+  const whole = await readFile(disk, path);
+  const bytes = end === null ? whole : whole.subarray(0, end);
+  const header = decodeSegmentHeader(bytes);
+  const counts = { frames: 0, batches: 0, records: 0 };
+  if (typeof header === "string") {
+    return {
+      file: path,
+      bytes: whole.length,
+      baseOffset: 0,
+      nextOffset: 0,
+      firstIndex: 0,
+      lastIndex: 0,
+      ...counts,
+      problem: header,
+    };
+  }
+  let nextOffset = header.baseOffset;
+  let lastIndex = header.previousIndex;
+  let problem = end !== null && whole.length < end ? `the file has ${whole.length} bytes instead of ${end}` : null;
+  for (let at = SEGMENT_HEADER_BYTES; at < bytes.length && problem === null; ) {
+    const reading = checkFrameHeader(bytes, at);
+    const isWhole = reading.kind === "frame" && at + FRAME_HEADER_BYTES + reading.payloadBytes <= bytes.length;
+    if (!isWhole) {
+      problem = `byte ${at}: ${reading.kind === "damaged" ? reading.problem : "the file ends inside a frame"}`;
       break;
     }
-    report.frames++;
-    if (frame.kind === FrameKind.batch) report.batches++;
-    report.records += frame.recordCount;
-    report.lastIndex = frame.index;
-    report.nextOffset = frame.baseOffset + frame.offsetSpan;
-    position += frameBytes(frame);
-  }
-  return { file: path, bytes: bytes.length, baseOffset, firstIndex, ...report, problem, goodBytes: position };
-}
-
-async function inspectCheckpoints(directory: string, disk: Disk, problems: string[]): Promise<CheckpointReport[]> {
-  const reports: CheckpointReport[] = [];
-  for (const name of await disk.list(directory)) {
-    if (!name.endsWith(".checkpoint")) continue;
-    const file = `${directory}/${name}`;
-    const bytes = await readAll(disk, file);
-    try {
-      const { index, offset } = decodeSnapshot(bytes);
-      reports.push({ file, bytes: bytes.length, index, offset, problem: null });
-    } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
-      reports.push({ file, bytes: bytes.length, index: Number(name.slice(0, 20)), offset: -1, problem });
-      problems.push(`${file}: ${problem}`);
+    const frame = frameAt(bytes, at);
+    const isNext = frame.index === lastIndex + 1 && frame.baseOffset === nextOffset;
+    const wrong = isNext ? payloadProblem(frame, checksum) : `index ${frame.index} does not follow index ${lastIndex}`;
+    if (wrong !== null) {
+      problem = `byte ${at}: ${wrong}`;
+      break;
     }
+    counts.frames++;
+    counts.batches += frame.kind === FrameKind.batch ? 1 : 0;
+    counts.records += frame.recordCount;
+    lastIndex = frame.index;
+    nextOffset += frame.offsetSpan;
+    at += FRAME_HEADER_BYTES + reading.payloadBytes;
   }
-  return reports;
+  const firstIndex = header.previousIndex + 1;
+  return {
+    file: path,
+    bytes: whole.length,
+    baseOffset: header.baseOffset,
+    nextOffset,
+    firstIndex,
+    lastIndex,
+    ...counts,
+    problem,
+  };
 }

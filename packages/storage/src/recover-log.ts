@@ -1,88 +1,295 @@
 /**
- * recover-log.ts: brings one log back from its checkpoint, its segments and the WAL.
+ * recover-log.ts: opens one log from its folder and from what the WAL says about it.
  *
- * Invariant R1: after recovery every frame that was durable is there, or the log is quarantined and says why.
+ * Reads the newest checkpoint, the end of the last segment (from the checkpoint to the mark) and nothing else of the folder.
+ * Above its mark a segment is cut, since those frames are in the WAL and are drained again; below its mark everything must
+ * be there and intact, else the replica is quarantined. Invariants:
+ *   V1  every frame up to the mark comes from the checkpoint or the last segment, every frame above it from the WAL
+ *   V2  after a restart the term is the larger of the hard state's and the last frame's; the vote counts only for that term
+ *   V3  a configuration change above the checkpoint is not applied here: the caller applies it when Raft hands it out again
  */
-import { FrameKind } from "./api.js";
-import type { GroupLogImpl } from "./log/group-log.js";
-import type { RecoveredGroup } from "./wal/recover.js";
+import { assert, type Disk, type RaftIndex } from "@varve/base";
+import { type Frame, FrameKind, type GroupSpec, type HardState, type LogConfig } from "./api.js";
+import { corrupt, digits20 } from "./bytes.js";
+import { frameBytes } from "./frame/frame.js";
+import { type Checksum, payloadProblem } from "./frame/payload.js";
+import { type Checkpoint, decodeCheckpoint } from "./log/checkpoint.js";
+import { FrameMemory } from "./log/frame-memory.js";
+import { GroupLogImpl } from "./log/group-log.js";
+import { type LogContext, LogCore } from "./log/log-core.js";
+import { type LogFiles, parseLogFileName, QUARANTINE_FILE } from "./log/log-files.js";
+import { emptyImage, LogState } from "./log/log-state.js";
+import { SEGMENT_HEADER_BYTES, type SegmentInfo, SegmentPlan } from "./log/segment-plan.js";
+import { segmentHeaderProblem } from "./segment/segment-format.js";
+import { parseRun } from "./segment/segment-reader.js";
+import type { Mark } from "./wal/records.js";
+import type { GroupReplay } from "./wal/replay.js";
 
-export async function recoverLog(
-  log: GroupLogImpl,
-  found: RecoveredGroup | null,
-  damage: string | null,
-): Promise<void> {
-  log.quarantine = damage;
-  const mark = found?.drained ?? null;
-  const problem = await log.segments.open(mark === null ? null : { segment: mark.segment, position: mark.position });
-  if (problem !== null) {
-    log.quarantine ??= problem;
-    return;
-  }
-  const hardState = found?.hardState ?? null;
-  if (hardState !== null) log.hardState = { term: hardState.term, vote: hardState.vote, commit: hardState.commit };
-  const snapshot = await log.segments.newestCheckpoint();
-  if (snapshot !== null) {
-    log.state.restore(snapshot);
-    log.recoveredSections = snapshot.sections;
-  }
-  if (found !== null && found.resetIndex > 0 && (snapshot === null || snapshot.index < found.resetIndex)) {
-    log.quarantine ??= `the checkpoint at index ${found.resetIndex} that the log was reset to is missing`;
-    return;
-  }
-  // Without a mark the log begins at its reset, or at its very beginning: a newer checkpoint alone does not replace frames.
-  const resetIndex = found?.resetIndex ?? 0;
-  log.resetIndex = resetIndex;
-  log.drained = mark?.index ?? resetIndex;
-  if (mark !== null) log.durableMark = { segment: mark.segment, position: mark.position, index: mark.index };
-  if (mark === null && resetIndex > 0) {
-    const base = await log.segments.checkpointAt(resetIndex);
-    if (base === null) {
-      log.quarantine ??= `the checkpoint at index ${resetIndex} that the log was reset to is missing`;
-      return;
-    }
-    log.segments.planReset(base);
-  }
-  const recovered = [...(await drainedAbove(log))];
-  for (const frame of recovered) log.state.apply(frame);
-  log.memFirst = log.drained + 1;
-  log.durable = log.drained;
-  const walFrames = (found?.frames ?? []).filter((frame) => frame.index > log.drained);
-  const first = walFrames[0];
-  if (first !== undefined && first.index !== log.drained + 1) {
-    log.quarantine ??= `the write-ahead log begins at index ${first.index}, the segments end at ${log.drained}`;
-    return;
-  }
-  log.frames = walFrames;
-  log.durable = log.lastIndex();
-  noteTerm(log);
-  if (log.state.index > log.lastIndex())
-    log.quarantine ??= `a checkpoint reaches to index ${log.state.index}, the log ends at ${log.lastIndex()}`;
-  log.durableHardState = log.hardState;
-  const applied = log.applyRecovered(Math.min(log.hardState.commit, log.lastIndex()));
-  log.recoveredFrames =
-    log.spec.kind === "state" ? [...recovered, ...applied].filter((frame) => frame.kind === FrameKind.state) : [];
-  const active = log.segments.active;
-  if (active !== null) log.setSegmentFill(active.bytes, active.lastTimeMs);
+export interface RecoverLogOptions {
+  readonly context: LogContext;
+  readonly disk: Disk;
+  readonly checksum: Checksum;
+  readonly spec: GroupSpec;
+  readonly config: LogConfig;
+  readonly files: LogFiles;
+  /** What the WAL holds for this group; null: nothing. */
+  readonly replay: GroupReplay | null;
+  /** Damage in the WAL that may concern this group; null: none. */
+  readonly walDamage: string | null;
 }
 
-/** Frames in segments above the checkpoint, in order. */
-async function drainedAbove(log: GroupLogImpl): Promise<Awaited<ReturnType<GroupLogImpl["segments"]["read"]>>> {
-  const frames = [];
-  for (let next = log.state.index + 1; next <= log.drained; ) {
-    const run = await log.segments.read({ index: next }, 4 * 1024 * 1024);
-    for (const frame of run) {
-      if (frame.index >= next && frame.index <= log.drained) frames.push(frame);
-      next = frame.index + 1;
+const READ_BYTES = 1024 * 1024;
+
+/** Opens the log. Never rejects because of damage: the log it then returns is quarantined and says why. */
+export async function recoverLog(options: RecoverLogOptions): Promise<GroupLogImpl> {
+  const { files, disk } = options;
+  const names = await disk.list(files.dir);
+  if (names.includes(QUARANTINE_FILE))
+    return quarantinedLog(options, "it was found damaged at an earlier start, see quarantine.json");
+  const damage = options.walDamage;
+  if (damage !== null) return sealedOff(options, damage);
+  try {
+    return await openIntact(options, names);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && (error.code === "CORRUPT_BATCH" || error.code === "ENOENT")) {
+      return sealedOff(options, error.message);
     }
-    if (run.length === 0) break;
+    throw error;
   }
+}
+
+async function sealedOff(options: RecoverLogOptions, reason: string): Promise<GroupLogImpl> {
+  const frames = options.replay?.frames().map(({ value }) => value) ?? [];
+  await options.files.writeQuarantine(reason, { hardState: options.replay?.hardState?.value ?? null }, frames);
+  return quarantinedLog(options, reason);
+}
+
+/** A log that only says what it is and why it does not serve. */
+function quarantinedLog(options: RecoverLogOptions, reason: string): GroupLogImpl {
+  const { context, spec, config, files } = options;
+  const core = new LogCore(context, {
+    spec,
+    config,
+    files,
+    state: new LogState(emptyImage(spec.initial), context.producerExpiryMs),
+    plan: SegmentPlan.startingAt(spec.kind, { index: 0, term: 0, offset: 0 }),
+    memory: new FrameMemory(1, context.references),
+    hardState: options.replay?.hardState?.value ?? { term: 0, vote: 0, commit: 0 },
+    mark: null,
+    drainedIndex: 0,
+    durableIndex: 0,
+  });
+  core.setQuarantine(reason);
+  return new GroupLogImpl(core, { sections: [], frames: [], checkpointIndex: 0 });
+}
+
+async function openIntact(options: RecoverLogOptions, names: readonly string[]): Promise<GroupLogImpl> {
+  const { files, spec, context } = options;
+  const mark = options.replay?.mark?.value ?? null;
+  if (mark?.kind === "reset") await files.finishReset(mark.index);
+  else for (const name of names) if (parseLogFileName(name).kind === "reset") await files.remove(name);
+  for (const name of names) if (parseLogFileName(name).kind === "temporary") await files.remove(name);
+  const checkpoint = await newestCheckpoint(options);
+  const { image } = checkpoint;
+  const drainedIndex = Math.max(mark?.index ?? 0, checkpoint.segments[0]?.previousIndex ?? 0);
+  const plan = new SegmentPlan(spec.kind, await presentSegments(options, checkpoint, mark, drainedIndex));
+  const state = new LogState(image, context.producerExpiryMs);
+  state.raiseLogStart({ index: plan.first.previousIndex, offset: plan.first.baseOffset });
+  const replayed = await replaySegment(options, plan, state, mark);
+  const memory = new FrameMemory(drainedIndex + 1, context.references);
+  fillMemory(options, memory, drainedIndex, image.index);
+  const hardState = currentHardState(options.replay?.hardState?.value ?? null, memory.last() ?? null, state.term);
+  const commit = Math.min(Math.max(hardState.commit, state.index), memory.lastIndex);
+  const core = new LogCore(context, {
+    spec,
+    config: options.config,
+    files,
+    state,
+    plan,
+    memory,
+    hardState: { ...hardState, commit: Math.max(hardState.commit, state.index) },
+    mark,
+    drainedIndex,
+    durableIndex: memory.lastIndex,
+  });
+  const applied = applyCommitted(core, commit, image.index);
+  const isStateLog = spec.kind === "state";
+  const log = new GroupLogImpl(core, {
+    sections: checkpoint.sections,
+    frames: isStateLog ? [...replayed, ...applied] : [],
+    checkpointIndex: image.index,
+  });
+  log.writer.adopt(options.replay?.hardState?.file ?? 0, options.replay?.mark?.file ?? 0);
+  return log;
+}
+
+async function newestCheckpoint({ disk, files, spec }: RecoverLogOptions): Promise<Checkpoint> {
+  const indexes = (await disk.list(files.dir)).flatMap((name) => {
+    const parsed = parseLogFileName(name);
+    return parsed.kind === "checkpoint" ? [parsed.number] : [];
+  });
+  const newest = indexes[indexes.length - 1];
+  if (newest === undefined) throw corrupt(`${files.dir} has no checkpoint`);
+  const path = `${files.dir}/${digits20(newest)}.checkpoint`;
+  const checkpoint = decodeCheckpoint(await files.readCheckpoint(newest));
+  const { groupId, topicId, partition } = checkpoint.owner;
+  const isOwn = groupId === spec.groupId && topicId === spec.topicId && partition === spec.partition;
+  if (!isOwn) throw corrupt(`${path} belongs to another log`);
+  if (checkpoint.image.index !== newest) throw corrupt(`${path} is of another index`);
+  return checkpoint;
+}
+
+/** The checkpoint's segments without those that were deleted; removes files that an unfinished drain or deletion left. */
+async function presentSegments(
+  { disk, files, spec }: RecoverLogOptions,
+  { image, segments }: Checkpoint,
+  mark: Mark | null,
+  drainedIndex: RaftIndex,
+): Promise<SegmentInfo[]> {
+  // A mark at or below the first segment names one that retention has deleted since.
+  const isListed = mark?.kind !== "drained" || segments.some(({ name }) => name === mark.segment);
+  if (!isListed && mark.index > (segments[0]?.previousIndex ?? 0)) {
+    throw corrupt(`no checkpoint of ${files.dir} knows segment ${mark.segment}, which the WAL says is in use`);
+  }
+  const present = new Set<number>();
+  for (const name of await disk.list(files.dir)) {
+    const parsed = parseLogFileName(name);
+    if (parsed.kind === "segment") present.add(parsed.number);
+  }
+  const deletable = Math.min(spec.kind === "data" ? image.logStart.index : image.index, drainedIndex);
+  const isExpected = (segment: SegmentInfo): boolean => segment.previousIndex < drainedIndex;
+  const kept = [...segments];
+  while (kept.length > 1 && kept[0] !== undefined && kept[0].lastIndex <= deletable && !present.has(kept[0].name))
+    kept.shift();
+  for (const segment of kept) {
+    if (isExpected(segment) && !present.has(segment.name))
+      throw corrupt(`${files.segmentPath(segment.name)} is missing`);
+  }
+  const expected = new Set(kept.filter(isExpected).map(({ name }) => name));
+  for (const name of present) {
+    if (expected.has(name)) continue;
+    await files.remove(`${digits20(name)}.log`);
+    await files.remove(`${digits20(name)}.idx`);
+  }
+  return kept;
+}
+
+/** Checks the segment that the mark names and applies what it holds above the checkpoint (V1). Returns those frames. */
+async function replaySegment(
+  options: RecoverLogOptions,
+  plan: SegmentPlan,
+  state: LogState,
+  mark: Mark | null,
+): Promise<Frame[]> {
+  if (mark?.kind !== "drained") return [];
+  const { disk, files, spec } = options;
+  const segment = plan.list().find(({ name }) => name === mark.segment);
+  // Retention may have deleted it after it was drained to its end; then the next frame begins a segment.
+  if (segment === undefined) return [];
+  const path = files.segmentPath(segment.name);
+  const file = await disk.open(path, "readwrite");
+  try {
+    const header = new Uint8Array(SEGMENT_HEADER_BYTES);
+    const problem = segmentHeaderProblem(header.subarray(0, await file.read(header, 0)), spec, segment);
+    if (problem !== null) throw corrupt(`${path}: ${problem}`);
+    const size = await file.size();
+    if (size < mark.position) throw corrupt(`${path} has ${size} bytes instead of ${mark.position}`);
+    if (size > mark.position) await file.truncate(mark.position);
+    if (mark.index <= state.index) return [];
+    if (segment !== plan.active)
+      throw corrupt(`${path} is not the last segment of the newest checkpoint, but was written after it`);
+    return await replayFrames(options, { file, path, start: segment.bytes, end: mark.position }, plan, state, mark);
+  } finally {
+    await file.close();
+  }
+}
+
+async function replayFrames(
+  { checksum }: RecoverLogOptions,
+  run: {
+    readonly file: Awaited<ReturnType<Disk["open"]>>;
+    readonly path: string;
+    readonly start: number;
+    readonly end: number;
+  },
+  plan: SegmentPlan,
+  state: LogState,
+  mark: Mark,
+): Promise<Frame[]> {
+  const frames: Frame[] = [];
+  let readBytes = READ_BYTES;
+  for (let position = run.start; position < run.end; ) {
+    const bytes = new Uint8Array(Math.min(readBytes, run.end - position));
+    const read = await run.file.read(bytes, position);
+    const parsed = parseRun(bytes.subarray(0, read), state.index + 1);
+    if (parsed.end === 0) {
+      if (read === run.end - position) throw corrupt(`${run.path}: the last frame below the mark is cut`);
+      readBytes *= 2; // A frame is longer than what was read.
+      continue;
+    }
+    for (const frame of parsed.frames) {
+      const problem = payloadProblem(frame, checksum);
+      if (problem !== null) throw corrupt(`${run.path}: ${problem}, index ${frame.index}`);
+      if (frame.baseOffset !== state.offset || frame.term < state.term)
+        throw corrupt(`${run.path}: index ${frame.index} does not follow`);
+      state.apply(frame);
+      plan.apply(frame);
+      frames.push(frame);
+    }
+    position += parsed.end;
+    readBytes = READ_BYTES;
+  }
+  if (state.index !== mark.index || state.term !== mark.term)
+    throw corrupt(`${run.path} ends at index ${state.index} instead of ${mark.index}`);
   return frames;
 }
 
-/** The term is at least that of the last frame; a vote counts only for that very term. */
-function noteTerm(log: GroupLogImpl): void {
-  const last = log.frames[log.frames.length - 1]?.term ?? log.state.term;
-  if (last > log.hardState.term) log.hardState = { term: last, vote: 0, commit: log.hardState.commit };
-  if (log.hardState.commit < log.state.index) log.hardState = { ...log.hardState, commit: log.state.index };
+/** Takes the WAL's frames above the mark into memory. */
+function fillMemory(
+  { replay, files }: RecoverLogOptions,
+  memory: FrameMemory,
+  drainedIndex: RaftIndex,
+  checkpointIndex: RaftIndex,
+): void {
+  for (const { value: frame, file } of replay?.frames() ?? []) {
+    if (frame.index <= drainedIndex) continue;
+    if (frame.index !== memory.lastIndex + 1)
+      throw corrupt(`the WAL lacks index ${memory.lastIndex + 1} of ${files.dir}`);
+    memory.push(frame);
+    memory.place(frame, file);
+  }
+  if (memory.lastIndex < checkpointIndex) {
+    throw corrupt(
+      `the WAL and the segments of ${files.dir} end at index ${memory.lastIndex}, below the checkpoint at ${checkpointIndex}`,
+    );
+  }
+}
+
+/** V2 */
+function currentHardState(stored: HardState | null, last: Frame | null, appliedTerm: number): HardState {
+  const hardState = stored ?? { term: 0, vote: 0, commit: 0 };
+  const term = Math.max(hardState.term, last?.term ?? 0, appliedTerm);
+  return { term, vote: hardState.term === term ? hardState.vote : 0, commit: hardState.commit };
+}
+
+/** Applies what is known to be committed, up to the first configuration change (V3); returns what is above the checkpoint. */
+function applyCommitted(core: LogCore, commit: RaftIndex, checkpointIndex: RaftIndex): Frame[] {
+  const applied: Frame[] = [];
+  for (let index = core.drainedIndex + 1; index <= core.memory.lastIndex; index++) {
+    const frame = core.memory.get(index);
+    assert(frame !== undefined, "the WAL's frames are in memory");
+    const isApplied = index <= core.state.index;
+    if (!isApplied) {
+      if (index > commit || frame.kind === FrameKind.conf) break;
+      core.state.apply(frame);
+      core.plan.apply(frame);
+    }
+    core.addUndrained(frameBytes(frame));
+    if (index > checkpointIndex) applied.push(frame);
+  }
+  for (let index = core.state.index + 1; index <= core.memory.lastIndex; index++) {
+    const frame = core.memory.get(index);
+    if (frame !== undefined) core.uncommittedBytes += frameBytes(frame);
+  }
+  return applied;
 }

@@ -1,3 +1,3 @@
-/** index.ts: the real disk and WAL thread of a Node.js process. */
+/** index.ts: this machine's disk and a WAL thread. */
 export { nodeDisk } from "./disk.js";
 export { nodeWalThread } from "./wal-thread.js";

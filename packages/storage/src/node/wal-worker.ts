@@ -1,64 +1,57 @@
 /**
- * wal-worker.ts: the thread that makes the write-ahead log durable: synchronous calls, so that nothing else delays them.
+ * wal-worker.ts: the WAL thread itself. It sleeps until it is woken, runs the commands that wait, answers, sleeps again.
+ *
+ * It never returns to its event loop; the main thread ends it with `terminate`.
  */
-import { closeSync, constants, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
-import { parentPort } from "node:worker_threads";
+import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { assertDefined, type WalCommand } from "@varve/base";
 
-/** One command with its number; the bytes of a flush are transferred, not copied. */
-export type WalOrder =
-  | {
-      readonly id: number;
-      readonly kind: "open";
-      readonly file: number;
-      readonly path: string;
-      readonly dir: string;
-      readonly reserveBytes: number;
-    }
-  | {
-      readonly id: number;
-      readonly kind: "flush";
-      readonly file: number;
-      readonly position: number;
-      readonly bytes: ArrayBuffer;
-    }
-  | { readonly id: number; readonly kind: "close"; readonly file: number };
-
-export interface WalReport {
-  readonly id: number;
-  readonly error: string | null;
-}
-
+const port = assertDefined(parentPort, "this file runs in a worker thread");
+const { memory, wake } = workerData as { readonly memory: SharedArrayBuffer; readonly wake: SharedArrayBuffer };
+const staging = new Uint8Array(memory);
+const signal = new Int32Array(wake);
 const files = new Map<number, number>();
 
-function carryOut(order: WalOrder): void {
-  if (order.kind === "open") {
-    const fd = openSync(order.path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    if (fstatSync(fd).size < order.reserveBytes) ftruncateSync(fd, order.reserveBytes);
-    fsyncSync(fd);
-    files.set(order.file, fd);
-    const dir = openSync(order.dir, constants.O_RDONLY);
-    fsyncSync(dir);
-    closeSync(dir);
-    return;
+function run(command: WalCommand): void {
+  switch (command.kind) {
+    case "open":
+      files.set(command.file, openSync(command.path, "r+"));
+      return;
+    case "write":
+      writeAll(fdOf(command.file), command.bytes, command.position);
+      return;
+    case "sync":
+      fdatasyncSync(fdOf(command.file));
+      return;
+    case "close":
+      closeSync(fdOf(command.file));
+      files.delete(command.file);
   }
-  const fd = files.get(order.file);
-  if (fd === undefined) throw new Error(`file ${order.file} is not open`);
-  if (order.kind === "close") {
-    files.delete(order.file);
-    closeSync(fd);
-    return;
-  }
-  const bytes = new Uint8Array(order.bytes);
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, order.position + at);
-  fdatasyncSync(fd);
 }
 
-parentPort?.on("message", (order: WalOrder) => {
-  let error: string | null = null;
+function fdOf(file: number): number {
+  return assertDefined(files.get(file), "a file is opened before it is used");
+}
+
+function writeAll(fd: number, bytes: number, position: number): void {
+  for (let at = 0; at < bytes; ) at += writeSync(fd, staging, at, bytes - at, position + at);
+}
+
+function answer(commands: readonly WalCommand[]): void {
   try {
-    carryOut(order);
-  } catch (thrown) {
-    error = thrown instanceof Error ? thrown.message : String(thrown);
+    for (const command of commands) run(command);
+    port.postMessage({ error: null });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : null;
+    port.postMessage({ error: { message: error instanceof Error ? error.message : String(error), code } });
   }
-  parentPort?.postMessage({ id: order.id, error } satisfies WalReport);
-});
+}
+
+for (;;) {
+  const seen = Atomics.load(signal, 0);
+  for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+    answer(next.message as readonly WalCommand[]);
+  }
+  Atomics.wait(signal, 0, seen);
+}

@@ -1,3 +1,4 @@
-/** index.ts: a disk in memory that forgets what was not synced, for simulations and for test clusters, and processes that die on it. */
-export { type DeathPlan, DyingProcess, SYNC_LATENCY_MS } from "./dying-process.js";
-export { type CrashChoice, SimDisk, type SimDiskOptions } from "./sim-disk.js";
+/** index.ts: a disk that forgets what was not synced, for tests and the simulator. */
+export { type CrashChoice, SimDisk, type SimDiskOptions, type SimStep } from "./sim-disk.js";
+export type { CrashDraw } from "./sim-file.js";
+export { SimWalThread } from "./sim-wal-thread.js";

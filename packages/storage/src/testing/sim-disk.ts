@@ -1,336 +1,474 @@
 /**
- * sim-disk.ts: a file system in memory with the habits of a real one at a power cut.
+ * sim-disk.ts: a disk in memory that forgets what was not synced, as a power cut does. Deterministic: it draws nothing itself.
  *
- * Unsynced writes vanish, stay, or tear at a sector, in any combination; so do names that were made, renamed or removed in a folder
- * that was not synced. Everything synced stays. Latency, if any, comes from the Clock.
+ * `crash(prng)` keeps any subset of unsynced writes (down to sectors) and of unsynced names; `crash({ keepNothing: true })`
+ * keeps none. After a crash the old process's handles and unfinished calls are dead: they never settle.
+ * With zero latencies it is as fast as memory, on the real clock or a simulated one.
  */
-import { type Clock, type Disk, type DiskFile, delay, VarveError, type WalCommand, type WalThread } from "@varve/base";
+import { type Clock, type Disk, type DiskFile, type DiskLock, VarveError, type WalThread } from "@varve/base";
+import { type CrashDraw, SimFile } from "./sim-file.js";
+import { SimWalThread } from "./sim-wal-thread.js";
 
-/** What a crash does to each unsynced write and name: lose all of it, or draw. */
-export type CrashChoice =
-  | "lose"
-  | { chance(probability: number): boolean; between(first: number, last: number): number };
+/** What a crash does to what was not synced: lose all of it, or draw. */
+export type CrashChoice = "lose" | { readonly keepNothing: true } | CrashDraw;
 
 export interface SimDiskOptions {
+  /** Waits for latencies; without it there are none. */
   readonly clock?: Clock;
   /** Milliseconds that the next call takes; absent: none. */
   readonly latencyMs?: (kind: "read" | "write" | "sync") => number;
-  /** Bytes of the whole disk. */
+  /** Bytes that fit on it. Default 2^40. */
   readonly capacityBytes?: number;
 }
 
-const SECTOR_BYTES = 512;
-
-interface Change {
-  readonly position: number;
-  readonly bytes: Uint8Array | null;
-  /** For a truncation, the new size. */
-  readonly size: number;
+/** A call that changes the disk or makes a change durable: where a crash may fall. */
+export interface SimStep {
+  readonly number: number;
+  readonly what: "create" | "write" | "sync" | "truncate" | "rename" | "remove" | "makeDir" | "syncDir";
+  readonly path: string;
 }
 
-/** Bytes that grow; what lies beyond `size` is zero. */
-class Content {
-  bytes = Buffer.alloc(0);
-  size = 0;
+const STAGING_BYTES = 9 * 1024 * 1024;
 
-  apply(change: Change): void {
-    if (change.bytes === null) {
-      this.reserve(change.size);
-      if (change.size < this.size) this.bytes.fill(0, change.size, this.size);
-      this.size = change.size;
-      return;
-    }
-    this.reserve(change.position + change.bytes.length);
-    this.bytes.set(change.bytes, change.position);
-    this.size = Math.max(this.size, change.position + change.bytes.length);
-  }
-
-  copy(): Content {
-    const copy = new Content();
-    copy.bytes = Buffer.from(this.bytes.subarray(0, this.size));
-    copy.size = this.size;
-    return copy;
-  }
-
-  private reserve(size: number): void {
-    if (size <= this.bytes.length) return;
-    const grown = Buffer.alloc(Math.max(size, this.bytes.length * 2));
-    this.bytes.copy(grown, 0, 0, this.size);
-    this.bytes = grown;
-  }
+interface NameChange {
+  readonly dir: string;
+  readonly apply: (names: Map<string, SimFile | "dir">) => void;
 }
 
-class Node {
-  /** What this process reads. */
-  content = new Content();
-  /** What a power cut leaves for certain; it follows `content` at each sync by the changes alone. */
-  private synced = new Content();
-  private unsynced: Change[] = [];
-
-  get size(): number {
-    return this.content.size;
-  }
-
-  write(bytes: Uint8Array, position: number): void {
-    this.change({ position, bytes: Uint8Array.from(bytes), size: 0 });
-  }
-
-  change(change: Change): void {
-    this.content.apply(change);
-    this.unsynced.push(change);
-  }
-
-  sync(): void {
-    for (const change of this.unsynced) this.synced.apply(change);
-    this.unsynced = [];
-  }
-
-  crash(choice: CrashChoice): void {
-    const changes = this.unsynced;
-    this.unsynced = [];
-    if (choice !== "lose") {
-      for (const change of changes) {
-        if (!choice.chance(0.5)) continue;
-        if (change.bytes === null || change.bytes.length <= SECTOR_BYTES || choice.chance(0.5))
-          this.synced.apply(change);
-        else this.tear(change.position, change.bytes, choice);
-      }
-    }
-    this.content = this.synced.copy();
-  }
-
-  private tear(position: number, bytes: Uint8Array, choice: Exclude<CrashChoice, "lose">): void {
-    for (let at = 0; at < bytes.length; at += SECTOR_BYTES) {
-      if (!choice.chance(0.5)) continue;
-      this.synced.apply({ position: position + at, bytes: bytes.subarray(at, at + SECTOR_BYTES), size: 0 });
-    }
-  }
-}
-
-/** One machine's disk. It outlives the process on it; `crash` is the power cut. */
 export class SimDisk implements Disk {
-  private readonly options: SimDiskOptions;
-  private names = new Map<string, Node | "dir">();
-  private syncedNames = new Map<string, Node | "dir">();
+  private readonly clock: Clock | null;
+  private readonly latencyMs: (kind: "read" | "write" | "sync") => number;
+  private names = new Map<string, SimFile | "dir">();
+  private syncedNames = new Map<string, SimFile | "dir">();
+  private nameChanges: NameChange[] = [];
   private readonly locks = new Set<string>();
-  /** Calls of an earlier process fail after its crash. */
-  private generation = 0;
-  private failSyncOnce = false;
+  private stepCount = 0;
+  private readBytes = new Map<string, number>();
+  private capacityBytes: number;
+  /** Counts processes: what belongs to an earlier one is dead. */
+  private life = 0;
+  private isPowered = true;
+  private stagingMemory: Uint8Array | null = null;
+  private syncFailure: { readonly match: string; readonly error: Error; readonly isOnce: boolean } | null = null;
+  /** Called before each step; may call `powerOff`. */
+  onStep: ((step: SimStep) => void) | null = null;
 
   constructor(options: SimDiskOptions = {}) {
-    this.options = options;
+    this.clock = options.clock ?? null;
+    this.latencyMs = options.latencyMs ?? (() => 0);
+    this.capacityBytes = options.capacityBytes ?? 2 ** 40;
   }
 
-  /** The process and the power are gone. */
+  /** Memory of the WAL thread: one for all processes of this machine, since only one of them lives. */
+  get staging(): Uint8Array {
+    this.stagingMemory ??= new Uint8Array(STAGING_BYTES);
+    return this.stagingMemory;
+  }
+
+  /** A WAL thread of the process that runs now. */
+  walThread(): WalThread {
+    return new SimWalThread(this);
+  }
+
+  /**
+   * The disk as the process that runs now sees it: dead after the next crash or kill, so that what is left of that process, a timer
+   * for example, cannot reach the files of the next one.
+   */
+  process(): Disk {
+    const { life } = this;
+    const ask = <T>(call: () => Promise<T>): Promise<T> => (life === this.life ? call() : new Promise(() => undefined));
+    return {
+      open: (path, mode) => ask(() => this.open(path, mode)),
+      list: (path) => ask(() => this.list(path)),
+      makeDir: (path) => ask(() => this.makeDir(path)),
+      rename: (from, to) => ask(() => this.rename(from, to)),
+      remove: (path) => ask(() => this.remove(path)),
+      removeDir: (path) => ask(() => this.removeDir(path)),
+      syncDir: (path) => ask(() => this.syncDir(path)),
+      freeBytes: (path) => ask(() => this.freeBytes(path)),
+      lock: (path) => ask(() => this.lock(path)),
+    };
+  }
+
+  // What tests and simulations do to it.
+
+  /** From now on nothing changes and no call settles, until `crash`. */
+  powerOff(): void {
+    this.isPowered = false;
+  }
+
+  /** The power cut: what was not synced is kept in part, or not at all; everything that was open is dead; locks are free. */
   crash(choice: CrashChoice): void {
-    this.generation++;
+    const draw = choice === "lose" || "keepNothing" in choice ? null : choice;
+    this.life++;
+    this.isPowered = true;
+    for (const change of this.nameChanges) if (draw?.chance(0.5)) change.apply(this.syncedNames);
+    this.nameChanges = [];
+    // A name survives only with the folders above it.
+    for (const path of this.syncedNames.keys()) if (!this.hasFolders(path)) this.syncedNames.delete(path);
+    this.names = new Map(this.syncedNames);
+    for (const file of new Set(this.names.values())) if (file !== "dir") file.crash(draw);
     this.locks.clear();
-    const survivors = new Map(this.syncedNames);
-    if (choice !== "lose") {
-      for (const [path, node] of this.names) if (!survivors.has(path) && choice.chance(0.5)) survivors.set(path, node);
-      for (const path of [...survivors.keys()]) if (!this.names.has(path) && choice.chance(0.5)) survivors.delete(path);
-    }
-    for (const path of [...survivors.keys()].sort()) if (!this.hasParents(survivors, path)) survivors.delete(path);
-    this.names = survivors;
-    this.syncedNames = new Map(survivors);
-    for (const node of this.names.values()) if (node !== "dir") node.crash(choice);
+  }
+
+  /** The process ends and the system lives on: nothing is lost, everything that was open is dead. */
+  killProcess(): void {
+    this.life++;
+    this.locks.clear();
+  }
+
+  /** Steps so far. */
+  get steps(): number {
+    return this.stepCount;
+  }
+
+  /** Bytes read per path since `resetReads`. */
+  reads(): ReadonlyMap<string, number> {
+    return this.readBytes;
+  }
+
+  resetReads(): void {
+    this.readBytes = new Map();
+  }
+
+  flipBit(path: string, position: number, mask = 1): void {
+    this.file(path).flip(position, mask);
+  }
+
+  cutFile(path: string, length: number): void {
+    this.file(path).cut(length);
+  }
+
+  /** Takes a file away, durably. */
+  loseFile(path: string): void {
+    this.names.delete(path);
+    this.syncedNames.delete(path);
+  }
+
+  setCapacity(bytes: number): void {
+    this.capacityBytes = bytes;
+  }
+
+  /** Syncs of paths that contain `match` fail from now on. */
+  failSyncs(match: string, error: Error): void {
+    this.syncFailure = { match, error, isOnce: false };
   }
 
   /** The next sync fails with EIO. */
   failNextSync(): void {
-    this.failSyncOnce = true;
+    this.syncFailure = { match: "", error: systemError("EIO", "simulated failure of fsync"), isOnce: true };
   }
 
-  private hasParents(names: ReadonlyMap<string, Node | "dir">, path: string): boolean {
-    const parent = parentOf(path);
-    return parent === "" || parent === "/" || names.get(parent) === "dir";
+  paths(): string[] {
+    return [...this.names.keys()].sort();
   }
 
-  async open(path: string, mode: "read" | "readwrite" | "create"): Promise<DiskFile> {
-    this.check(this.generation);
-    let node = this.names.get(path);
-    if (node === undefined) {
-      if (mode !== "create") throw new Error(`ENOENT: ${path}`);
-      if (parentOf(path) !== "" && this.names.get(parentOf(path)) !== "dir") throw new Error(`ENOENT: ${path}`);
-      node = new Node();
-      this.names.set(path, node);
-    }
-    if (node === "dir") throw new Error(`EISDIR: ${path}`);
-    return this.fileOf(node);
-  }
-
-  private fileOf(node: Node): DiskFile {
-    const generation = this.generation;
-    return {
-      read: async (target, position) => {
-        await this.wait("read", generation);
-        const bytes = Math.max(0, Math.min(target.length, node.size - position));
-        target.set(node.content.bytes.subarray(position, position + bytes));
-        return bytes;
-      },
-      write: async (buffers, position) => {
-        await this.wait("write", generation);
-        this.checkSpace(buffers.reduce((sum, buffer) => sum + buffer.length, 0));
-        let at = position;
-        for (const buffer of buffers) {
-          node.write(buffer, at);
-          at += buffer.length;
-        }
-      },
-      sync: async () => {
-        await this.wait("sync", generation);
-        this.sync(node);
-      },
-      truncate: async (bytes) => {
-        await this.wait("write", generation);
-        node.change({ position: 0, bytes: null, size: bytes });
-      },
-      size: async () => node.size,
-      close: async () => {},
-    };
-  }
-
-  private sync(node: Node): void {
-    if (this.failSyncOnce) {
-      this.failSyncOnce = false;
-      throw new Error("EIO: simulated failure of fsync");
-    }
-    node.sync();
-  }
-
-  async list(path: string): Promise<string[]> {
-    const prefix = `${path}/`;
-    const found: string[] = [];
-    for (const name of this.names.keys()) {
-      if (name.startsWith(prefix) && !name.slice(prefix.length).includes("/")) found.push(name.slice(prefix.length));
-    }
-    return found.sort();
-  }
-
-  async makeDir(path: string): Promise<void> {
-    this.check(this.generation);
-    const parts = path.split("/");
-    for (let end = 1; end <= parts.length; end++) {
-      const dir = parts.slice(0, end).join("/");
-      if (dir !== "" && !this.names.has(dir)) this.names.set(dir, "dir");
-    }
-    // The folders above a data directory are the operator's and taken to be there.
-    for (const [dir, node] of this.names)
-      if (node === "dir" && path.startsWith(dir) && path.split("/").length <= 2) this.syncedNames.set(dir, node);
-  }
-
-  async rename(from: string, to: string): Promise<void> {
-    this.check(this.generation);
-    const node = this.names.get(from);
-    if (node === undefined) throw new Error(`ENOENT: ${from}`);
-    this.names.delete(from);
-    this.names.set(to, node);
-  }
-
-  async remove(path: string): Promise<void> {
-    this.check(this.generation);
-    if (!this.names.delete(path)) throw new Error(`ENOENT: ${path}`);
-  }
-
-  async removeDir(path: string): Promise<void> {
-    this.check(this.generation);
-    for (const name of [...this.names.keys()])
-      if (name === path || name.startsWith(`${path}/`)) this.names.delete(name);
-  }
-
-  async syncDir(path: string): Promise<void> {
-    await this.wait("sync", this.generation);
-    const isIn = (name: string): boolean => parentOf(name) === path;
-    for (const name of [...this.syncedNames.keys()])
-      if (isIn(name) && !this.names.has(name)) this.syncedNames.delete(name);
-    for (const [name, node] of this.names) if (isIn(name)) this.syncedNames.set(name, node);
-    if (this.names.has(path)) this.syncedNames.set(path, "dir");
-  }
-
-  async freeBytes(): Promise<number> {
-    return (this.options.capacityBytes ?? Number.MAX_SAFE_INTEGER) - this.usedBytes();
-  }
-
-  async lock(path: string): Promise<{ release(): Promise<void> }> {
-    if (this.locks.has(path)) {
-      throw new VarveError("DATA_DIR_UNUSABLE", {
-        message: `data directory ${path} is in use`,
-        details: { dataDir: path },
-      });
-    }
-    this.locks.add(path);
-    const generation = this.generation;
-    return {
-      release: async () => {
-        if (generation === this.generation) this.locks.delete(path);
-      },
-    };
-  }
-
-  /** The WAL thread of a process on this machine. */
-  walThread(): WalThread {
-    const generation = this.generation;
-    const files = new Map<number, Node>();
-    let last: Promise<void> = Promise.resolve();
-    return {
-      run: (command) => {
-        last = last.then(() => this.carryOut(command, files, generation));
-        return last;
-      },
-      close: async () => {},
-    };
-  }
-
-  private async carryOut(command: WalCommand, files: Map<number, Node>, generation: number): Promise<void> {
-    if (command.kind === "close") {
-      files.delete(command.file);
-      return;
-    }
-    if (command.kind === "open") {
-      this.check(generation);
-      let node = this.names.get(command.path);
-      if (node === undefined || node === "dir") {
-        node = new Node();
-        this.names.set(command.path, node);
-      }
-      files.set(command.file, node);
-      await this.syncDir(command.dir);
-      return;
-    }
-    const node = files.get(command.file);
-    if (node === undefined) throw new Error(`file ${command.file} is not open`);
-    this.check(generation);
-    let at = command.position;
-    for (const buffer of command.buffers) {
-      node.write(buffer, at);
-      at += buffer.length;
-    }
-    await this.wait("sync", generation);
-    this.sync(node);
-  }
-
-  private async wait(kind: "read" | "write" | "sync", generation: number): Promise<void> {
-    const latencyMs = this.options.latencyMs?.(kind) ?? 0;
-    if (latencyMs > 0 && this.options.clock !== undefined) await delay(this.options.clock, latencyMs);
-    this.check(generation);
-  }
-
-  private check(generation: number): void {
-    if (generation !== this.generation) throw new Error("the process that had this file open is gone");
-  }
-
-  private checkSpace(bytes: number): void {
-    if (this.options.capacityBytes !== undefined && this.usedBytes() + bytes > this.options.capacityBytes)
-      throw new Error("ENOSPC: simulated full disk");
-  }
-
-  private usedBytes(): number {
-    let bytes = 0;
-    for (const node of this.names.values()) if (node !== "dir") bytes += node.size;
+  contentOf(path: string): Uint8Array {
+    const file = this.file(path);
+    const bytes = new Uint8Array(file.length);
+    file.read(bytes, 0);
     return bytes;
+  }
+
+  /** Another disk with the same content, all of it durable. */
+  copy(): SimDisk {
+    const disk = new SimDisk();
+    for (const [path, file] of this.names) {
+      if (file === "dir") disk.names.set(path, "dir");
+      else {
+        const twin = new SimFile();
+        twin.write(this.contentOf(path), 0);
+        twin.sync();
+        disk.names.set(path, twin);
+      }
+    }
+    disk.syncedNames = new Map(disk.names);
+    return disk;
+  }
+
+  // Synchronous calls, for the simulated WAL thread.
+
+  /** Whether calls of that process still do something. */
+  isAlive(life: number): boolean {
+    return this.isPowered && life === this.life;
+  }
+
+  get currentLife(): number {
+    return this.life;
+  }
+
+  writeNow(path: string, bytes: Uint8Array, position: number): boolean {
+    if (!this.step("write", path)) return false;
+    this.file(path).write(bytes, position);
+    return true;
+  }
+
+  syncNow(path: string): boolean {
+    if (!this.step("sync", path)) return false;
+    this.checkSync(path);
+    this.file(path).sync();
+    return true;
+  }
+
+  // Disk
+
+  open(path: string, mode: "read" | "readwrite" | "create"): Promise<DiskFile> {
+    return this.call("read", () => {
+      if (this.names.get(path) === undefined && mode === "create") {
+        if (!this.step("create", path)) return undefined;
+        const file = new SimFile();
+        this.change(parentOf(path), (names) => names.set(path, file));
+      }
+      return new SimHandle(this, path, this.file(path), this.life);
+    });
+  }
+
+  list(path: string): Promise<string[]> {
+    return this.call("read", () => {
+      const prefix = `${path}/`;
+      const names = [...this.names.keys()].filter(
+        (name) => name.startsWith(prefix) && !name.slice(prefix.length).includes("/"),
+      );
+      return names.map((name) => name.slice(prefix.length)).sort();
+    });
+  }
+
+  makeDir(path: string): Promise<void> {
+    return this.call("write", () => {
+      const parts = path.split("/");
+      for (let count = 1; count <= parts.length; count++) {
+        const dir = parts.slice(0, count).join("/");
+        if (dir === "" || this.names.get(dir) === "dir") continue;
+        if (count <= 2) {
+          // Folders above the data directory are the operator's and taken to be there.
+          this.names.set(dir, "dir");
+          this.syncedNames.set(dir, "dir");
+          continue;
+        }
+        if (this.names.has(dir)) throw systemError("ENOTDIR", dir);
+        if (!this.step("makeDir", dir)) return undefined;
+        this.change(parentOf(dir), (names) => names.set(dir, "dir"));
+      }
+      return null;
+    }).then(() => undefined);
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.call("write", () => {
+      const file = this.file(from);
+      if (from === to) return null;
+      if (!this.step("rename", to)) return undefined;
+      this.change(parentOf(to), (names) => {
+        if (names.get(from) === file) names.delete(from);
+        names.set(to, file);
+      });
+      return null;
+    }).then(() => undefined);
+  }
+
+  remove(path: string): Promise<void> {
+    return this.call("write", () => {
+      const file = this.names.get(path);
+      if (file === undefined) return null;
+      if (!this.step("remove", path)) return undefined;
+      this.change(parentOf(path), (names) => {
+        if (names.get(path) === file) names.delete(path);
+      });
+      return null;
+    }).then(() => undefined);
+  }
+
+  removeDir(path: string): Promise<void> {
+    return this.call("write", () => {
+      const inside = [...this.names.keys()]
+        .filter((name) => name === path || name.startsWith(`${path}/`))
+        .sort()
+        .reverse();
+      for (const name of inside) {
+        if (!this.step("remove", name)) return undefined;
+        const file = this.names.get(name);
+        this.change(parentOf(name), (names) => {
+          if (names.get(name) === file) names.delete(name);
+        });
+      }
+      return null;
+    }).then(() => undefined);
+  }
+
+  syncDir(path: string): Promise<void> {
+    return this.call("sync", () => {
+      if (!this.step("syncDir", path)) return undefined;
+      this.checkSync(path);
+      const mine = this.nameChanges.filter(({ dir }) => dir === path);
+      this.nameChanges = this.nameChanges.filter(({ dir }) => dir !== path);
+      for (const change of mine) change.apply(this.syncedNames);
+      return null;
+    }).then(() => undefined);
+  }
+
+  freeBytes(_path: string): Promise<number> {
+    return this.call(null, () => this.freeNow());
+  }
+
+  private freeNow(): number {
+    let used = 0;
+    for (const file of this.names.values()) if (file !== "dir") used += file.length;
+    return Math.max(0, this.capacityBytes - used);
+  }
+
+  /** @throws ENOSPC when a file cannot grow by that much. */
+  checkSpace(growthBytes: number): void {
+    if (growthBytes > 0 && growthBytes > this.freeNow()) throw systemError("ENOSPC", "the simulated disk is full");
+  }
+
+  lock(path: string): Promise<DiskLock> {
+    return this.call(null, () => {
+      if (this.locks.has(path)) {
+        throw new VarveError("DATA_DIR_UNUSABLE", {
+          message: `data directory ${path} is in use by another broker of this simulation; stop that one first`,
+          details: { dataDir: path },
+        });
+      }
+      this.locks.add(path);
+      const { life } = this;
+      return {
+        release: async () => {
+          if (life === this.life) this.locks.delete(path);
+        },
+      };
+    });
+  }
+
+  /** Runs `action` after the latency, in the process that asked; never settles when that one is dead. `undefined`: died in it. */
+  call<T>(kind: "read" | "write" | "sync" | null, action: () => T | undefined): Promise<T> {
+    const { life } = this;
+    return new Promise((resolve, reject) => {
+      const run = (): void => {
+        if (!this.isAlive(life)) return;
+        try {
+          const result = action();
+          if (result !== undefined) resolve(result);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.later(kind, run);
+    });
+  }
+
+  /** Runs `action` after the latency of such a call. */
+  later(kind: "read" | "write" | "sync" | null, action: () => void): void {
+    const delayMs = kind === null ? 0 : this.latencyMs(kind);
+    if (delayMs > 0 && this.clock !== null) this.clock.setTimer(delayMs, action);
+    else action();
+  }
+
+  /** Counts a step; false: the power went off before it. */
+  step(what: SimStep["what"], path: string): boolean {
+    this.stepCount++;
+    this.onStep?.({ number: this.stepCount, what, path });
+    return this.isPowered;
+  }
+
+  checkSync(path: string): void {
+    const failure = this.syncFailure;
+    if (failure === null || !path.includes(failure.match)) return;
+    if (failure.isOnce) this.syncFailure = null;
+    throw failure.error;
+  }
+
+  noteRead(path: string, bytes: number): void {
+    this.readBytes.set(path, (this.readBytes.get(path) ?? 0) + bytes);
+  }
+
+  private change(dir: string, apply: (names: Map<string, SimFile | "dir">) => void): void {
+    apply(this.names);
+    this.nameChanges.push({ dir, apply });
+  }
+
+  private file(path: string): SimFile {
+    const file = this.names.get(path);
+    if (file === undefined) throw systemError("ENOENT", path);
+    if (file === "dir") throw systemError("EISDIR", path);
+    return file;
+  }
+
+  private hasFolders(path: string): boolean {
+    for (let dir = parentOf(path); dir !== ""; dir = parentOf(dir))
+      if (this.syncedNames.get(dir) !== "dir") return false;
+    return true;
   }
 }
 
 function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/"));
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
+
+function systemError(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${path}`), { code });
+}
+
+class SimHandle implements DiskFile {
+  private readonly disk: SimDisk;
+  private readonly path: string;
+  private readonly content: SimFile;
+  private readonly life: number;
+
+  constructor(disk: SimDisk, path: string, content: SimFile, life: number) {
+    this.disk = disk;
+    this.path = path;
+    this.content = content;
+    this.life = life;
+  }
+
+  read(target: Uint8Array, position: number): Promise<number> {
+    return this.call("read", () => {
+      const bytes = this.content.read(target, position);
+      this.disk.noteRead(this.path, bytes);
+      return bytes;
+    });
+  }
+
+  write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    return this.call("write", () => {
+      let at = position;
+      for (const buffer of buffers) {
+        if (!this.disk.step("write", this.path)) return undefined;
+        this.disk.checkSpace(at + buffer.length - this.content.length);
+        this.content.write(buffer, at);
+        at += buffer.length;
+      }
+      return null;
+    }).then(() => undefined);
+  }
+
+  sync(): Promise<void> {
+    return this.call("sync", () => {
+      if (!this.disk.step("sync", this.path)) return undefined;
+      this.disk.checkSync(this.path);
+      this.content.sync();
+      return null;
+    }).then(() => undefined);
+  }
+
+  truncate(bytes: number): Promise<void> {
+    return this.call("write", () => {
+      if (bytes !== this.content.length && !this.disk.step("truncate", this.path)) return undefined;
+      this.content.truncate(bytes);
+      return null;
+    }).then(() => undefined);
+  }
+
+  size(): Promise<number> {
+    return this.call(null, () => this.content.length);
+  }
+
+  close(): Promise<void> {
+    return this.call(null, () => null).then(() => undefined);
+  }
+
+  private call<T>(kind: "read" | "write" | "sync" | null, action: () => T | undefined): Promise<T> {
+    if (!this.disk.isAlive(this.life)) return new Promise(() => undefined);
+    return this.disk.call(kind, action);
+  }
 }

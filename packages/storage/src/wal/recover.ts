@@ -1,208 +1,187 @@
 /**
- * recover.ts: reads the write-ahead log at a start, and tells its end from damage.
+ * recover.ts: reads the write-ahead log at a start, and tells its torn end from damage.
  *
- * Flush k+1 exists only after flush k was durable. So where a flush cannot be read, a later valid flush anywhere after it proves
- * corruption; none proves that this was the end, torn by the crash. Nothing is skipped: damage quarantines the groups that may have
- * had something there.
+ * Flush k+1 was written only after flush k was durable. So a flush that cannot be read is the torn end if no flush with a higher
+ * sequence is anywhere, and corruption if one is. Nothing is cut because of a checksum and nothing is skipped in silence:
+ * damage quarantines the groups that its header names, or all groups when no header says which they were.
  */
-import type { Codec, Disk } from "@varve/base";
-import type { Frame } from "../api.js";
-import { readU64, view } from "../bytes.js";
-import { readFrame } from "../frame.js";
-import {
-  align,
-  type DrainedRecord,
-  decodeFlushHeader,
-  FLUSH_ALIGN,
-  FLUSH_HEADER_BYTES,
-  type FlushHeader,
-  type HardStateRecord,
-  RecordKind,
-  readNumbers,
-} from "./format.js";
-import type { WalFile } from "./wal.js";
+import { assertDefined, type Disk, type GroupId, type Logger } from "@varve/base";
+import type { Checksum } from "../frame/payload.js";
+import { readBody } from "./flush-format.js";
+import type { WalRecord } from "./records.js";
+import { GroupReplay } from "./replay.js";
+import { type FoundFlush, readFlushBody, type ScannedFile, scanWalFile } from "./scan.js";
+import type { WalPosition } from "./wal.js";
+import { type WalFile, walFileNumber } from "./wal-files.js";
 
-/** What the WAL says about one group. */
-export interface RecoveredGroup {
-  hardState: HardStateRecord | null;
-  drained: DrainedRecord | null;
-  /** Index of the last reset; frames at or below it do not count. */
-  resetIndex: number;
-  tombstone: boolean;
-  /** Frames after the drained ones, dense; what was superseded is gone. */
-  frames: Frame[];
+/** A place in the WAL that cannot be read although it was durable, and whom it may concern. */
+export interface WalDamage {
+  readonly where: string;
+  readonly groups: readonly GroupId[] | "all";
 }
 
 export interface WalRecovery {
-  readonly files: readonly WalFile[];
-  readonly groups: Map<string, RecoveredGroup>;
-  readonly sequence: number;
-  readonly previousCrc: number;
-  readonly walId: string | null;
-  /** Damage before the end: where, and which groups it concerns ("all": not known). */
-  readonly damage: readonly { readonly where: string; readonly groupIds: readonly number[] | "all" }[];
+  readonly groups: ReadonlyMap<GroupId, GroupReplay>;
+  readonly damage: readonly WalDamage[];
+  /** Files from the oldest needed to the one where writing goes on; references are not counted yet. */
+  readonly live: readonly WalFile[];
+  /** Files that hold nothing that matters. */
+  readonly pool: readonly WalFile[];
+  readonly start: WalPosition;
+  /** Bytes of a flush that the last crash tore; 0 = none. */
+  readonly tornBytes: number;
 }
 
-/** One flush as it lies in a file. */
-export interface ScannedFlush {
-  readonly position: number;
-  readonly header: FlushHeader;
-  readonly body: Buffer;
-  readonly bodyOk: boolean;
+/** One flush as it was judged, for recovery and for `inspectDataDir`. */
+export type JudgedFlush =
+  | { readonly kind: "intact"; readonly flush: FoundFlush; readonly records: readonly WalRecord[] }
+  | { readonly kind: "torn"; readonly flush: FoundFlush; readonly problem: string }
+  | { readonly kind: "damaged"; readonly flush: FoundFlush; readonly problem: string }
+  /** Flushes whose headers cannot be read, found by a gap in the sequence; `where` says between what. */
+  | { readonly kind: "missing"; readonly where: string };
+
+/** All files of a WAL folder, in order. */
+export async function scanWal(disk: Disk, dir: string, walId: Uint8Array, checksum: Checksum): Promise<ScannedFile[]> {
+  const files: ScannedFile[] = [];
+  for (const name of await disk.list(dir)) {
+    const number = walFileNumber(name);
+    if (number !== null) files.push(await scanWalFile(disk, `${dir}/${name}`, number, walId, checksum));
+  }
+  return files;
 }
 
-export function groupKey(groupId: number, replicaId: number): string {
-  return `${groupId}/${replicaId}`;
-}
-
-export async function recoverWal(dir: string, disk: Disk, codec: Codec): Promise<WalRecovery> {
-  const names = (await disk.list(dir)).filter((name) => /^\d{20}\.wal$/.test(name));
-  const files: WalFile[] = [];
-  const groups = new Map<string, RecoveredGroup>();
-  const damage: { where: string; groupIds: readonly number[] | "all" }[] = [];
-  let sequence = 0;
-  let previousCrc = 0;
-  let walId: string | null = null;
-  let broken: { where: string; groupIds: readonly number[] | "all" } | null = null;
-  for (const name of names) {
-    const path = `${dir}/${name}`;
-    const bytes = await readAll(disk, path);
-    const file: WalFile = { sequence: Number(name.slice(0, 20)), path, groups: new Map() };
-    files.push(file);
-    const last = files[files.length - 2];
-    if (last !== undefined && file.sequence !== last.sequence + 1)
-      damage.push({ where: `${dir}: file ${last.sequence + 1} is missing`, groupIds: "all" });
-    for (let position = 0; position < bytes.length; ) {
-      const flush = scanFlush(bytes, position, codec);
-      const fits =
-        flush?.bodyOk &&
-        (walId === null || flush.header.walId === walId) &&
-        (sequence === 0 || flush.header.sequence === sequence + 1);
-      if (flush !== null && fits) {
-        // What was torn before it had this very sequence: the last flush of a process that crashed in it, written anew by the next.
-        broken = null;
-        walId = flush.header.walId;
-        sequence = flush.header.sequence;
-        previousCrc = flush.header.crc;
-        readRecords(flush, groups, file);
-        position += align(FLUSH_HEADER_BYTES + flush.header.bodyBytes);
-        continue;
-      }
-      if (flush !== null && walId !== null && flush.header.walId === walId && flush.header.sequence > sequence) {
-        const torn = !flush.bodyOk && flush.header.sequence === sequence + 1;
-        if (torn && broken === null) broken = { where: `${path} at ${position}`, groupIds: groupIdsOf(flush) };
-        else if (flush.bodyOk) {
-          // A later valid flush: what lies between was durable once and cannot be read now.
-          damage.push(broken ?? { where: `${path} before ${position}`, groupIds: "all" });
-          broken = null;
-          sequence = flush.header.sequence - 1;
-          continue;
-        }
-      }
-      position += FLUSH_ALIGN;
+/** Judges every flush from the oldest live file on, in sequence. */
+export async function* judgeFlushes(
+  disk: Disk,
+  files: readonly ScannedFile[],
+  checksum: Checksum,
+): AsyncGenerator<JudgedFlush> {
+  const chain = await chainOf(disk, files, checksum);
+  const oldest = chain[0];
+  if (oldest === undefined) return;
+  if (oldest.position !== 0) yield { kind: "missing", where: `${oldest.path} before byte ${oldest.position}` };
+  let before: FoundFlush | null = null;
+  for (const [at, flush] of chain.entries()) {
+    if (before !== null && !follows(before, flush)) {
+      yield { kind: "missing", where: `between ${spot(before)} and ${spot(flush)}` };
     }
-  }
-  return { files, groups, sequence, previousCrc, walId, damage };
-}
-
-export function scanFlush(bytes: Buffer, position: number, codec: Codec): ScannedFlush | null {
-  const header = decodeFlushHeader(bytes, position);
-  if (header === null) return null;
-  const start = position + FLUSH_HEADER_BYTES;
-  const body = bytes.subarray(start, start + header.bodyBytes);
-  const bodyOk = body.length === header.bodyBytes && codec.crc32c(body) === header.bodyCrc;
-  return { position, header, body, bodyOk };
-}
-
-function groupIdsOf({ header, body }: ScannedFlush): number[] | "all" {
-  if (header.groupCount * 8 > body.length) return "all";
-  return Array.from({ length: header.groupCount }, (_, at) => readU64(body, at * 8));
-}
-
-/** The records of a flush: kind and content. */
-export function* recordsOf({
-  header,
-  body,
-}: ScannedFlush): Generator<{ readonly kind: number; readonly content: Buffer }> {
-  let at = header.groupCount * 8;
-  while (at + 8 <= body.length) {
-    const bytes = body.readUInt32LE(at + 4);
-    yield { kind: body[at] ?? 0, content: body.subarray(at + 8, at + 8 + bytes) };
-    at += 8 + bytes;
+    before = flush;
+    const records = readBody(flush.header, await readFlushBody(disk, flush), checksum);
+    if (typeof records !== "string") yield { kind: "intact", flush, records };
+    else if (at === chain.length - 1) yield { kind: "torn", flush, problem: records };
+    else yield { kind: "damaged", flush, problem: records };
   }
 }
 
-function readRecords(flush: ScannedFlush, groups: Map<string, RecoveredGroup>, file: WalFile): void {
-  for (const { kind, content } of recordsOf(flush)) {
-    if (kind === RecordKind.frame) {
-      const replicaId = readU64(view(content), 0);
-      const frame = readFrame(content, 8);
-      if (typeof frame !== "string") addFrame(groupOf(groups, frame.groupId, replicaId), frame, file);
+function follows(before: FoundFlush, flush: FoundFlush): boolean {
+  return flush.header.sequence === before.header.sequence + 1 && flush.header.previousCrc === before.header.crc;
+}
+
+function spot(flush: FoundFlush): string {
+  return `flush ${flush.header.sequence} (${flush.path} at byte ${flush.position})`;
+}
+
+/** The flushes that count, by sequence: those in files from the oldest live one on, each sequence once. */
+async function chainOf(disk: Disk, files: readonly ScannedFile[], checksum: Checksum): Promise<FoundFlush[]> {
+  const found = files.flatMap((file) => file.flushes);
+  found.sort((left, right) => left.header.sequence - right.header.sequence);
+  const last = found[found.length - 1];
+  if (last === undefined) return [];
+  const oldestFile = last.header.oldestFile;
+  const chain: FoundFlush[] = [];
+  for (const flush of found) {
+    if (flush.header.fileNumber < oldestFile) continue;
+    const before = chain[chain.length - 1];
+    if (before === undefined || before.header.sequence !== flush.header.sequence) chain.push(flush);
+    // A torn end may have been left behind when the same sequence was written again elsewhere: the intact one counts.
+    else if (typeof readBody(before.header, await readFlushBody(disk, before), checksum) === "string")
+      chain[chain.length - 1] = flush;
+  }
+  return chain;
+}
+
+/** Reads the whole WAL. A folder without any flush is recovered as a new one that has lost everything: damage to all. */
+export async function recoverWal(options: {
+  readonly disk: Disk;
+  readonly dir: string;
+  readonly walId: Uint8Array;
+  readonly checksum: Checksum;
+  readonly logger: Logger;
+}): Promise<WalRecovery> {
+  const { disk, dir, walId, checksum, logger } = options;
+  const files = await scanWal(disk, dir, walId, checksum);
+  const groups = new Map<GroupId, GroupReplay>();
+  const damage: WalDamage[] = [];
+  const damagedPaths = new Set<string>();
+  let last: FoundFlush | null = null;
+  let torn: FoundFlush | null = null;
+  for await (const judged of judgeFlushes(disk, files, checksum)) {
+    if (judged.kind === "missing") {
+      damage.push({ where: `WAL flushes are missing ${judged.where}`, groups: "all" });
       continue;
     }
-    const [groupId = 0, replicaId = 0, third = 0, fourth = 0, fifth = 0, sixth = 0] = readNumbers(content);
-    const group = groupOf(groups, groupId, replicaId);
-    if (kind === RecordKind.hardState)
-      group.hardState = { groupId, replicaId, term: third, vote: fourth, commit: fifth };
-    else if (kind === RecordKind.drained) {
-      group.drained = { groupId, replicaId, segment: third, position: fourth, index: fifth, term: sixth };
-      const keep = group.frames.findIndex((frame) => frame.index > fifth);
-      group.frames = keep < 0 ? [] : group.frames.slice(keep);
-    } else if (kind === RecordKind.tombstone) {
-      group.tombstone = true;
-      group.frames = [];
-    } else if (kind === RecordKind.reset) {
-      group.resetIndex = third;
-      file.groups.set(groupId, Math.max(third, file.groups.get(groupId) ?? 0));
-      group.frames = [];
-      group.drained = null;
+    const { flush } = judged;
+    if (judged.kind === "torn") {
+      torn = flush;
+      logger.info(
+        { path: flush.path, position: flush.position },
+        "the last flush was torn by a crash and never acknowledged",
+      );
+      continue;
+    }
+    last = flush;
+    if (judged.kind === "damaged") {
+      damagedPaths.add(flush.path);
+      damage.push({ where: `WAL ${spot(flush)}: ${judged.problem}`, groups: flush.header.groups });
+    } else {
+      for (const record of judged.records) replayOf(groups, record.groupId).add(record, flush.header.fileNumber);
     }
   }
+  if (last === null && torn === null) damage.push({ where: `${dir} holds no flush of this WAL`, groups: "all" });
+  damage.push(...missingFiles(dir, files, last));
+  return { groups, damage, ...arrange(files, last, damagedPaths), tornBytes: torn?.header.totalBytes ?? 0 };
 }
 
-function addFrame(group: RecoveredGroup, frame: Frame, file: WalFile): void {
-  file.groups.set(frame.groupId, Math.max(frame.index, file.groups.get(frame.groupId) ?? 0));
-  if (
-    group.tombstone ||
-    frame.index <= group.resetIndex ||
-    (group.drained !== null && frame.index <= group.drained.index)
-  )
-    return;
-  const first = group.frames[0];
-  if (first === undefined) {
-    group.frames.push(frame);
-    return;
+function replayOf(groups: Map<GroupId, GroupReplay>, groupId: GroupId): GroupReplay {
+  let replay = groups.get(groupId);
+  if (replay === undefined) {
+    replay = new GroupReplay(groupId);
+    groups.set(groupId, replay);
   }
-  if (frame.index < first.index) {
-    group.frames = [frame];
-    return;
-  }
-  group.frames.length = Math.min(group.frames.length, frame.index - first.index);
-  group.frames.push(frame);
+  return replay;
 }
 
-function groupOf(groups: Map<string, RecoveredGroup>, groupId: number, replicaId: number): RecoveredGroup {
-  const key = groupKey(groupId, replicaId);
-  let group = groups.get(key);
-  if (group === undefined) {
-    group = { hardState: null, drained: null, resetIndex: 0, tombstone: false, frames: [] };
-    groups.set(key, group);
+/** Numbers between the oldest live file and the last one that have no file. */
+function missingFiles(dir: string, files: readonly ScannedFile[], last: FoundFlush | null): WalDamage[] {
+  if (last === null) return [];
+  const numbers = new Set(files.map((file) => file.number));
+  const highest = Math.max(...numbers);
+  const damage: WalDamage[] = [];
+  for (let number = last.header.oldestFile; number <= highest; number++) {
+    if (!numbers.has(number)) damage.push({ where: `${dir}: file ${number} is missing`, groups: "all" });
   }
-  return group;
+  return damage;
 }
 
-export async function readAll(disk: Disk, path: string): Promise<Buffer> {
-  const file = await disk.open(path, "read");
-  try {
-    const bytes = Buffer.allocUnsafe(await file.size());
-    let at = 0;
-    while (at < bytes.length) {
-      const read = await file.read(bytes.subarray(at), at);
-      if (read === 0) break;
-      at += read;
-    }
-    return bytes.subarray(0, at);
-  } finally {
-    await file.close();
+/** Which files stay, which may be used again, and where the next flush goes. */
+function arrange(
+  files: readonly ScannedFile[],
+  last: FoundFlush | null,
+  damagedPaths: ReadonlySet<string>,
+): Pick<WalRecovery, "live" | "pool" | "start"> {
+  const toWalFile = ({ number, path, bytes }: ScannedFile): WalFile => {
+    return { number, path, bytes, references: 0, isDamaged: damagedPaths.has(path) };
+  };
+  if (last === null) {
+    const newest = assertDefined(files[files.length - 1], "a formatted WAL has a file");
+    const start = { nextSequence: 1, previousCrc: 0, position: 0 };
+    return { live: [toWalFile(newest)], pool: [], start };
   }
+  const { header } = last;
+  const isLive = (file: ScannedFile): boolean => file.number >= header.oldestFile && file.number <= header.fileNumber;
+  return {
+    live: files.filter(isLive).map(toWalFile),
+    pool: files.filter((file) => !isLive(file)).map(toWalFile),
+    start: { nextSequence: header.sequence + 1, previousCrc: header.crc, position: last.position + header.totalBytes },
+  };
 }

@@ -1,266 +1,286 @@
 /**
- * wal.ts: the write-ahead log of one broker: group commit of everything that must be durable.
+ * wal.ts: the write-ahead log of one broker: group commit of everything that must be durable before it is acknowledged.
  *
- * Whatever is queued while a flush runs is the next flush: one write, one fdatasync, no timer.
+ * Whatever is queued while a flush runs is the next flush: one write, one fdatasync, no timer. The system calls run behind the
+ * WalThread port; this side fills the thread's staging memory, so that bytes are copied once.
  * Invariants:
- *   W1  flush k+1 is written only after the fdatasync of flush k has returned, so a valid k+1 proves k durable
- *   W2  completions are called in the order of the queue, each once, and none after a failed flush
- *   W3  files are freed strictly oldest first
+ *   W1  flush k+1 is handed to the thread only after the fdatasync of flush k has returned
+ *   W2  `durable` is called in the order of the queue, each once, only after the fdatasync, and never after a failed flush
+ *   W3  within 100 ms after the last flush with content an empty one follows, which proves that one durable; then the WAL rests
+ *   W4  a lazy write waits for the next flush, at most until the one of W3
  */
-import { assert, type Clock, type Codec, type Disk, type WalThread } from "@varve/base";
-import { digits20, writeU64 } from "../bytes.js";
-import { align, encodeFlushHeader, FLUSH_ALIGN, FLUSH_HEADER_BYTES } from "./format.js";
+import { assert, assertDefined, type Clock, type TimerHandle, type WalCommand, type WalThread } from "@varve/base";
+import type { Checksum } from "../frame/payload.js";
+import { flushBytes, writeFlush } from "./flush-format.js";
+import { recordBytes, type WalRecord } from "./records.js";
+import type { WalFile, WalFiles } from "./wal-files.js";
 
 /** Something to make durable. */
 export interface WalWrite {
-  readonly groupId: number;
-  readonly parts: readonly Uint8Array[];
-  readonly bytes: number;
-  /** Highest frame index in it; 0 = no frame. */
-  readonly frameIndex: number;
-  readonly onDurable: () => void;
+  readonly records: readonly WalRecord[];
+  /** A record has its place in a file; called before it is written. What it replaces may be let go after the next flush. */
+  readonly placed: (record: WalRecord, file: number) => void;
+  readonly durable: () => void;
+}
+
+/** Where the chain of flushes goes on after recovery. */
+export interface WalPosition {
+  readonly nextSequence: number;
+  readonly previousCrc: number;
+  /** Byte in the current file. */
+  readonly position: number;
 }
 
 export interface WalOptions {
-  readonly dir: string;
-  readonly disk: Disk;
+  readonly files: WalFiles;
   readonly thread: WalThread;
-  readonly codec: Codec;
+  readonly checksum: Checksum;
   readonly clock: Clock;
-  readonly walId: string;
-  readonly fileBytes: number;
+  readonly walId: Uint8Array;
+  readonly start: WalPosition;
   readonly onFatal: (error: Error) => void;
   readonly onFlush: (durationMs: number, bytes: number) => void;
-  /** Records that every new file begins with: hard states and drained marks, so that older files may go. */
-  readonly carry: () => { readonly groupIds: readonly number[]; readonly parts: readonly Uint8Array[] };
-  /** Whether frames of a group up to `index` are needed from the WAL no more. */
-  readonly isDrained: (groupId: number, index: number) => boolean;
-  /** Simulator only: completions are called before the flush. */
+  /** A new file became the current one: time to copy forward what holds old files. */
+  readonly onNewFile: () => void;
+  /** Simulators' negative control: completions are called before the flush has begun. */
   readonly ackBeforeFsync: boolean;
 }
 
-interface WalFile {
-  readonly sequence: number;
-  readonly path: string;
-  /** Highest frame index of each group in it. */
-  readonly groups: Map<number, number>;
+/** A flush takes no more than this when it can be split: longer ones would make the first in it wait for the last. */
+const FLUSH_BYTES_TARGET = 4 * 1024 * 1024;
+const IDLE_FLUSH_MS = 50;
+/** Share of the current file after which the next one is made ready. */
+const PREPARE_RATIO = 0.25;
+
+interface Queued {
+  readonly write: WalWrite;
+  /** Records that have been placed already. */
+  next: number;
 }
 
-/** Bytes of one flush; what is beyond waits for the next. */
-const FLUSH_BYTES_MAX = 4 * 1024 * 1024;
-/** An idle WAL appends one empty flush after this time, which proves the last real one durable. */
-const IDLE_FLUSH_MS = 50;
-const ZEROS = Buffer.alloc(FLUSH_ALIGN);
+interface Batch {
+  readonly records: WalRecord[];
+  readonly finished: WalWrite[];
+}
+
+type FlushState =
+  | { readonly kind: "resting" }
+  /** Waiting for the turn's other writes, or for the next file to be ready. */
+  | { readonly kind: "scheduled" }
+  | { readonly kind: "flushing" }
+  /** A write or fdatasync failed, or the WAL was closed: nothing more becomes durable. */
+  | { readonly kind: "stopped" };
 
 export class Wal {
   private readonly options: WalOptions;
-  private queue: WalWrite[] = [];
-  private flushing = false;
-  private scheduled = false;
-  private failed = false;
-  private closed = false;
-  private files: WalFile[];
-  private current: WalFile | null = null;
-  private position = 0;
+  private readonly queue: Queued[] = [];
+  private lazy: WalWrite[] = [];
+  private state: FlushState = { kind: "resting" };
   private sequence: number;
   private previousCrc: number;
-  private idleProof = true;
-  private idleTimer: { cancel(): void } | null = null;
-  private idleWaiters: (() => void)[] = [];
-  private noteFailure: () => void = () => {};
-  /** Resolves when nothing more will become durable. */
-  readonly failure: Promise<void> = new Promise((resolve) => {
-    this.noteFailure = resolve;
-  });
-  flushes = 0;
-  bytesWritten = 0;
+  private position: number;
+  private openFile = 0;
+  private isProven = false;
+  private idleTimer: TimerHandle | null = null;
+  private waiters: (() => void)[] = [];
+  private counts = { flushes: 0, bytesWritten: 0 };
 
-  /** @param recovered files that are still needed, and where the chain of flushes stands. */
-  constructor(
-    options: WalOptions,
-    recovered: { readonly files: readonly WalFile[]; readonly sequence: number; readonly previousCrc: number },
-  ) {
+  constructor(options: WalOptions) {
     this.options = options;
-    this.files = [...recovered.files];
-    this.sequence = recovered.sequence;
-    this.previousCrc = recovered.previousCrc;
+    this.sequence = options.start.nextSequence;
+    this.previousCrc = options.start.previousCrc;
+    this.position = options.start.position;
+    assert(options.thread.staging.length >= FLUSH_BYTES_TARGET, "a flush fits the thread's memory");
   }
 
-  get fileCount(): number {
-    return this.files.length;
+  get flushCount(): number {
+    return this.counts.flushes;
   }
 
-  /** Queues a write for the next flush; `onDurable` when fdatasync has covered it. */
+  get bytesWritten(): number {
+    return this.counts.bytesWritten;
+  }
+
+  /** Queues a write for the next flush. After a failure it is dropped: `durable` is never called (W2). */
   append(write: WalWrite): void {
-    if (this.failed || this.closed) return;
-    this.queue.push(write);
-    this.idleProof = false;
-    if (this.flushing || this.scheduled) return;
-    this.scheduled = true;
+    if (this.state.kind === "stopped") return;
+    assert(write.records.length > 0, "a write has a record");
+    this.queue.push({ write, next: 0 });
+    this.schedule();
+  }
+
+  /** Queues a write that needs no flush of its own (W4). */
+  appendLazy(write: WalWrite): void {
+    if (this.state.kind === "stopped") return;
+    this.lazy.push(write);
+    this.isProven = false;
+    if (this.state.kind === "resting") this.armIdleTimer();
+  }
+
+  /** Writes an empty flush, which proves that what was recovered is durable; calls `durable` after it. */
+  prove(durable: () => void): void {
+    assert(this.state.kind === "resting", "only a WAL at rest is proven by hand");
+    this.waiters.push(durable);
+    this.flush();
+  }
+
+  /** Resolves when all that was queued before is durable, lazy writes too. Rests for ever after a failure. */
+  settled(): Promise<void> {
+    if (this.lazy.length > 0) this.schedule();
+    if (this.state.kind === "resting") return Promise.resolve();
+    return new Promise((resolve) => this.waiters.push(resolve));
+  }
+
+  /** Stops: what is queued is dropped. The thread ends after the flush that runs. */
+  close(): Promise<void> {
+    this.state = { kind: "stopped" };
+    this.idleTimer?.cancel();
+    return this.options.thread.close();
+  }
+
+  private schedule(): void {
+    if (this.state.kind !== "resting") return;
+    this.state = { kind: "scheduled" };
     this.options.clock.defer(() => {
-      this.scheduled = false;
-      this.pump();
+      if (this.state.kind === "scheduled") this.flush();
     });
   }
 
-  /** Resolves when everything queued before is durable; never after a failure. */
-  async settled(): Promise<void> {
-    while ((this.queue.length > 0 || this.flushing || this.scheduled) && !this.failed) {
-      await new Promise<void>((resolve) => this.idleWaiters.push(resolve));
+  private armIdleTimer(): void {
+    this.idleTimer?.cancel();
+    this.idleTimer = this.options.clock.setTimer(IDLE_FLUSH_MS, () => {
+      if (this.state.kind === "resting") this.flush();
+    });
+  }
+
+  /** Builds the next flush from what is queued and hands it to the thread. */
+  private flush(): void {
+    const { files, thread, checksum, walId } = this.options;
+    this.idleTimer?.cancel();
+    // To the front: a lazy hard state must not come after a newer one that is already queued.
+    this.queue.unshift(...this.lazy.splice(0).map((write) => ({ write, next: 0 })));
+    const file = this.fileForNext();
+    if (file === null) {
+      this.waitForFile();
+      return;
     }
+    this.state = { kind: "flushing" };
+    const batch = this.takeBatch(file);
+    const oldestFile = files.oldest();
+    const { sequence, previousCrc, position } = this;
+    const fields = { sequence, fileNumber: file.number, oldestFile, previousCrc };
+    const { totalBytes, crc } = writeFlush(thread.staging, walId, fields, batch.records, checksum);
+    this.sequence++;
+    this.previousCrc = crc;
+    this.position += totalBytes;
+    this.isProven = batch.records.length === 0;
+    if (this.options.ackBeforeFsync) for (const write of batch.finished.splice(0)) write.durable();
+    const startedMs = this.options.clock.monotonicMs();
+    thread.run(this.commandsFor(file, position, totalBytes), (error) => {
+      if (error !== null) this.fail(error);
+      else this.finish(batch, { startedMs, totalBytes, oldestFile, isNewFile: position === 0 });
+    });
   }
 
-  /** Frees files at the old end that nobody needs. */
-  async free(): Promise<void> {
-    while (this.files.length > 1) {
-      const oldest = this.files[0];
-      if (oldest === undefined || oldest === this.current) return;
-      for (const [groupId, index] of oldest.groups) if (!this.options.isDrained(groupId, index)) return;
-      this.files.shift();
-      await this.options.disk.remove(oldest.path);
-      await this.options.disk.syncDir(this.options.dir);
+  private commandsFor(file: WalFile, position: number, bytes: number): WalCommand[] {
+    const commands: WalCommand[] = [];
+    if (this.openFile !== file.number) {
+      if (this.openFile !== 0) commands.push({ kind: "close", file: this.openFile });
+      commands.push({ kind: "open", file: file.number, path: file.path });
+      this.openFile = file.number;
     }
+    commands.push({ kind: "write", file: file.number, position, bytes }, { kind: "sync", file: file.number });
+    return commands;
   }
 
-  async close(): Promise<void> {
-    await this.settled();
-    this.closed = true;
-    this.idleTimer?.cancel();
-    await this.options.thread.close();
+  /** The file for the next flush: the current one while the first record fits, else the next one; null: not ready. */
+  private fileForNext(): WalFile | null {
+    const { files } = this.options;
+    const current = files.current();
+    const first = this.queue[0];
+    const firstBytes = first === undefined ? 0 : recordBytes(nextRecord(first));
+    const isUnused = this.position === 0;
+    if (this.position + flushBytes(1, firstBytes) <= current.bytes || isUnused) {
+      if (this.position >= current.bytes * PREPARE_RATIO) this.options.clock.defer(() => void files.prepare());
+      return current;
+    }
+    const next = files.advance();
+    if (next !== null) this.position = 0;
+    return next;
   }
 
-  /** Stops at once: what is queued is lost. */
-  async abandon(): Promise<void> {
-    this.closed = true;
-    this.failed = true;
-    this.queue = [];
-    this.noteFailure();
-    this.idleTimer?.cancel();
-    await this.options.thread.close();
+  private waitForFile(): void {
+    this.state = { kind: "scheduled" };
+    void this.options.files.prepare().then(() => {
+      if (this.state.kind === "scheduled") this.flush();
+    });
   }
 
-  private pump(): void {
-    if (this.flushing || this.failed || this.closed) return;
-    this.flushing = true;
-    this.idleTimer?.cancel();
-    this.flushOnce().then(
-      () => {
-        this.flushing = false;
-        if (this.queue.length > 0) this.pump();
-        else this.rest();
-      },
-      (error: unknown) => {
-        this.flushing = false;
-        this.fail(error instanceof Error ? error : new Error(String(error)));
-      },
-    );
+  private takeBatch(file: WalFile): Batch {
+    const room = Math.min(FLUSH_BYTES_TARGET, file.bytes - this.position);
+    const batch: Batch = { records: [], finished: [] };
+    const groups = new Set<number>();
+    let bytes = 0;
+    let taken = 0;
+    for (const queued of this.queue) {
+      const { records } = queued.write;
+      for (; queued.next < records.length; queued.next++) {
+        const record = nextRecord(queued);
+        groups.add(record.groupId);
+        bytes += recordBytes(record);
+        if (batch.records.length > 0 && flushBytes(groups.size, bytes) > room) {
+          this.queue.splice(0, taken);
+          return batch;
+        }
+        queued.write.placed(record, file.number);
+        batch.records.push(record);
+      }
+      batch.finished.push(queued.write);
+      taken++;
+    }
+    this.queue.splice(0, taken);
+    return batch;
+  }
+
+  private finish(
+    batch: Batch,
+    flush: {
+      readonly startedMs: number;
+      readonly totalBytes: number;
+      readonly oldestFile: number;
+      readonly isNewFile: boolean;
+    },
+  ): void {
+    if (this.state.kind === "stopped") return;
+    assert(this.state.kind === "flushing", "W1: one flush at a time");
+    this.counts.flushes++;
+    this.counts.bytesWritten += flush.totalBytes;
+    const { files, clock, onFlush, onNewFile } = this.options;
+    files.retire();
+    void files.freeBelow(flush.oldestFile).catch((error: unknown) => this.fail(error));
+    // The next flush starts before the completions run: they share the processor with its system calls.
+    if (this.queue.length > 0) this.flush();
+    else this.rest();
+    onFlush(clock.monotonicMs() - flush.startedMs, flush.totalBytes);
+    for (const write of batch.finished) write.durable();
+    if (flush.isNewFile) onNewFile();
   }
 
   private rest(): void {
-    for (const resolve of this.idleWaiters.splice(0)) resolve();
-    if (this.idleProof || this.closed) return;
-    this.idleTimer = this.options.clock.setTimer(IDLE_FLUSH_MS, () => {
-      if (this.flushing || this.closed) return;
-      this.idleProof = true;
-      this.pump();
-    });
+    this.state = { kind: "resting" };
+    if (this.lazy.length === 0) for (const resolve of this.waiters.splice(0)) resolve();
+    else if (this.waiters.length > 0) this.schedule();
+    if (!this.isProven && this.state.kind === "resting") this.armIdleTimer();
   }
 
-  private fail(error: Error): void {
-    if (this.failed || this.closed) return;
-    this.failed = true;
-    this.queue = [];
-    for (const resolve of this.idleWaiters.splice(0)) resolve();
-    this.noteFailure();
-    this.options.onFatal(error);
-  }
-
-  private takeBatch(): WalWrite[] {
-    let bytes = 0;
-    let count = 0;
-    for (const write of this.queue) {
-      if (count > 0 && bytes + write.bytes > FLUSH_BYTES_MAX) break;
-      bytes += write.bytes;
-      count++;
-    }
-    return this.queue.splice(0, count);
-  }
-
-  private async flushOnce(): Promise<void> {
-    const writes = this.takeBatch();
-    if (this.options.ackBeforeFsync) for (const write of writes) write.onDurable();
-    const bytes = writes.reduce((sum, write) => sum + write.bytes, 0);
-    const needed = align(FLUSH_HEADER_BYTES + 8 * writes.length + bytes);
-    const file = await this.fileFor(needed);
-    const touched = new Set<number>();
-    for (const { groupId, frameIndex } of writes) {
-      touched.add(groupId);
-      if (frameIndex > 0) file.groups.set(groupId, Math.max(frameIndex, file.groups.get(groupId) ?? 0));
-    }
-    await this.writeFlush(
-      file,
-      [...touched],
-      writes.flatMap(({ parts }) => parts),
-    );
-    if (!this.options.ackBeforeFsync) for (const write of writes) if (!this.closed) write.onDurable();
-  }
-
-  private async writeFlush(file: WalFile, groupIds: readonly number[], parts: readonly Uint8Array[]): Promise<void> {
-    const groups = Buffer.allocUnsafe(groupIds.length * 8);
-    groupIds.forEach((groupId, at) => {
-      writeU64(groups, groupId, at * 8);
-    });
-    let bodyCrc = this.options.codec.crc32c(groups);
-    let bodyBytes = groups.length;
-    for (const part of parts) {
-      bodyCrc = this.options.codec.crc32c(part, bodyCrc);
-      bodyBytes += part.length;
-    }
-    this.sequence++;
-    const header = encodeFlushHeader({
-      walId: this.options.walId,
-      sequence: this.sequence,
-      oldestFile: this.files[0]?.sequence ?? file.sequence,
-      groupCount: groupIds.length,
-      bodyBytes,
-      bodyCrc,
-      previousCrc: this.previousCrc,
-    });
-    const unpadded = FLUSH_HEADER_BYTES + bodyBytes;
-    const padding = ZEROS.subarray(0, align(unpadded) - unpadded);
-    const startedMs = this.options.clock.monotonicMs();
-    const position = this.position;
-    this.position += align(unpadded);
-    this.previousCrc = header.readUInt32LE(FLUSH_HEADER_BYTES - 4);
-    await this.options.thread.run({
-      kind: "flush",
-      file: file.sequence,
-      position,
-      buffers: [header, groups, ...parts, padding],
-    });
-    this.flushes++;
-    this.bytesWritten += align(unpadded);
-    this.options.onFlush(this.options.clock.monotonicMs() - startedMs, unpadded);
-  }
-
-  /** The current file, or the next one when `bytes` do not fit. */
-  private async fileFor(bytes: number): Promise<WalFile> {
-    if (this.current !== null && this.position + bytes <= this.options.fileBytes) return this.current;
-    const last = this.files[this.files.length - 1];
-    const sequence = (last?.sequence ?? 0) + 1;
-    const path = `${this.options.dir}/${digits20(sequence)}.wal`;
-    if (this.current !== null) await this.options.thread.run({ kind: "close", file: this.current.sequence });
-    const { dir, fileBytes } = this.options;
-    await this.options.thread.run({ kind: "open", file: sequence, path, dir, reserveBytes: fileBytes });
-    const file: WalFile = { sequence, path, groups: new Map() };
-    this.files.push(file);
-    this.current = file;
-    this.position = 0;
-    const carried = this.options.carry();
-    if (carried.parts.length > 0) await this.writeFlush(file, carried.groupIds, carried.parts);
-    assert(this.current === file, "one flush at a time");
-    return file;
+  private fail(thrown: unknown): void {
+    if (this.state.kind === "stopped") return;
+    this.state = { kind: "stopped" };
+    this.idleTimer?.cancel();
+    this.options.onFatal(thrown instanceof Error ? thrown : new Error(String(thrown)));
   }
 }
 
-export type { WalFile };
+function nextRecord(queued: Queued): WalRecord {
+  return assertDefined(queued.write.records[queued.next], "a queued write has a record left");
+}

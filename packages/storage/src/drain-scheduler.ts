@@ -1,0 +1,72 @@
+/**
+ * drain-scheduler.ts: decides which logs are drained when, so that many small logs cost few fsyncs and memory stays bounded.
+ *
+ * A log is drained when it has a good piece to write, when all logs together hold too much (the largest first), and when its
+ * frames keep an old WAL file. Never because of time alone: a thousand quiet logs must not cost a thousand fsyncs.
+ */
+import type { GroupLogImpl } from "./log/group-log.js";
+import type { LogCore, UndrainedBytes } from "./log/log-core.js";
+
+/** Drains that run at once: enough to keep a disk busy, few enough to leave it to the WAL. */
+const DRAINS_MAX = 16;
+
+export class DrainScheduler {
+  private readonly logs: () => Iterable<GroupLogImpl>;
+  private readonly undrained: UndrainedBytes;
+  private readonly undrainedBytesMax: number;
+  /** A log may wait while it is drained: the drain that runs takes only what was committed before it began. */
+  private readonly waiting = new Set<GroupLogImpl>();
+  private readonly running = new Set<GroupLogImpl>();
+  private isRelieving = false;
+
+  constructor(logs: () => Iterable<GroupLogImpl>, undrained: UndrainedBytes, undrainedBytesMax: number) {
+    this.logs = logs;
+    this.undrained = undrained;
+    this.undrainedBytesMax = undrainedBytesMax;
+  }
+
+  /** Something was committed to that log. */
+  committed(core: LogCore, log: GroupLogImpl | null): void {
+    if (log !== null && core.undrainedBytes >= core.context.drainBytes) this.request(log);
+    this.relieveIfFull();
+  }
+
+  request(log: GroupLogImpl): void {
+    this.waiting.add(log);
+    this.start();
+  }
+
+  /** Above half the bound: drains the largest logs until a quarter is asked for. */
+  private relieveIfFull(): void {
+    if (this.isRelieving || this.undrained.total <= this.undrainedBytesMax / 2) return;
+    this.isRelieving = true;
+    const largest = [...this.logs()].filter((log) => log.keeper.hasUndrained);
+    largest.sort((left, right) => right.core.undrainedBytes - left.core.undrainedBytes);
+    let asked = 0;
+    for (const log of largest) {
+      if (asked > this.undrainedBytesMax / 4) break;
+      asked += log.core.undrainedBytes;
+      this.request(log);
+    }
+  }
+
+  private start(): void {
+    for (const log of this.waiting) {
+      if (this.running.size >= DRAINS_MAX) return;
+      if (this.running.has(log)) continue;
+      this.waiting.delete(log);
+      this.running.add(log);
+      const before = log.core.drainedIndex;
+      void log.keeper.drain().then(() => this.finished(log, log.core.drainedIndex > before));
+    }
+  }
+
+  /** A drain that brought nothing forward has failed, and would fail again. */
+  private finished(log: GroupLogImpl, isForward: boolean): void {
+    this.running.delete(log);
+    this.start();
+    if (this.running.size > 0) return;
+    this.isRelieving = false;
+    if (isForward) this.relieveIfFull();
+  }
+}

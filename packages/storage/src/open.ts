@@ -1,0 +1,305 @@
+/**
+ * open.ts: opens a data directory: takes the lock, checks the format, recovers the WAL and every log.
+ *
+ * Reads node.json, the WAL, and of each log its newest checkpoint and the end of its last segment; never sealed segments.
+ * Nothing is acknowledged from what was read before it is known to be durable: the WAL's last file is synced first.
+ */
+import { assert, assertDefined, type Disk, type GroupId, randomUuid, VarveError, type WalThread } from "@varve/base";
+import type { Storage } from "./api.js";
+import { digits20, uuidBytes } from "./bytes.js";
+import { DrainScheduler } from "./drain-scheduler.js";
+import type { Checksum } from "./frame/payload.js";
+import {
+  newIdentity,
+  readIdentity,
+  readNote,
+  type StoredIdentity,
+  unusable,
+  withBootId,
+  writeIdentity,
+} from "./identity.js";
+import type { GroupLogImpl } from "./log/group-log.js";
+import type { LogContext } from "./log/log-core.js";
+import { LogFiles, parseLogFileName } from "./log/log-files.js";
+import { LoadedRuns, TailCache } from "./log/tail-cache.js";
+import { recoverLog } from "./recover-log.js";
+import { type ReplicaFile, readReplicaFile, replicaDir, topicsDir } from "./replica-file.js";
+import { FileCache } from "./segment/file-cache.js";
+import { SegmentReader } from "./segment/segment-reader.js";
+import { type OpenOptions, type StorageHealth, StorageImpl } from "./storage.js";
+import { recoverWal, type WalDamage, type WalRecovery } from "./wal/recover.js";
+import { Wal } from "./wal/wal.js";
+import {
+  createZeroFile,
+  FIRST_FILE_BYTES,
+  POOL_FILES_MAX,
+  type WalFile,
+  WalFiles,
+  walFileNumber,
+} from "./wal/wal-files.js";
+
+/** A log with this much committed is drained, unless the bound for all logs is so small that less must do. */
+const DRAIN_BYTES = 1024 * 1024;
+/** Older live WAL files than this many are relieved of what holds them: it is drained or copied forward. */
+const WAL_FILES_TARGET = 4;
+/** Logs that are opened at once. */
+const OPEN_AT_ONCE = 16;
+
+/**
+ * Opens a data directory, or formats an empty one. The directory is this process's until `close`.
+ * `codec` checks what is read; only its checksum is used.
+ * @throws VarveError DATA_DIR_UNUSABLE: locked, unwritable, damaged identity, newer format. The message says what to do.
+ */
+export async function openStorage(
+  dataDir: string,
+  disk: Disk,
+  walThread: WalThread,
+  codec: Checksum,
+  options: OpenOptions,
+): Promise<Storage> {
+  await usable(dataDir, () => disk.makeDir(dataDir));
+  const lock = await usable(dataDir, () => disk.lock(dataDir));
+  try {
+    const identity = await usable(dataDir, () => takeIdentity(dataDir, disk, options));
+    const note = await readNote(disk, dataDir);
+    const opened = await openLogs(dataDir, disk, walThread, codec, options, identity);
+    return new StorageImpl({ dataDir, disk, checksum: codec, options, lock, identity, note, ...opened });
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** What the system refuses becomes an error that says what to do. */
+async function usable<T>(dataDir: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof VarveError) throw error;
+    const text = error instanceof Error ? error.message : String(error);
+    throw unusable(
+      dataDir,
+      `cannot be used: ${text}; check that it exists, is a directory, and that this user may write to it`,
+      error,
+    );
+  }
+}
+
+async function takeIdentity(dataDir: string, disk: Disk, options: OpenOptions): Promise<StoredIdentity> {
+  const known = await readIdentity(disk, dataDir);
+  if (known === null) {
+    const names = await disk.list(dataDir);
+    if (names.includes("wal") || names.includes("topics")) {
+      // A format that did not finish has neither flush nor topic.
+      const topics = await disk.list(topicsDir(dataDir));
+      if (topics.length > 0)
+        throw unusable(
+          dataDir,
+          "holds data but no node.json; restore that file from a backup, or use an empty directory",
+        );
+    }
+    await disk.makeDir(`${dataDir}/wal`);
+    await disk.makeDir(topicsDir(dataDir));
+    await disk.syncDir(dataDir);
+    await syncParent(dataDir, disk, options);
+  }
+  const identity = withBootId(known ?? newIdentity(options.random), randomUuid(options.random));
+  if (known === null) await formatWal(disk, `${dataDir}/wal`, options.walFileBytes);
+  await writeIdentity(disk, dataDir, identity);
+  return identity;
+}
+
+/** The directory's own name must survive, too. The folder above may not be ours to open: then its owner has made it. */
+async function syncParent(dataDir: string, disk: Disk, options: OpenOptions): Promise<void> {
+  const end = dataDir.replace(/\/+$/, "").lastIndexOf("/");
+  const parent = end < 0 ? "." : dataDir.slice(0, Math.max(1, end));
+  await disk.syncDir(parent).catch((error: unknown) => {
+    options.logger.warn({ parent, error: String(error) }, "the folder above the data directory cannot be synced");
+  });
+}
+
+async function formatWal(disk: Disk, dir: string, fileBytes: number): Promise<void> {
+  await createZeroFile(disk, `${dir}/${digits20(1)}.wal`, Math.min(FIRST_FILE_BYTES, fileBytes));
+  await disk.syncDir(dir);
+}
+
+async function openLogs(
+  dataDir: string,
+  disk: Disk,
+  thread: WalThread,
+  checksum: Checksum,
+  options: OpenOptions,
+  identity: StoredIdentity,
+) {
+  const { clock, logger } = options;
+  const dir = `${dataDir}/wal`;
+  const health: StorageHealth = {
+    isFailed: false,
+    freeBytes: await disk.freeBytes(dataDir),
+    freeBytesAtMs: clock.monotonicMs(),
+  };
+  const onFatal = (error: Error): void => {
+    if (health.isFailed) return;
+    health.isFailed = true;
+    options.onFatal(error);
+  };
+  const hasWal = (await disk.list(dir)).some((name) => walFileNumber(name) !== null);
+  if (!hasWal) await formatWal(disk, dir, options.walFileBytes);
+  const walId = uuidBytes(identity.walId);
+  const recovery = await recoverWal({ disk, dir, walId, checksum, logger });
+  const pool = await usablePool(disk, recovery, options.walFileBytes);
+  await syncEnd(disk, dir, recovery);
+  const walFiles = new WalFiles({ dir, disk, fileBytes: options.walFileBytes, onFatal }, recovery.live, pool);
+  const logs = new Map<GroupId, GroupLogImpl>();
+  const undrained = { total: 0 };
+  const scheduler = new DrainScheduler(() => logs.values(), undrained, options.undrainedBytesMax);
+  const wal = new Wal({
+    files: walFiles,
+    thread,
+    checksum,
+    clock,
+    walId,
+    start: recovery.start,
+    onFatal,
+    onFlush: options.onFlush ?? (() => undefined),
+    onNewFile: () => relieveOldFiles(walFiles, logs.values(), scheduler),
+    ackBeforeFsync: options.faults?.ackBeforeFsync ?? false,
+  });
+  const fileCache = new FileCache(disk);
+  const context: LogContext = {
+    clock,
+    logger,
+    wal,
+    references: walFiles,
+    reader: new SegmentReader(fileCache, checksum),
+    tail: new TailCache(options.tailCacheBytesMax),
+    loaded: new LoadedRuns(),
+    undrained,
+    checkpointIntervalBytes: options.checkpointIntervalBytes,
+    producerExpiryMs: options.producerExpiryMs,
+    drainBytes: Math.min(DRAIN_BYTES, Math.ceil(options.undrainedBytesMax / 8)),
+    voteNotPersisted: options.faults?.voteNotPersisted ?? false,
+    onFatal,
+    onQuarantine: (core, reason) => {
+      logger.error({ groupId: core.spec.groupId, reason }, "a replica is quarantined: damage was found in its files");
+      const log = logs.get(core.spec.groupId);
+      if (log?.core === core) void log.keeper.sealOff(reason);
+      options.onQuarantine?.(core.spec.groupId, reason);
+    },
+    onCommitted: (core) => scheduler.committed(core, logs.get(core.spec.groupId) ?? null),
+  };
+  await recoverAll({ dataDir, disk, checksum, options, context, recovery, logs });
+  await new Promise<void>((resolve) => {
+    wal.prove(resolve);
+  });
+  for (const log of logs.values()) scheduler.committed(log.core, log);
+  return { wal, walFiles, fileCache, context, logs, scheduler, health };
+}
+
+/** Freed files to use again. The others go, among them files made ready for later, whose names stand in the way now. */
+async function usablePool(disk: Disk, { live, pool }: WalRecovery, fileBytes: number): Promise<WalFile[]> {
+  const oldest = assertDefined(live[0], "a WAL has a file").number;
+  const usable = pool.filter((file) => file.number < oldest && file.bytes >= fileBytes).slice(0, POOL_FILES_MAX);
+  for (const file of pool) if (!usable.includes(file)) await disk.remove(file.path);
+  return usable;
+}
+
+/** What recovery has read may only be in the system's memory: it must be durable before anybody acts on it. */
+async function syncEnd(disk: Disk, dir: string, recovery: WalRecovery): Promise<void> {
+  for (const { path } of recovery.live.slice(-2)) {
+    const file = await disk.open(path, "readwrite");
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+  await disk.syncDir(dir);
+}
+
+/** Lets old WAL files go: their committed frames are drained, all else in them that counts is written again. */
+function relieveOldFiles(walFiles: WalFiles, logs: Iterable<GroupLogImpl>, scheduler: DrainScheduler): void {
+  if (walFiles.liveCount <= WAL_FILES_TARGET) return;
+  const newestToGo = walFiles.current().number - WAL_FILES_TARGET;
+  for (const log of logs) {
+    const { core, writer } = log;
+    if (core.isStopped) continue;
+    const oldest = core.memory.framesIn(newestToGo, core.drainedIndex + 1)[0];
+    if (oldest !== undefined && oldest.index <= core.state.index) scheduler.request(log);
+    writer.copyForward(newestToGo);
+  }
+}
+
+interface RecoverAll {
+  readonly dataDir: string;
+  readonly disk: Disk;
+  readonly checksum: Checksum;
+  readonly options: OpenOptions;
+  readonly context: LogContext;
+  readonly recovery: WalRecovery;
+  readonly logs: Map<GroupId, GroupLogImpl>;
+}
+
+async function recoverAll(all: RecoverAll): Promise<void> {
+  const { recovery, logs, options } = all;
+  const replicas = await findReplicas(all);
+  if (replicas.length > 0)
+    for (const { where } of recovery.damage) options.logger.error({ where }, "the WAL is damaged");
+  const worker = async (): Promise<void> => {
+    for (let replica = replicas.pop(); replica !== undefined; replica = replicas.pop()) {
+      const log = await openReplica(all, replica);
+      assert(!logs.has(replica.spec.groupId), "a group has one log in a directory");
+      logs.set(replica.spec.groupId, log);
+    }
+  };
+  await Promise.all(Array.from({ length: OPEN_AT_ONCE }, worker));
+  for (const [groupId, replay] of recovery.groups) {
+    const isLost = !logs.has(groupId) && replay.droppedReplicas.length === 0 && replay.frames().length > 0;
+    if (isLost) options.logger.error({ groupId }, "the WAL has frames of a group that has no folder");
+  }
+}
+
+function openReplica(
+  { dataDir, disk, checksum, options, context, recovery }: RecoverAll,
+  { spec, config }: ReplicaFile,
+): Promise<GroupLogImpl> {
+  const files = new LogFiles({
+    dir: replicaDir(dataDir, spec),
+    disk,
+    random: options.random,
+    spec,
+    reader: context.reader,
+  });
+  const replay = recovery.groups.get(spec.groupId) ?? null;
+  const walDamage = damageOf(recovery.damage, spec.groupId);
+  return recoverLog({ context, disk, checksum, spec, config, files, replay, walDamage });
+}
+
+function damageOf(damage: readonly WalDamage[], groupId: GroupId): string | null {
+  const found = damage.find(({ groups }) => groups === "all" || groups.includes(groupId));
+  return found?.where ?? null;
+}
+
+/** Folders of replicas; those that were dropped or never finished are removed. */
+async function findReplicas({ dataDir, disk, options, recovery }: RecoverAll): Promise<ReplicaFile[]> {
+  const replicas: ReplicaFile[] = [];
+  for (const topic of await disk.list(topicsDir(dataDir))) {
+    const above = `${topicsDir(dataDir)}/${topic}`;
+    for (const name of await disk.list(above)) {
+      const dir = `${above}/${name}`;
+      const replica = await readReplicaFile(disk, dir);
+      if (replica === null) {
+        const hasSegment = (await disk.list(dir)).some((file) => parseLogFileName(file).kind === "segment");
+        if (hasSegment) options.logger.error({ dir }, "a folder with segments has no replica.json and is left alone");
+        else await disk.removeDir(dir);
+        continue;
+      }
+      const { groupId, replicaId } = replica.spec;
+      const isDropped = recovery.groups.get(groupId)?.droppedReplicas.includes(replicaId) ?? false;
+      if (isDropped) await disk.removeDir(dir);
+      else replicas.push(replica);
+    }
+    await disk.syncDir(above);
+  }
+  return replicas;
+}

@@ -1,0 +1,166 @@
+/**
+ * wal-files.ts: the files of the write-ahead log: which are live, which may go, and the next one made ready in time.
+ *
+ * A file goes spare -> current -> live -> retired -> pool -> spare again, or is removed.
+ * Invariants:
+ *   A1  files are let go strictly oldest first, and only when nothing in them is needed (no references)
+ *   A2  a file leaves the disk only after a durable flush has named a younger one as the oldest live file
+ *   A3  a file that is written to has its full size and its name on disk already, so a flush changes neither
+ */
+import { assert, assertDefined, type Disk } from "@varve/base";
+import { digits20 } from "../bytes.js";
+
+/** One file that may hold flushes. */
+export interface WalFile {
+  readonly number: number;
+  readonly path: string;
+  readonly bytes: number;
+  /** Records in it that are still needed. */
+  references: number;
+  /** Damage was found in it: it is put aside for a person to look at, never used again. */
+  readonly isDamaged: boolean;
+}
+
+/** Freed files that wait to be used again; more are removed. */
+export const POOL_FILES_MAX = 2;
+const ZERO_CHUNK_BYTES = 1024 * 1024;
+/** Size of the very first file: a new broker shall not wait for zeros. */
+export const FIRST_FILE_BYTES = 1024 * 1024;
+
+const FILE_NAME = /^(\d{20})\.wal$/;
+
+/** The number in a WAL file's name, or null when it is no such name. */
+export function walFileNumber(name: string): number | null {
+  const match = FILE_NAME.exec(name);
+  return match === null ? null : Number(match[1]);
+}
+
+export interface WalFilesOptions {
+  readonly dir: string;
+  readonly disk: Disk;
+  readonly fileBytes: number;
+  readonly onFatal: (error: Error) => void;
+}
+
+export class WalFiles {
+  private readonly options: WalFilesOptions;
+  private readonly live: WalFile[];
+  private readonly retired: WalFile[] = [];
+  private readonly pool: WalFile[];
+  private spare: WalFile | null = null;
+  private preparing: Promise<void> | null = null;
+
+  /** @param live files that hold flushes, oldest first. @param pool files that hold nothing that matters. */
+  constructor(options: WalFilesOptions, live: readonly WalFile[], pool: readonly WalFile[]) {
+    const current = assertDefined(live[live.length - 1], "a WAL has a file");
+    for (const file of pool) assert(file.number < current.number, "a freed file is older than the one in use");
+    this.options = options;
+    this.live = [...live];
+    this.pool = [...pool];
+  }
+
+  get count(): number {
+    return this.live.length + this.retired.length + this.pool.length + (this.spare === null ? 0 : 1);
+  }
+
+  get liveCount(): number {
+    return this.live.length;
+  }
+
+  /** Number of the oldest file that recovery would need. */
+  oldest(): number {
+    return assertDefined(this.live[0], "a WAL has a file").number;
+  }
+
+  current(): WalFile {
+    return assertDefined(this.live[this.live.length - 1], "a WAL has a file");
+  }
+
+  retain(number: number): void {
+    this.byNumber(number).references++;
+  }
+
+  release(number: number): void {
+    const file = this.byNumber(number);
+    assert(file.references > 0, "a reference is released once");
+    file.references--;
+  }
+
+  private byNumber(number: number): WalFile {
+    return assertDefined(
+      this.live.find((file) => file.number === number),
+      "A1: a file with references is live",
+    );
+  }
+
+  /** Lets go of what nobody needs. Only between flushes: what was placed must be durable before what it replaces goes (A1). */
+  retire(): void {
+    while (this.live.length > 1 && this.live[0]?.references === 0) {
+      const file = this.live.shift();
+      if (file !== undefined) this.retired.push(file);
+    }
+  }
+
+  /** A durable flush has named `oldest` as the oldest live file (A2). */
+  async freeBelow(oldest: number): Promise<void> {
+    while (this.retired[0] !== undefined && this.retired[0].number < oldest) {
+      const file = this.retired.shift();
+      assert(file !== undefined, "the first retired file is there");
+      if (file.isDamaged) await this.options.disk.rename(file.path, `${file.path}.damaged`);
+      else if (this.pool.length < POOL_FILES_MAX && file.bytes >= this.options.fileBytes) this.pool.push(file);
+      else await this.options.disk.remove(file.path);
+    }
+  }
+
+  /** The next file if it is ready; makes it the current one. */
+  advance(): WalFile | null {
+    const next = this.spare;
+    if (next === null) return null;
+    assert(next.number === this.current().number + 1, "file numbers count up by 1");
+    this.live.push(next);
+    this.spare = null;
+    return next;
+  }
+
+  /** Gets the next file ready in the background; resolves when `advance` will give it. */
+  prepare(): Promise<void> {
+    if (this.spare !== null) return Promise.resolve();
+    this.preparing ??= this.makeSpare()
+      .catch((error: unknown) => this.options.onFatal(error instanceof Error ? error : new Error(String(error))))
+      .finally(() => {
+        this.preparing = null;
+      });
+    return this.preparing;
+  }
+
+  private async makeSpare(): Promise<void> {
+    const { dir, disk, fileBytes } = this.options;
+    const number = this.current().number + 1;
+    const path = `${dir}/${digits20(number)}.wal`;
+    const old = this.pool.shift();
+    let bytes = fileBytes;
+    if (old === undefined) {
+      await createZeroFile(disk, path, fileBytes);
+    } else {
+      await disk.rename(old.path, path);
+      bytes = old.bytes;
+    }
+    await disk.syncDir(dir);
+    this.spare = { number, path, bytes, references: 0, isDamaged: false };
+  }
+}
+
+/** Makes a file of zeros with its blocks allocated, durable except for its name. */
+export async function createZeroFile(disk: Disk, path: string, bytes: number): Promise<void> {
+  const file = await disk.open(path, "create");
+  try {
+    await file.truncate(0);
+    const zeros = new Uint8Array(Math.min(bytes, ZERO_CHUNK_BYTES));
+    for (let at = 0; at < bytes; at += zeros.length) {
+      await file.write([zeros.subarray(0, Math.min(zeros.length, bytes - at))], at);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
