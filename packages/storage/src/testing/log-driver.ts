@@ -116,11 +116,13 @@ export interface FramePlace {
 export function batchFrame(
   place: FramePlace,
   values: readonly string[],
-  producer?: { readonly id: number; readonly sequence: number },
+  producer?: { readonly id: number; readonly sequence: number; readonly epoch?: number },
 ): Frame {
   const records = values.map((value) => ({ timestampMs: 1, value: new TextEncoder().encode(value) }));
   const stamp =
-    producer === undefined ? {} : { producerId: producer.id, producerEpoch: 0, baseSequence: producer.sequence };
+    producer === undefined
+      ? {}
+      : { producerId: producer.id, producerEpoch: producer.epoch ?? 0, baseSequence: producer.sequence };
   const data = encodeBatch({ records, ...stamp }, CHECKSUM);
   stampBatch(data, place.baseOffset, place.term);
   return frameOf(place, FrameKind.batch, data, values.length);
