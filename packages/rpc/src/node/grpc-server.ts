@@ -25,6 +25,7 @@ import { REFLECTION_METHODS, reflectionHandler } from "../services/reflection.js
 import { statusObject } from "./metadata.js";
 import { SERVER_OPTIONS, silenceGrpc } from "./options.js";
 import { GrpcServerStream } from "./server-stream.js";
+import { widenWindows } from "./server-windows.js";
 
 type Handler = handleUnaryCall<Buffer, Buffer> | handleBidiStreamingCall<Buffer, Buffer>;
 type AnyHandler = UnaryHandler<unknown, unknown> | BidiHandler<unknown, unknown>;
@@ -81,8 +82,12 @@ class GrpcServer implements RpcServer {
     const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
     return new Promise((resolve, reject) => {
       this.server.bindAsync(address, ServerCredentials.createInsecure(), (error, boundPort) => {
-        if (error === null) resolve({ port: boundPort });
-        else reject(addressUnusable(address, error));
+        if (error !== null) {
+          reject(addressUnusable(address, error));
+          return;
+        }
+        widenWindows(this.server);
+        resolve({ port: boundPort });
       });
     });
   }

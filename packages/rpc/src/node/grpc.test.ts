@@ -1,4 +1,6 @@
 /** grpc.test.ts: server and client over loopback sockets, and the server judged by a client that is not ours. */
+import { once } from "node:events";
+import { connect } from "node:http2";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { ERROR_CATALOGUE, type ErrorCode, isVarveError, LIMITS, VarveError } from "@varve/base";
 import { afterEach, expect, test, vi } from "vitest";
@@ -8,6 +10,7 @@ import { adminHandlers, logHandlers } from "../testing/handlers.js";
 import type { RpcChannel } from "../transport.js";
 import { createServer } from "./grpc-server.js";
 import { createClient } from "./grpc-transport.js";
+import { FLOW_CONTROL_WINDOW_BYTES } from "./options.js";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -284,4 +287,14 @@ test("a client finds a server that comes back on the same port", async () => {
     async () => expect(await client.unary(METHODS.initProducer, {}, IN_TIME)).toMatchObject({ producerId: 2 }),
     5_000,
   );
+});
+
+test("a client may send several requests ahead of the server, on a stream and on the connection", async () => {
+  const { port } = await start({});
+  const session = connect(`http://127.0.0.1:${port}`);
+  cleanups.push(() => session.destroy());
+  await once(session, "remoteSettings");
+  while (session.remoteSettings.initialWindowSize === 65_535) await once(session, "remoteSettings");
+  expect(session.remoteSettings.initialWindowSize).toBe(FLOW_CONTROL_WINDOW_BYTES);
+  await vi.waitFor(() => expect(session.state.remoteWindowSize).toBe(FLOW_CONTROL_WINDOW_BYTES));
 });

@@ -7,7 +7,7 @@ import { KIB, LIMITS, MIB, SECOND_MS } from "@varve/base";
 /** Largest message: a full produce request or fetch answer, and room for what stands around the batches. */
 export const MESSAGE_BYTES_MAX = Math.max(LIMITS.produceRequestBytesMax, LIMITS.fetchBytesMax) + 64 * KIB;
 /** What may be on its way unread on a connection; larger than 1 MiB brings nothing on a LAN. */
-const FLOW_CONTROL_WINDOW_BYTES = 4 * MIB;
+export const FLOW_CONTROL_WINDOW_BYTES = 4 * MIB;
 /** Streams of one connection; a client has two per broker and a unary call per admin request. */
 const CONCURRENT_STREAMS_MAX = 1_000;
 /** Silence after which a peer is asked whether it lives, and how long it may take to answer. */
