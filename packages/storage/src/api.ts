@@ -103,7 +103,10 @@ export interface LogSnapshot {
 /** Reads a snapshot that came over the wire. @throws VarveError CORRUPT_BATCH when it is not a whole, valid checkpoint. */
 export type DecodeSnapshot = (encoded: Uint8Array) => LogSnapshot;
 
-/** One step of a group that must be durable together. */
+/**
+ * One step of a group, acknowledged as a whole. A crash before that may leave the reset or the hard state without the frames, and of the
+ * frames a prefix, never frames without what stands before them: a long write takes more than one flush.
+ */
 export interface LogWrite {
   readonly hardState: HardState | null;
   /** Dense; the first index may lie at or below lastIndex: what it replaces is superseded. Never at or below `applied`. */
@@ -270,7 +273,10 @@ export interface Storage {
   /** Logs found at open. */
   groups(): readonly GroupLog[];
   group(groupId: GroupId): GroupLog | null;
-  /** Creates a log; its existence is durable when the promise resolves. */
+  /**
+   * Creates a log; its existence is durable when the promise resolves.
+   * @throws VarveError REPLICA_QUARANTINED: this directory had the replica and has lost what it promised.
+   */
   createGroup(spec: GroupSpec, config: LogConfig): Promise<GroupLog>;
   /** Deletes a log and its files; after the promise resolves it never comes back. */
   dropGroup(groupId: GroupId): Promise<void>;

@@ -1,8 +1,8 @@
 /**
  * synced-log.ts: what the disk of one replica must have, told by what was handed to storage and what it called durable.
  *
- * Invariant: after a crash the log is the synced one plus a prefix of the writes that were under way, each whole; the vote of a term
- * that was called durable is there.
+ * Invariant: after a crash the log is the synced one plus a prefix of the writes that were under way, of the last one perhaps only a
+ * prefix of its frames, as if a shorter append had come; the vote of a term that was called durable is there.
  * Source: Raft thesis 3.8 and the `save` of the storage API.
  */
 import type { GroupLog, HardState, LogWrite } from "@varve/storage";
@@ -60,7 +60,15 @@ export class SyncedLog {
       differences.push(difference);
       const write = this.underWay.shift();
       hold("recovery", write !== undefined, () => `replica ${replicaId}: ${differences.join("; or ")}`);
-      if (write !== undefined) advance(this.synced, write);
+      if (write === undefined) break;
+      const cut = cutAfter(write, log.lastIndex());
+      const shorter = { ...this.synced, terms: [...this.synced.terms] };
+      if (cut !== null) advance(shorter, cut);
+      if (cut !== null && differenceOf(shorter, log) === null) {
+        this.synced = shorter;
+        break;
+      }
+      advance(this.synced, write);
     }
     this.checkVote(log);
     this.underWay = [];
@@ -91,6 +99,12 @@ function advance(state: State, write: Write): void {
   if (write.terms.length === 0) return;
   state.terms.length = Math.min(state.terms.length, write.firstIndex - state.baseIndex - 1);
   state.terms.push(...write.terms);
+}
+
+/** The write with its frames up to `index`; null when it has none there, or no others. */
+function cutAfter(write: Write, index: number): Write | null {
+  const count = index - write.firstIndex + 1;
+  return count > 0 && count < write.terms.length ? { ...write, terms: write.terms.slice(0, count) } : null;
 }
 
 /** How a log differs from a state, null when it does not. */
