@@ -157,5 +157,6 @@ export class ByteReader {
 export function corrupt(problem: string): VarveError {
   return new VarveError("CORRUPT_BATCH", {
     message: `stored or sent bytes are damaged: ${problem}; nothing was written`,
+    details: { problem },
   });
 }

@@ -9,7 +9,7 @@ import { FrameKind, type GroupSpec } from "./api.js";
 import { checkFrameHeader, FRAME_HEADER_BYTES, frameAt } from "./frame/frame.js";
 import { type Checksum, payloadProblem } from "./frame/payload.js";
 import { decodeCheckpoint } from "./log/checkpoint.js";
-import { parseLogFileName, QUARANTINE_FILE, readFile } from "./log/log-files.js";
+import { parseLogFileName, QUARANTINE_FILE, readFile, readQuarantine } from "./log/log-files.js";
 import { SEGMENT_HEADER_BYTES } from "./log/segment-plan.js";
 import { readReplicaFile, topicsDir } from "./replica-file.js";
 import { decodeSegmentHeader } from "./segment/segment-format.js";
@@ -199,14 +199,8 @@ async function inspectLog(
 }
 
 async function quarantineOf(directory: string, disk: Disk): Promise<string | null> {
-  if (!(await disk.list(directory)).includes(QUARANTINE_FILE)) return null;
-  const text = new TextDecoder().decode(await readFile(disk, `${directory}/${QUARANTINE_FILE}`));
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return String((parsed as { readonly reason?: unknown }).reason);
-  } catch {
-    return text.trim();
-  }
+  const isQuarantined = (await disk.list(directory)).includes(QUARANTINE_FILE);
+  return isQuarantined ? readQuarantine(disk, directory) : null;
 }
 
 async function inspectCheckpoint(path: string, disk: Disk): Promise<CheckpointReport> {

@@ -20,10 +20,11 @@ import {
 } from "./identity.js";
 import type { GroupLogImpl } from "./log/group-log.js";
 import type { LogContext } from "./log/log-core.js";
-import { LogFiles, parseLogFileName } from "./log/log-files.js";
+import { LogFiles } from "./log/log-files.js";
 import { LoadedRuns, TailCache } from "./log/tail-cache.js";
 import { recoverLog } from "./recover-log.js";
-import { type ReplicaFile, readReplicaFile, replicaDir, topicsDir } from "./replica-file.js";
+import { replicaDir, topicsDir } from "./replica-file.js";
+import { type FoundReplica, findReplicas, type SetAside } from "./replica-folders.js";
 import { FileCache } from "./segment/file-cache.js";
 import { SegmentReader } from "./segment/segment-reader.js";
 import { type OpenOptions, type StorageHealth, StorageImpl } from "./storage.js";
@@ -39,7 +40,7 @@ import {
 } from "./wal/wal-files.js";
 
 /** A log with this much committed is drained, unless the bound for all logs is so small that less must do. */
-const DRAIN_BYTES = 1024 * 1024;
+const DRAIN_BYTES = 4 * 1024 * 1024;
 /** Older live WAL files than this many are relieved of what holds them: it is drained or copied forward. */
 const WAL_FILES_TARGET = 4;
 /** Logs that are opened at once. */
@@ -188,12 +189,14 @@ async function openLogs(
     },
     onCommitted: (core) => scheduler.committed(core, logs.get(core.spec.groupId) ?? null),
   };
-  await recoverAll({ dataDir, disk, checksum, options, context, recovery, logs });
+  const setAside: SetAside = new Map();
+  const lostGroups = new Set<GroupId>();
+  await recoverAll({ dataDir, disk, checksum, options, context, recovery, logs, setAside, lostGroups });
   await new Promise<void>((resolve) => {
     wal.prove(resolve);
   });
   for (const log of logs.values()) scheduler.committed(log.core, log);
-  return { wal, walFiles, fileCache, context, logs, scheduler, health };
+  return { wal, walFiles, fileCache, context, logs, setAside, lostGroups, scheduler, health };
 }
 
 /** Freed files to use again. The others go, among them files made ready for later, whose names stand in the way now. */
@@ -238,11 +241,15 @@ interface RecoverAll {
   readonly context: LogContext;
   readonly recovery: WalRecovery;
   readonly logs: Map<GroupId, GroupLogImpl>;
+  readonly setAside: SetAside;
+  readonly lostGroups: Set<GroupId>;
 }
 
 async function recoverAll(all: RecoverAll): Promise<void> {
   const { recovery, logs, options } = all;
-  const replicas = await findReplicas(all);
+  const { dataDir, disk, setAside } = all;
+  const replays = recovery.groups;
+  const replicas = await findReplicas({ dataDir, disk, logger: options.logger, replays, setAside });
   if (replicas.length > 0)
     for (const { where } of recovery.damage) options.logger.error({ where }, "the WAL is damaged");
   const worker = async (): Promise<void> => {
@@ -254,14 +261,17 @@ async function recoverAll(all: RecoverAll): Promise<void> {
   };
   await Promise.all(Array.from({ length: OPEN_AT_ONCE }, worker));
   for (const [groupId, replay] of recovery.groups) {
-    const isLost = !logs.has(groupId) && replay.droppedReplicas.length === 0 && replay.frames().length > 0;
-    if (isLost) options.logger.error({ groupId }, "the WAL has frames of a group that has no folder");
+    // A tombstone leaves neither. Who voted here must not come back empty under the same id.
+    const isLost = !logs.has(groupId) && (replay.hardState !== null || replay.frames().length > 0);
+    if (!isLost) continue;
+    options.logger.error({ groupId }, "the WAL has a vote or frames of a group that has no folder");
+    all.lostGroups.add(groupId);
   }
 }
 
 function openReplica(
   { dataDir, disk, checksum, options, context, recovery }: RecoverAll,
-  { spec, config }: ReplicaFile,
+  { spec, config, damage }: FoundReplica,
 ): Promise<GroupLogImpl> {
   const files = new LogFiles({
     dir: replicaDir(dataDir, spec),
@@ -271,35 +281,11 @@ function openReplica(
     reader: context.reader,
   });
   const replay = recovery.groups.get(spec.groupId) ?? null;
-  const walDamage = damageOf(recovery.damage, spec.groupId);
-  return recoverLog({ context, disk, checksum, spec, config, files, replay, walDamage });
+  const knownDamage = damage ?? damageOf(recovery.damage, spec.groupId);
+  return recoverLog({ context, disk, checksum, spec, config, files, replay, knownDamage });
 }
 
 function damageOf(damage: readonly WalDamage[], groupId: GroupId): string | null {
   const found = damage.find(({ groups }) => groups === "all" || groups.includes(groupId));
   return found?.where ?? null;
-}
-
-/** Folders of replicas; those that were dropped or never finished are removed. */
-async function findReplicas({ dataDir, disk, options, recovery }: RecoverAll): Promise<ReplicaFile[]> {
-  const replicas: ReplicaFile[] = [];
-  for (const topic of await disk.list(topicsDir(dataDir))) {
-    const above = `${topicsDir(dataDir)}/${topic}`;
-    for (const name of await disk.list(above)) {
-      const dir = `${above}/${name}`;
-      const replica = await readReplicaFile(disk, dir);
-      if (replica === null) {
-        const hasSegment = (await disk.list(dir)).some((file) => parseLogFileName(file).kind === "segment");
-        if (hasSegment) options.logger.error({ dir }, "a folder with segments has no replica.json and is left alone");
-        else await disk.removeDir(dir);
-        continue;
-      }
-      const { groupId, replicaId } = replica.spec;
-      const isDropped = recovery.groups.get(groupId)?.droppedReplicas.includes(replicaId) ?? false;
-      if (isDropped) await disk.removeDir(dir);
-      else replicas.push(replica);
-    }
-    await disk.syncDir(above);
-  }
-  return replicas;
 }

@@ -13,7 +13,7 @@ import { type Frame, FrameKind, type GroupSpec, type HardState, type LogConfig }
 import { corrupt, digits20 } from "./bytes.js";
 import { frameBytes } from "./frame/frame.js";
 import { type Checksum, payloadProblem } from "./frame/payload.js";
-import { type Checkpoint, decodeCheckpoint } from "./log/checkpoint.js";
+import { type Checkpoint, damageText, decodeCheckpoint, isDamage, isMissingFile } from "./log/checkpoint.js";
 import { FrameMemory } from "./log/frame-memory.js";
 import { GroupLogImpl } from "./log/group-log.js";
 import { type LogContext, LogCore } from "./log/log-core.js";
@@ -34,8 +34,8 @@ export interface RecoverLogOptions {
   readonly files: LogFiles;
   /** What the WAL holds for this group; null: nothing. */
   readonly replay: GroupReplay | null;
-  /** Damage in the WAL that may concern this group; null: none. */
-  readonly walDamage: string | null;
+  /** Damage that was found before the log's own files were read: in the WAL, in replica.json; null: none. */
+  readonly knownDamage: string | null;
 }
 
 const READ_BYTES = 1024 * 1024;
@@ -44,16 +44,13 @@ const READ_BYTES = 1024 * 1024;
 export async function recoverLog(options: RecoverLogOptions): Promise<GroupLogImpl> {
   const { files, disk } = options;
   const names = await disk.list(files.dir);
-  if (names.includes(QUARANTINE_FILE))
-    return quarantinedLog(options, "it was found damaged at an earlier start, see quarantine.json");
-  const damage = options.walDamage;
-  if (damage !== null) return sealedOff(options, damage);
+  if (names.includes(QUARANTINE_FILE)) return quarantinedLog(options, await files.readQuarantine());
+  if (options.knownDamage !== null) return sealedOff(options, options.knownDamage);
   try {
     return await openIntact(options, names);
   } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "CORRUPT_BATCH" || error.code === "ENOENT")) {
-      return sealedOff(options, error.message);
-    }
+    if (isDamage(error)) return sealedOff(options, damageText(error));
+    if (isMissingFile(error)) return sealedOff(options, `a file is missing: ${error.message}`);
     throw error;
   }
 }
@@ -131,12 +128,21 @@ async function newestCheckpoint({ disk, files, spec }: RecoverLogOptions): Promi
   const newest = indexes[indexes.length - 1];
   if (newest === undefined) throw corrupt(`${files.dir} has no checkpoint`);
   const path = `${files.dir}/${digits20(newest)}.checkpoint`;
-  const checkpoint = decodeCheckpoint(await files.readCheckpoint(newest));
+  const checkpoint = await readIntact(files, newest, path);
   const { groupId, topicId, partition } = checkpoint.owner;
   const isOwn = groupId === spec.groupId && topicId === spec.topicId && partition === spec.partition;
   if (!isOwn) throw corrupt(`${path} belongs to another log`);
   if (checkpoint.image.index !== newest) throw corrupt(`${path} is of another index`);
   return checkpoint;
+}
+
+async function readIntact(files: LogFiles, index: RaftIndex, path: string): Promise<Checkpoint> {
+  try {
+    return decodeCheckpoint(await files.readCheckpoint(index));
+  } catch (error) {
+    if (isDamage(error)) throw corrupt(`${path}: ${damageText(error)}`);
+    throw error;
+  }
 }
 
 /** The checkpoint's segments without those that were deleted; removes files that an unfinished drain or deletion left. */
@@ -221,7 +227,7 @@ async function replayFrames(
   for (let position = run.start; position < run.end; ) {
     const bytes = new Uint8Array(Math.min(readBytes, run.end - position));
     const read = await run.file.read(bytes, position);
-    const parsed = parseRun(bytes.subarray(0, read), state.index + 1);
+    const parsed = parseRun(bytes.subarray(0, read), state.index + 1, { path: run.path, position });
     if (parsed.end === 0) {
       if (read === run.end - position) throw corrupt(`${run.path}: the last frame below the mark is cut`);
       readBytes *= 2; // A frame is longer than what was read.

@@ -17,6 +17,7 @@ import { emptyImage } from "./log/log-state.js";
 import { SegmentPlan } from "./log/segment-plan.js";
 import { recoverLog } from "./recover-log.js";
 import { replicaDir, topicDir, topicsDir, writeReplicaFile } from "./replica-file.js";
+import { refusal, type SetAside } from "./replica-folders.js";
 import type { FileCache } from "./segment/file-cache.js";
 import type { Wal } from "./wal/wal.js";
 import type { WalFiles } from "./wal/wal-files.js";
@@ -49,6 +50,9 @@ export interface StorageParts {
   readonly fileCache: FileCache;
   readonly context: LogContext;
   readonly logs: Map<GroupId, GroupLogImpl>;
+  /** Folders, and groups without one, of which something is lost: no log is created in their place. */
+  readonly setAside: SetAside;
+  readonly lostGroups: ReadonlySet<GroupId>;
   readonly scheduler: DrainScheduler;
   readonly health: StorageHealth;
 }
@@ -120,10 +124,13 @@ export class StorageImpl implements Storage {
   }
 
   async createGroup(spec: GroupSpec, config: LogConfig): Promise<GroupLog> {
-    const { dataDir, disk, logs, context, options, checksum } = this.parts;
+    const { dataDir, disk, logs, context, options, checksum, setAside, lostGroups } = this.parts;
     assert(!this.isClosed, "a closed storage takes no log");
     assert(!logs.has(spec.groupId), "a group has one log in a directory");
     const dir = replicaDir(dataDir, spec);
+    const unreadable = setAside.get(dir);
+    if (unreadable !== undefined) throw refusal(spec, dir, unreadable);
+    if (lostGroups.has(spec.groupId)) throw refusal(spec, dir, "the WAL knows this group, but its folder is gone");
     await disk.removeDir(dir);
     await disk.makeDir(dir);
     const files = new LogFiles({ dir, disk, random: options.random, spec, reader: context.reader });
@@ -134,7 +141,7 @@ export class StorageImpl implements Storage {
     );
     await writeReplicaFile(disk, dir, { spec, config });
     for (const above of [topicDir(dataDir, spec.topicId), topicsDir(dataDir)]) await disk.syncDir(above);
-    const log = await recoverLog({ context, disk, checksum, spec, config, files, replay: null, walDamage: null });
+    const log = await recoverLog({ context, disk, checksum, spec, config, files, replay: null, knownDamage: null });
     assert(!logs.has(spec.groupId), "one creation of a group at a time");
     logs.set(spec.groupId, log);
     return log;

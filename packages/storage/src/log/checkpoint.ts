@@ -219,6 +219,12 @@ export function isDamage(thrown: unknown): thrown is VarveError {
   return thrown instanceof VarveError && thrown.code === "CORRUPT_BATCH";
 }
 
+/** What is damaged and where, without the words that every error of this kind has. */
+export function damageText(error: VarveError): string {
+  const { problem } = error.details;
+  return typeof problem === "string" ? problem : error.message;
+}
+
 /** Whether the disk says that there is no such file. */
 export function isMissingFile(thrown: unknown): thrown is Error {
   return thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT";

@@ -167,6 +167,11 @@ export class LogFiles {
     await this.writeWhole(QUARANTINE_FILE, [new TextEncoder().encode(`${text}\n`)]);
   }
 
+  /** Why the replica was quarantined, as it was written down. */
+  readQuarantine(): Promise<string> {
+    return readQuarantine(this.options.disk, this.dir);
+  }
+
   async remove(name: string): Promise<void> {
     const path = `${this.dir}/${name}`;
     this.options.reader.forget(path);
@@ -200,6 +205,17 @@ export async function writeWholeFile(
   }
   await disk.rename(`${path}.tmp`, path);
   await disk.syncDir(dir);
+}
+
+/** The reason in a folder's quarantine note; a note that cannot be read quarantines as well. */
+export async function readQuarantine(disk: Disk, dir: string): Promise<string> {
+  const text = new TextDecoder().decode(await readFile(disk, `${dir}/${QUARANTINE_FILE}`));
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return String((parsed as { readonly reason?: unknown }).reason);
+  } catch {
+    return `its ${QUARANTINE_FILE} cannot be read: ${text.trim().slice(0, 200)}`;
+  }
 }
 
 /** All of a file. */

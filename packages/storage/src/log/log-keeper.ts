@@ -12,7 +12,7 @@ import { assert, type RaftIndex } from "@varve/base";
 import type { CheckpointSection, Frame, LogSnapshot } from "../api.js";
 import { frameBytes } from "../frame/frame.js";
 import type { Mark } from "../wal/records.js";
-import { decodeCheckpoint, encodeCheckpoint, isDamage, isMissingFile, snapshotOf } from "./checkpoint.js";
+import { damageText, decodeCheckpoint, encodeCheckpoint, isDamage, isMissingFile, snapshotOf } from "./checkpoint.js";
 import { FrameMemory } from "./frame-memory.js";
 import { Jobs } from "./jobs.js";
 import type { LogCore } from "./log-core.js";
@@ -224,6 +224,8 @@ export class LogKeeper {
     void this.jobs.add(async () => {
       if (core.isStopped) return;
       await core.files.writeReset(image.index, encoded);
+      // Dropped meanwhile: what waits at the gate must not come after the tombstone.
+      if (core.isStopped) return;
       this.writer.openGate();
       await durable;
       if (core.generation !== generation) return; // The next reset is under way and will clear these files, too.
@@ -272,7 +274,7 @@ export class LogKeeper {
   private failed(error: unknown): void {
     const { core } = this;
     if (core.isDropped) return;
-    if (isDamage(error)) core.setQuarantine(error.message);
+    if (isDamage(error)) core.setQuarantine(damageText(error));
     else if (isMissingFile(error)) core.setQuarantine(`a file is missing: ${error.message}`);
     else core.context.onFatal(error instanceof Error ? error : new Error(String(error)));
   }

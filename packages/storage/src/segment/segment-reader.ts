@@ -6,7 +6,7 @@
  *   R2  nothing at or beyond the given end is read: only what is synced under a durable mark
  *   R3  a usual read is one positioned read; the sparse index is a hint that is repaired when it misleads
  */
-import { assert, type DiskFile } from "@varve/base";
+import { assert, type DiskFile, type VarveError } from "@varve/base";
 import type { Frame } from "../api.js";
 import { corrupt } from "../bytes.js";
 import { checkFrameHeader, FRAME_HEADER_BYTES, frameAt, frameBytes, frameHeaderAt } from "../frame/frame.js";
@@ -51,7 +51,7 @@ export class SegmentReader {
       const start = { position: entry?.position ?? SEGMENT_HEADER_BYTES, index: entry?.index ?? segment.firstIndex };
       const length = Math.min(segment.end - start.position, bytesMax + 2 * INDEX_STEP_BYTES);
       if (length <= 0) return [];
-      const bytes = await readExactly(file, start.position, length);
+      const bytes = await readExactly(file, { path: segment.path, position: start.position }, length);
       if (entry !== null && !isFrame(bytes, entry.index)) {
         index.clear(); // R3: the index lied; the walk below builds it anew.
         return this.walk(
@@ -63,13 +63,15 @@ export class SegmentReader {
           bytesMax,
         );
       }
-      const run = parseRun(bytes, start.index);
+      const run = parseRun(bytes, start.index, { path: segment.path, position: start.position });
       const found = run.frames.findIndex((frame) => reaches(frame, key));
       if (found < 0) {
         const next = { position: start.position + run.end, index: start.index + run.frames.length };
         return this.walk(file, segment, index, next, key, bytesMax);
       }
-      return this.checked(segment, run.frames.slice(found), bytesMax);
+      const before = run.frames.slice(0, found).reduce((sum, frame) => sum + frameBytes(frame), 0);
+      const place = { path: segment.path, position: start.position + before };
+      return this.checked(run.frames.slice(found), place, bytesMax);
     });
   }
 
@@ -121,14 +123,16 @@ export class SegmentReader {
   ): Promise<Frame[]> {
     let { position, index: expected } = from;
     while (position < segment.end) {
-      const window = await readExactly(file, position, Math.min(WALK_WINDOW_BYTES, segment.end - position));
+      const place = { path: segment.path, position };
+      const window = await readExactly(file, place, Math.min(WALK_WINDOW_BYTES, segment.end - position));
       let at = 0;
       while (at + FRAME_HEADER_BYTES <= window.length) {
-        const header = headerOnly(window, at, expected);
+        const header = headerOnly(window, at, expected, place);
         if (reaches(header.frame, key)) {
           const length = Math.min(segment.end - position - at, Math.max(bytesMax, header.bytes));
-          const run = parseRun(await readExactly(file, position + at, length), expected);
-          return this.checked(segment, run.frames, bytesMax);
+          const start = { path: segment.path, position: position + at };
+          const run = parseRun(await readExactly(file, start, length), expected, start);
+          return this.checked(run.frames, start, bytesMax);
         }
         index.offer(header.frame, position + at);
         at += header.bytes;
@@ -141,15 +145,17 @@ export class SegmentReader {
   }
 
   /** R1 for payloads; cuts to `bytesMax`. */
-  private checked(segment: ReadableSegment, frames: readonly Frame[], bytesMax: number): Frame[] {
+  private checked(frames: readonly Frame[], start: Place, bytesMax: number): Frame[] {
     const result: Frame[] = [];
+    let { position } = start;
     let bytes = 0;
     for (const frame of frames) {
       bytes += frame.data.length;
       if (result.length > 0 && bytes > bytesMax) break;
       const problem = payloadProblem(frame, this.checksum);
-      if (problem !== null) throw corrupt(`${problem} (${segment.path}, index ${frame.index})`);
+      if (problem !== null) throw damagedAt({ ...start, position }, `${problem}, index ${frame.index}`);
       result.push(frame);
+      position += frameBytes(frame);
     }
     return result;
   }
@@ -162,18 +168,32 @@ function isFrame(bytes: Uint8Array, index: number): boolean {
   return bytes.length >= FRAME_HEADER_BYTES + reading.payloadBytes ? frameAt(bytes, 0).index === index : true;
 }
 
-/** All whole frames at the start of `bytes`, dense from `firstIndex` on, and where they end. */
-export function parseRun(bytes: Uint8Array, firstIndex: number): { readonly frames: Frame[]; readonly end: number } {
+/** Where bytes were read, for the text of an error. */
+export interface Place {
+  readonly path: string;
+  readonly position: number;
+}
+
+function damagedAt({ path, position }: Place, problem: string): VarveError {
+  return corrupt(`${path} at byte ${position}: ${problem}`);
+}
+
+/** All whole frames at the start of `bytes`, which were read at `start`, dense from `firstIndex` on, and where they end. */
+export function parseRun(
+  bytes: Uint8Array,
+  firstIndex: number,
+  start: Place,
+): { readonly frames: Frame[]; readonly end: number } {
   const frames: Frame[] = [];
   let at = 0;
   while (at < bytes.length) {
     const reading = checkFrameHeader(bytes, at);
-    if (reading.kind === "damaged")
-      throw corrupt(`${reading.problem}, where index ${firstIndex + frames.length} should be`);
+    const expected = firstIndex + frames.length;
+    const place = { ...start, position: start.position + at };
+    if (reading.kind === "damaged") throw damagedAt(place, `${reading.problem}, where index ${expected} should be`);
     if (reading.kind === "short" || at + FRAME_HEADER_BYTES + reading.payloadBytes > bytes.length) break;
     const frame = frameAt(bytes, at);
-    if (frame.index !== firstIndex + frames.length)
-      throw corrupt(`index ${frame.index} stands where ${firstIndex + frames.length} should be`);
+    if (frame.index !== expected) throw damagedAt(place, `index ${frame.index} stands where ${expected} should be`);
     frames.push(frame);
     at += frameBytes(frame);
   }
@@ -181,18 +201,20 @@ export function parseRun(bytes: Uint8Array, firstIndex: number): { readonly fram
 }
 
 /** A header whose payload need not be there: what `reaches` and the index look at. */
-function headerOnly(window: Uint8Array, at: number, expected: number): ReturnType<typeof frameHeaderAt> {
+function headerOnly(window: Uint8Array, at: number, expected: number, start: Place): ReturnType<typeof frameHeaderAt> {
   const reading = checkFrameHeader(window, at);
-  if (reading.kind !== "frame") throw corrupt(`no intact frame header where index ${expected} should be`);
+  const place = { ...start, position: start.position + at };
+  if (reading.kind !== "frame") throw damagedAt(place, `no intact frame header where index ${expected} should be`);
   const header = frameHeaderAt(window, at);
-  if (header.frame.index !== expected) throw corrupt(`index ${header.frame.index} stands where ${expected} should be`);
+  if (header.frame.index !== expected)
+    throw damagedAt(place, `index ${header.frame.index} stands where ${expected} should be`);
   return header;
 }
 
-async function readExactly(file: DiskFile, position: number, length: number): Promise<Uint8Array> {
+async function readExactly(file: DiskFile, { path, position }: Place, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   const read = await file.read(bytes, position);
-  if (read < length) throw corrupt(`the file ends at byte ${position + read} instead of ${position + length} or later`);
+  if (read < length) throw damagedAt({ path, position: position + read }, "the file ends there, but holds more");
   return bytes;
 }
 
