@@ -1,8 +1,15 @@
-/** ceiling-server.ts: the far end of the raw gRPC streams: takes bytes and says so, or sends as many as are asked for. */
+/** ceiling-server.ts: the far end of the raw streams: takes bytes and says so, or sends as many as are asked for. */
 import { createRequire } from "node:module";
+import { type AddressInfo, createServer } from "node:net";
 
 const require = createRequire(new URL("../../packages/rpc/package.json", import.meta.url));
 const grpc = require("@grpc/grpc-js") as typeof import("@grpc/grpc-js");
+
+/** What the parent process is told. */
+export interface CeilingPorts {
+  readonly grpc: number;
+  readonly tcp: number;
+}
 
 const raw = (bytes: Buffer): Buffer => bytes;
 const method = (path: string) => ({
@@ -40,8 +47,12 @@ server.addService(
     },
   },
 );
-server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
-  if (error !== null) throw error;
-  process.send?.({ port });
+const sink = createServer((socket) => socket.resume());
+sink.listen(0, "127.0.0.1", () => {
+  server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
+    if (error !== null) throw error;
+    const ports: CeilingPorts = { grpc: port, tcp: (sink.address() as AddressInfo).port };
+    process.send?.(ports);
+  });
 });
 process.on("disconnect", () => process.exit(0));

@@ -2,11 +2,13 @@
  * ceiling.ts: what this machine's grpc-js moves between two processes with nothing behind it: equal bytes in flight, message size swept,
  * the best taken. Up: messages that are answered, as produce is. Down: messages that are asked for, as reading is.
  */
-import { fork } from "node:child_process";
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { type ChildProcess, fork } from "node:child_process";
+import { closeSync, fdatasyncSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { CeilingPorts } from "./ceiling-server.js";
 import { median, quantile } from "./statistics.js";
 
 const require = createRequire(new URL("../../packages/rpc/package.json", import.meta.url));
@@ -16,6 +18,8 @@ const SIZES = [16, 64, 256, 1_024].map((kib) => kib * 1024);
 /** As the SDK has on the way: 6 partitions, 5 requests each, 256 KiB. */
 const IN_FLIGHT_BYTES = 6 * 5 * 256 * 1024;
 const MB = 1e6;
+const FILE_BYTES_MAX = 2 ** 30;
+const TCP_CHUNK_BYTES = 256 * 1024;
 
 export interface Ceilings {
   readonly upMBs: number;
@@ -25,19 +29,24 @@ export interface Ceilings {
 }
 
 export async function grpcCeilings(runs: number, secondsPerRun: number): Promise<Ceilings> {
-  const server = fork(new URL("./ceiling-server.js", import.meta.url), {
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
-  });
-  const port = await new Promise<number>((resolve) =>
-    server.once("message", (message) => resolve((message as { port: number }).port)),
-  );
+  const { child, ports } = await startServer();
   try {
-    const up = await sweep(port, "Up", runs, secondsPerRun);
-    const down = await sweep(port, "Down", runs, secondsPerRun);
+    const up = await sweep(ports.grpc, "Up", runs, secondsPerRun);
+    const down = await sweep(ports.grpc, "Down", runs, secondsPerRun);
     return { upMBs: up.rate, upBytes: up.size, downMBs: down.rate, downBytes: down.size };
   } finally {
-    server.disconnect();
+    child.disconnect();
   }
+}
+
+async function startServer(): Promise<{ readonly child: ChildProcess; readonly ports: CeilingPorts }> {
+  const child = fork(new URL("./ceiling-server.js", import.meta.url), {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  const ports = await new Promise<CeilingPorts>((resolve) =>
+    child.once("message", (message) => resolve(message as CeilingPorts)),
+  );
+  return { child, ports };
 }
 
 async function sweep(
@@ -83,20 +92,64 @@ async function stream(port: number, name: "Up" | "Down", size: number, seconds: 
   return rate;
 }
 
-/** Append and fdatasync of one file, 4 KiB at a time: p50 and p99, milliseconds. */
-export function fdatasyncFigures(seconds: number): { readonly p50Ms: number; readonly p99Ms: number } {
+/** What one file takes: appends of 4 KiB, each with its fdatasync; and bytes per second at the best of several sizes. */
+export function diskCeiling(seconds: number): {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly bestMBs: number;
+  readonly bestBytes: number;
+} {
+  const small = appends(4_096, seconds);
+  let best = { rate: 0, size: 0 };
+  for (const size of SIZES) {
+    const times = appends(size, seconds / 2);
+    const rate = (times.length * size) / MB / (times.reduce((sum, ms) => sum + ms, 0) / 1_000);
+    if (rate > best.rate) best = { rate, size };
+  }
+  return { p50Ms: median(small), p99Ms: quantile(small, 0.99), bestMBs: best.rate, bestBytes: best.size };
+}
+
+/** Milliseconds of each append and fdatasync of `size` bytes to one file, which begins anew at 1 GiB. */
+function appends(size: number, seconds: number): number[] {
   const folder = mkdtempSync(join(tmpdir(), "varve-bench-"));
   const file = openSync(join(folder, "file"), "w");
-  const bytes = Buffer.alloc(4_096, 7);
+  const bytes = Buffer.alloc(size, 7);
   const times: number[] = [];
   const endMs = performance.now() + seconds * 1_000;
-  while (performance.now() < endMs) {
+  for (let written = 0; performance.now() < endMs; written += size) {
+    if (written >= FILE_BYTES_MAX) {
+      ftruncateSync(file, 0);
+      written = 0;
+    }
     const startedMs = performance.now();
-    writeSync(file, bytes);
+    writeSync(file, bytes, 0, size, written);
     fdatasyncSync(file);
     times.push(performance.now() - startedMs);
   }
   closeSync(file);
   rmSync(folder, { recursive: true, force: true });
-  return { p50Ms: median(times), p99Ms: quantile(times, 0.99) };
+  return times;
+}
+
+/** Bytes per second through one TCP connection to another process over loopback, nothing behind it. */
+export async function tcpCeilingMBs(seconds: number): Promise<number> {
+  const { child, ports } = await startServer();
+  const socket = connect(ports.tcp, "127.0.0.1");
+  const chunk = Buffer.alloc(TCP_CHUNK_BYTES, 7);
+  const startedMs = performance.now();
+  const endMs = startedMs + seconds * 1_000;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const fill = (): void => {
+        while (performance.now() < endMs) if (!socket.write(chunk)) return;
+        socket.end();
+      };
+      socket.on("connect", fill).on("drain", fill).on("error", reject);
+      // The far end closes when it has read everything.
+      socket.on("close", () => resolve()).resume();
+    });
+    return socket.bytesWritten / MB / ((performance.now() - startedMs) / 1_000);
+  } finally {
+    child.disconnect();
+  }
 }

@@ -6,7 +6,7 @@ import { cpus, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { Varve } from "@varve/client";
 import { LocalBrokers } from "varve";
-import { type Ceilings, fdatasyncFigures, grpcCeilings } from "./ceiling.js";
+import { type Ceilings, diskCeiling, grpcCeilings, tcpCeilingMBs } from "./ceiling.js";
 import { failoverGaps } from "./failover.js";
 import type { LatencyAnswer, LoadInput, RateAnswer } from "./load.js";
 import { runProgram, sumOf } from "./processes.js";
@@ -156,8 +156,11 @@ const rows: Row[] = [];
 say(
   `${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}, ${runs} runs of ${seconds} s`,
 );
-const disk = fdatasyncFigures(2);
-say(`append 4 KiB + fdatasync: p50 ${disk.p50Ms.toFixed(2)} ms, p99 ${disk.p99Ms.toFixed(2)} ms`);
+const disk = diskCeiling(2);
+say(
+  `append + fdatasync: 4 KiB p50 ${disk.p50Ms.toFixed(2)} ms, p99 ${disk.p99Ms.toFixed(2)} ms; ${disk.bestMBs.toFixed(0)} MB/s (${disk.bestBytes / 1024} KiB each)`,
+);
+say(`raw TCP: ${(await tcpCeilingMBs(1)).toFixed(0)} MB/s`);
 if (isWanted("produce_1_broker", "produce_rf3", "catch_up_read", "rss_load")) {
   const ceilings = await grpcCeilings(3, 1);
   say(
