@@ -347,6 +347,18 @@ describe("bounds and failures", () => {
     expect(setup.storage.stats().undrainedBytes).toBeLessThan(8 * 1024);
   });
 
+  test("a hundred logs that are each too small to drain are drained when all of them hold too much", async () => {
+    const { storage, log } = await setUp();
+    const logs = [log];
+    for (let groupId = 2; groupId <= 100; groupId++) logs.push(await storage.createGroup(specOf(groupId), TINY_CONFIG));
+    for (let round = 0; round < 5; round++) {
+      for (const one of logs) await appendCommitted(one, 1);
+      await settle();
+      expect(storage.stats().undrainedBytes).toBeLessThanOrEqual(4 * 1024);
+    }
+    for (const one of logs) expect(await readAll(one)).toHaveLength(5);
+  });
+
   test("the WAL's files are used again instead of growing in number", async () => {
     const setup = await setUp();
     const quiet = await setup.storage.createGroup(specOf(2), TINY_CONFIG);

@@ -8,12 +8,19 @@ import { assert, type Disk, type RaftIndex, type Random } from "@varve/base";
 import type { Frame, GroupSpec } from "../api.js";
 import { digits20 } from "../bytes.js";
 import { FRAME_HEADER_BYTES } from "../frame/frame.js";
-import { encodeIndexEntries, encodeSegmentHeader, INDEX_ENTRY_BYTES } from "../segment/segment-format.js";
+import {
+  encodeIndexEntries,
+  encodeSegmentHeader,
+  INDEX_ENTRY_BYTES,
+  type IndexEntry,
+} from "../segment/segment-format.js";
 import type { ReadableSegment, SegmentReader } from "../segment/segment-reader.js";
 import { SEGMENT_HEADER_BYTES, type SegmentInfo } from "./segment-plan.js";
 
 /** A frame with less payload is copied into one buffer with its neighbours, a larger one is written from where it lies. */
 const COPY_BYTES_MAX = 32 * 1024;
+/** Entries of the sparse index that are written together: a few calls for every 256 KiB of frames. */
+const INDEX_ENTRIES_AT_ONCE = 16;
 /** Where a quarantined replica says why; its presence is the quarantine. */
 export const QUARANTINE_FILE = "quarantine.json";
 /** Committed frames of a quarantined replica that only the WAL had. */
@@ -45,6 +52,8 @@ export class LogFiles {
   readonly dir: string;
   private readonly options: LogFilesOptions;
   private written = 0;
+  /** Entries of one segment's sparse index that its file does not have yet. */
+  private unwritten: { readonly path: string; readonly entries: IndexEntry[] } = { path: "", entries: [] };
 
   constructor(options: LogFilesOptions) {
     this.options = options;
@@ -77,32 +86,42 @@ export class LogFiles {
     const start = isNew ? SEGMENT_HEADER_BYTES : position;
     const buffers = joinFrames(frames);
     const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+    if (isNew) buffers.unshift(encodeSegmentHeader(spec, segment, random.bytes(16)));
     assert(start + bytes <= segment.bytes, "a segment takes no more than was planned");
     const file = await disk.open(path, "create");
     try {
       if (isNew) {
         reader.forget(path);
         await file.truncate(0);
-        await file.write([encodeSegmentHeader(spec, segment, random.bytes(16))], 0);
       }
-      await file.write(buffers, start);
+      await file.write(buffers, position);
       await file.sync();
     } finally {
       await file.close();
     }
     if (isNew) await disk.syncDir(this.dir);
     this.written += bytes;
-    await this.writeIndex(this.readable(segment, start + bytes), frames, start);
+    await this.noteIndex(this.readable(segment, start + bytes), frames, start);
     return start + bytes;
   }
 
-  /** The index is a hint: it is not synced, and a lost end of it is built again when it is missed. */
-  private async writeIndex(segment: ReadableSegment, frames: readonly Frame[], position: number): Promise<void> {
-    const added = this.options.reader.noteDrained(segment, frames, position);
+  /** The index is a hint, so it is written seldom and never synced: a lost end of it costs a walk of that much. */
+  private async noteIndex(segment: ReadableSegment, frames: readonly Frame[], position: number): Promise<void> {
+    if (this.unwritten.path !== segment.indexPath) {
+      await this.writeIndex();
+      this.unwritten = { path: segment.indexPath, entries: [] };
+    }
+    this.unwritten.entries.push(...this.options.reader.noteDrained(segment, frames, position));
+    if (this.unwritten.entries.length >= INDEX_ENTRIES_AT_ONCE) await this.writeIndex();
+  }
+
+  private async writeIndex(): Promise<void> {
+    const { path, entries } = this.unwritten;
+    const added = entries.splice(0);
     if (added.length === 0) return;
-    const file = await this.options.disk.open(segment.indexPath, "create");
+    const file = await this.options.disk.open(path, "create");
     try {
-      if (position === SEGMENT_HEADER_BYTES) await file.truncate(0);
+      if (added[0]?.position === SEGMENT_HEADER_BYTES) await file.truncate(0);
       const whole = Math.floor((await file.size()) / INDEX_ENTRY_BYTES) * INDEX_ENTRY_BYTES;
       await file.write([encodeIndexEntries(added)], whole);
     } finally {
@@ -175,6 +194,7 @@ export class LogFiles {
   async remove(name: string): Promise<void> {
     const path = `${this.dir}/${name}`;
     this.options.reader.forget(path);
+    if (this.unwritten.path === path) this.unwritten = { path: "", entries: [] };
     await this.options.disk.remove(path);
   }
 

@@ -3,13 +3,13 @@
  *
  * Asynchronous calls of the thread pool; partial writes are continued, a short read is the end of the file.
  */
-import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from "node:fs/promises";
+import { constants, type FileHandle, mkdir, open, readdir, rename, rm, statfs } from "node:fs/promises";
 import type { Disk, DiskFile } from "@varve/base";
 import { lockDirectory } from "./lock.js";
 
 /** Buffers of one system call; the system takes at most 1,024. */
 const BUFFERS_MAX = 512;
-const FLAGS = { read: "r", readwrite: "r+" } as const;
+const FLAGS = { read: constants.O_RDONLY, readwrite: constants.O_RDWR, create: constants.O_RDWR | constants.O_CREAT };
 
 class NodeFile implements DiskFile {
   private readonly handle: FileHandle;
@@ -72,23 +72,13 @@ function after(buffers: readonly Uint8Array[], bytes: number): readonly Uint8Arr
   return [];
 }
 
-async function openHandle(path: string, mode: "read" | "readwrite" | "create"): Promise<FileHandle> {
-  if (mode !== "create") return open(path, FLAGS[mode]);
-  try {
-    return await open(path, "r+");
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    return open(path, "wx+", 0o600);
-  }
-}
-
 function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 /** The disk of this machine. Stateless: one for the whole process. */
 export const nodeDisk: Disk = {
-  open: async (path, mode) => new NodeFile(await openHandle(path, mode)),
+  open: async (path, mode) => new NodeFile(await open(path, FLAGS[mode], 0o600)),
   async list(path) {
     try {
       return (await readdir(path)).sort();
