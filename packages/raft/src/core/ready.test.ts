@@ -1,0 +1,141 @@
+/**
+ * ready.test.ts: what a Ready holds, in both modes of storage, and when it may be taken.
+ */
+import { describe, expect, test } from "vitest";
+import { RawNode } from "../raw-node.js";
+import { MemoryStorage } from "../testing/memory-storage.js";
+import { testConf, testEntry, testMessage, testProposal } from "../testing/samples.js";
+import type { TestSettings } from "../testing/test-cluster.js";
+import { APPEND_THREAD, APPLY_THREAD, type Message, type Ready } from "../types.js";
+
+function nodeOf(voters: readonly number[], settings: TestSettings = {}): { raft: RawNode; storage: MemoryStorage } {
+  const storage = MemoryStorage.bootstrap(testConf(voters));
+  const raft = new RawNode({ id: 1, storage, electionTicks: 10, heartbeatTicks: 1, random: () => 0, ...settings });
+  return { raft, storage };
+}
+
+/** Does what a Ready says, as a host with synchronous storage does. */
+function obey({ raft, storage }: { raft: RawNode; storage: MemoryStorage }): Ready[] {
+  const done: Ready[] = [];
+  while (raft.hasReady()) {
+    const ready = raft.ready();
+    done.push(ready);
+    if (ready.hardState !== null) storage.hardState = ready.hardState;
+    storage.append(ready.entries);
+    raft.advance();
+  }
+  return done;
+}
+
+describe("synchronous storage", () => {
+  test("a candidate's vote for itself is in the Ready whose messages ask for votes, and must be synced", () => {
+    const { raft } = nodeOf([1, 2, 3]);
+    raft.campaign();
+    const ready = raft.ready();
+    expect(ready.hardState).toEqual({ term: 1, vote: 1, commit: 0 });
+    expect(ready.mustSync).toBe(true);
+    expect(ready.messages.map(({ type, to }) => [type, to])).toEqual([
+      ["MsgVote", 2],
+      ["MsgVote", 3],
+    ]);
+  });
+
+  test("entries come once, and committed ones once, in order", () => {
+    const node = nodeOf([1]);
+    node.raft.campaign();
+    obey(node);
+    for (const text of ["a", "b", "c"]) node.raft.propose([testProposal(text)]);
+    const all = obey(node);
+    expect(all.flatMap(({ entries }) => entries.map(({ index }) => index))).toEqual([2, 3, 4]);
+    expect(all.flatMap(({ committedEntries }) => committedEntries.map(({ index }) => index))).toEqual([2, 3, 4]);
+    expect(node.raft.hasReady()).toBe(false);
+  });
+
+  test("a commit index that moved alone needs no sync", () => {
+    const { raft, storage } = nodeOf([1, 2]);
+    raft.step(testMessage("MsgApp", 2, 1, { term: 1, entries: [testEntry(1, 1, "a")] }));
+    obey({ raft, storage });
+    raft.step(testMessage("MsgHeartbeat", 2, 1, { term: 1, commit: 1 }));
+    const ready = raft.ready();
+    expect(ready.hardState).toMatchObject({ commit: 1 });
+    expect(ready.mustSync).toBe(false);
+    expect(ready.committedEntries.map(({ index }) => index)).toEqual([1]);
+  });
+
+  test("another Ready before advance() is a mistake of the host, and so is advance() without one", () => {
+    const { raft } = nodeOf([1]);
+    expect(() => raft.advance()).toThrow("advance() follows ready()");
+    raft.campaign();
+    raft.ready();
+    expect(() => raft.ready()).toThrow("advance() comes between");
+  });
+});
+
+describe("asynchronous storage", () => {
+  const asyncNode = (voters: readonly number[]) => nodeOf(voters, { asyncStorageWrites: true });
+  const storageMessage = (ready: Ready, to: number): Message | undefined =>
+    ready.messages.find((message) => message.to === to);
+
+  test("an answer to an append leaves only as a response of the write that covers it", () => {
+    const { raft } = asyncNode([1, 2]);
+    raft.step(testMessage("MsgApp", 2, 1, { term: 1, entries: [testEntry(1, 1, "a")] }));
+    const ready = raft.ready();
+    expect(ready.messages.filter(({ type }) => type === "MsgAppResp")).toEqual([]);
+    const write = storageMessage(ready, APPEND_THREAD);
+    expect(write?.entries.map(({ index }) => index)).toEqual([1]);
+    expect(write?.responses.map(({ type, to }) => [type, to])).toEqual([
+      ["MsgAppResp", 2],
+      ["MsgStorageAppendResp", 1],
+    ]);
+  });
+
+  test("a granted vote waits for the write of the vote", () => {
+    const { raft } = asyncNode([1, 2, 3]);
+    raft.step(testMessage("MsgVote", 2, 1, { term: 1 }));
+    const ready = raft.ready();
+    expect(ready.messages.map(({ type }) => type)).toEqual(["MsgStorageAppend"]);
+    const write = storageMessage(ready, APPEND_THREAD);
+    expect(write).toMatchObject({ term: 1, vote: 2 });
+    expect(write?.responses.map(({ type, to, reject }) => [type, to, reject])).toEqual([["MsgVoteResp", 2, false]]);
+  });
+
+  test("a leader sends its entries before they are durable here, and counts itself only afterwards", () => {
+    const { raft } = asyncNode([1, 2, 3]);
+    raft.campaign();
+    raft.ready();
+    for (const from of [1, 2]) raft.step(testMessage("MsgVoteResp", from, 1, { term: 1 }));
+    const ready = raft.ready();
+    expect(ready.messages.filter(({ type }) => type === "MsgApp").map(({ to }) => to)).toEqual([2, 3]);
+    expect(raft.progress(1)?.match).toBe(0);
+    for (const response of storageMessage(ready, APPEND_THREAD)?.responses ?? []) raft.step(response);
+    expect(raft.progress(1)?.match).toBe(1);
+  });
+
+  test("committed entries that are not durable here are not applied yet", () => {
+    const { raft, storage } = asyncNode([1, 2]);
+    raft.step(testMessage("MsgApp", 2, 1, { term: 1, entries: [testEntry(1, 1, "a")], commit: 1 }));
+    const ready = raft.ready();
+    expect(storageMessage(ready, APPLY_THREAD)).toBeUndefined();
+    const write = storageMessage(ready, APPEND_THREAD);
+    storage.append(write?.entries ?? []);
+    for (const response of write?.responses ?? []) if (response.to === 1) raft.step(response);
+    expect(storageMessage(raft.ready(), APPLY_THREAD)?.entries.map(({ index }) => index)).toEqual([1]);
+  });
+
+  test("advance() does not belong to it", () => {
+    const { raft } = asyncNode([1]);
+    expect(() => raft.advance()).toThrow("synchronous mode");
+  });
+});
+
+test("what is given out for application is bounded; one entry always goes", () => {
+  const storage = MemoryStorage.withEntries(
+    testConf([1, 2]),
+    Array.from({ length: 10 }, (_, at) => testEntry(1, at + 1, "x".repeat(100))),
+    { term: 1, vote: 0, commit: 10 },
+  );
+  const settings = { electionTicks: 10, heartbeatTicks: 1, random: () => 0, maxCommittedSizePerReady: 250 };
+  const node = { raft: new RawNode({ id: 1, storage, ...settings }), storage };
+  const pages = obey(node).map(({ committedEntries }) => committedEntries.length);
+  expect(pages.filter((count) => count > 0)).toEqual([2, 2, 2, 2, 2]);
+});
