@@ -41,7 +41,7 @@ import {
 
 /** A log with this much committed is drained, unless the bound for all logs is so small that less must do. */
 const DRAIN_BYTES = 4 * 1024 * 1024;
-/** Older live WAL files than this many are relieved of what holds them: it is drained or copied forward. */
+/** Live WAL files older than this many, and twice the room that is needed, are relieved of what holds them. */
 const WAL_FILES_TARGET = 4;
 /** Logs that are opened at once. */
 const OPEN_AT_ONCE = 16;
@@ -163,7 +163,7 @@ async function openLogs(
     start: recovery.start,
     onFatal,
     onFlush: options.onFlush ?? (() => undefined),
-    onNewFile: () => relieveOldFiles(walFiles, logs.values(), scheduler),
+    onNewFile: () => relieveOldFiles(walFiles, options.walFileBytes, logs, scheduler),
     ackBeforeFsync: options.faults?.ackBeforeFsync ?? false,
   });
   const fileCache = new FileCache(disk);
@@ -220,11 +220,22 @@ async function syncEnd(disk: Disk, dir: string, recovery: WalRecovery): Promise<
   await disk.syncDir(dir);
 }
 
-/** Lets old WAL files go: their committed frames are drained, all else in them that counts is written again. */
-function relieveOldFiles(walFiles: WalFiles, logs: Iterable<GroupLogImpl>, scheduler: DrainScheduler): void {
-  if (walFiles.liveCount <= WAL_FILES_TARGET) return;
-  const newestToGo = walFiles.current().number - WAL_FILES_TARGET;
-  for (const log of logs) {
+/**
+ * Lets old WAL files go: their committed frames are drained, all else in them that counts is written again. The more there is that
+ * counts, the more files stay: what is written again must not push itself into the old files, or it would be written for ever.
+ */
+function relieveOldFiles(
+  walFiles: WalFiles,
+  fileBytes: number,
+  logs: ReadonlyMap<GroupId, GroupLogImpl>,
+  scheduler: DrainScheduler,
+): void {
+  let neededBytes = 0;
+  for (const { core } of logs.values()) neededBytes += core.undrainedBytes + core.uncommittedBytes;
+  const filesTarget = WAL_FILES_TARGET + Math.ceil((2 * neededBytes) / fileBytes);
+  if (walFiles.liveCount <= filesTarget) return;
+  const newestToGo = walFiles.current().number - filesTarget;
+  for (const log of logs.values()) {
     const { core, writer } = log;
     if (core.isStopped) continue;
     const oldest = core.memory.framesIn(newestToGo, core.drainedIndex + 1)[0];

@@ -377,6 +377,26 @@ describe("bounds and failures", () => {
     expect(setup.storage.group(2)?.lastIndex(), "what was not committed was copied forward").toBe(2);
   });
 
+  test("more uncommitted bytes than the usual WAL files hold are not written again for ever", async () => {
+    const { storage, log, disk } = await setUp();
+    const place = { groupId: 1, term: 1 };
+    const value = "u".repeat(9_000);
+    const frames = Array.from({ length: 40 }, (_, at) =>
+      batchFrame({ ...place, index: at + 1, baseOffset: at }, [value]),
+    );
+    const last = disk.steps + 5_000;
+    disk.onStep = ({ number }) => {
+      if (number > last) disk.powerOff();
+    };
+    await saveDurably(log, { hardState: { term: 1, vote: 0, commit: 0 }, frames });
+    await settle();
+    const other = await storage.createGroup(specOf(2), TINY_CONFIG);
+    for (let round = 0; round < 30; round++) await appendCommitted(other, 1, 500);
+    await settle();
+    expect(disk.steps, "the WAL comes to rest").toBeLessThan(last);
+    expect(storage.stats().walFiles).toBeLessThan(60);
+  });
+
   test("too little free disk refuses produce, and recovers", async () => {
     const setup = await setUp({ diskReserveBytes: 1_000_000 });
     expect(setup.storage.pressure()).toBe(null);
