@@ -42,6 +42,7 @@ import type { Partition, PartitionMeter } from "./partition/partition.js";
 import { PartitionSet, type WantedReplica } from "./partition/partition-set.js";
 import { PeerKind, PeerMethod } from "./peer-kinds.js";
 import { ReplicaHost } from "./replica/host.js";
+import type { Replica } from "./replica/replica.js";
 import { encodeError, Forwarding, peerCall } from "./routing/forwarding.js";
 import { decodeLeaders, encodeLeaders, LeaderTable } from "./routing/leader-table.js";
 import { Router } from "./routing/router.js";
@@ -105,6 +106,7 @@ const SWEEP_MS = 100;
 const ANNOUNCE_MS = 1_000;
 const REGISTER_RETRY_MS = 200;
 const FOUNDING_LOOK_MS = 10;
+const FOUNDING_STAND_MS = 25;
 const CALL_MS = 5_000;
 const LEAVE_MS = 4_000;
 
@@ -454,8 +456,15 @@ export class Broker {
     this.controllerHere = controller;
     const replica = this.host.add(log, controller);
     controller.attach(replica);
-    if (existing === null && member.voters[0]?.replicaId === member.replicaId) replica.campaign();
+    if (existing === null && member.voters[0]?.replicaId === member.replicaId) this.standAtFounding(replica);
     this.metadataChanged(controller.state);
+  }
+
+  /** The first seed leads a new cluster. It asks until the others have made their replica, instead of waiting out an election timeout. */
+  private standAtFounding(replica: Replica): void {
+    if (replica.node.leader !== 0 || this.stopped.signal.aborted) return;
+    if (replica.node.state !== "candidate") replica.campaign();
+    this.ports.clock.setTimer(FOUNDING_STAND_MS, () => this.standAtFounding(replica));
   }
 
   private metadataChanged(state: ControllerState): void {

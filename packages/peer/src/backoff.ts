@@ -1,12 +1,15 @@
 /**
  * backoff.ts: when to dial again.
  *
- * At once after a link broke, since the answer tells a killed process from a lost packet; then 10 ms, 50 ms and doubled up to 2 s, each
- * less a random part of up to a half, so that brokers that lost one peer together do not come back together. A link that breaks right
- * after its handshake, time after time, gets no more than one attempt without delay in `immediateRedialMs`.
+ * At once after a link broke, since the answer tells a killed process from a lost packet; then 10 ms, 50 ms and half as long again each time, up to
+ * 2 s, each less a random part of up to a half, so that brokers that lost one peer together do not come back together. It grows slowly
+ * since brokers of one cluster start within a second of each other, and each waits for the others. A link that breaks right after its
+ * handshake, time after time, gets no more than one attempt without delay in `immediateRedialMs`.
  */
 import { type Clock, type Random, randomBelow } from "@varve/base";
 import { PEER_LIMITS } from "./limits.js";
+
+const GROWTH = 1.5;
 
 export class Backoff {
   private readonly clock: Clock;
@@ -24,8 +27,8 @@ export class Backoff {
     const failures = this.failures++;
     if (failures === 0 && this.takeImmediate()) return 0;
     if (failures <= 1) return this.jittered(PEER_LIMITS.redialFirstMs);
-    const doubled = PEER_LIMITS.redialMs * 2 ** Math.min(failures - 2, 16);
-    return this.jittered(Math.min(doubled, PEER_LIMITS.redialMsMax));
+    const grown = PEER_LIMITS.redialMs * GROWTH ** Math.min(failures - 2, 16);
+    return this.jittered(Math.min(grown, PEER_LIMITS.redialMsMax));
   }
 
   /** A handshake succeeded. */

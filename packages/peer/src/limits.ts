@@ -39,7 +39,7 @@ export const PEER_LIMITS = {
   silentTicksMax: 3,
   /** Longest deadline of a call; what is above is cut to it. */
   timeoutMsMax: 2 ** 31 - 1,
-  /** Delays before the second and third attempt to dial; doubled from there up to the last. Jitter takes off up to half. */
+  /** Delays before the second and third attempt to dial; then half as long again each time, up to the last. Jitter takes off up to half. */
   redialFirstMs: 10,
   redialMs: 50,
   redialMsMax: 2_000,
