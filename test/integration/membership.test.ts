@@ -154,3 +154,43 @@ test("produced bytes beyond the broker's bound are refused with a time to retry,
   expect(await readAll(channel, "orders", 0)).toHaveLength(answers.length - refused.length);
   channel.close();
 });
+
+test("limits in a broker's configuration bound what clients may send and get", async () => {
+  const ports = await freePorts(1);
+  const broker = await startBroker(1, new SimDisk(), ports[0] ?? 0, ports, {
+    limits: {
+      recordBytesMax: 2_048,
+      batchBytesMax: 16_384,
+      batchRecordsMax: 6,
+      produceRequestBytesMax: 65_536,
+      fetchBytesMax: 65_536,
+      requestDeadlineMs: 400,
+    },
+  });
+  await broker.ready;
+  const channel = connect(`127.0.0.1:${broker.grpcPort}`);
+  const topic = "orders";
+  await channel.unary(METHODS.createTopic, { topic, partitions: 1, replicas: 1 }, DEADLINE);
+  const produce = (values: readonly string[]) =>
+    channel.unary(METHODS.produce, { topic, partition: 0, batch: batchOf(values) }, DEADLINE);
+  expect((await failureOf(produce(["x".repeat(2_049)]))).code).toBe("RECORD_TOO_LARGE");
+  expect((await failureOf(produce(Array.from({ length: 7 }, () => "x")))).code).toBe("INVALID_BATCH");
+  expect((await failureOf(channel.unary(METHODS.produce, { batch: new Uint8Array(140_000) }, DEADLINE))).code).toBe(
+    "INVALID_ARGUMENT",
+  );
+  const full = Array.from({ length: 6 }, () => "y".repeat(2_000));
+  for (let at = 0; at < 12; at++) await produce(full);
+  const read = (offset: number) =>
+    channel.unary(
+      METHODS.read,
+      { topic, partition: 0, offset, maxBytes: 1_000_000, minBytes: 1, maxWaitMs: 20_000 },
+      DEADLINE,
+    );
+  const { batches, nextOffset } = await read(0);
+  expect(batches.reduce((sum, { length }) => sum + length, 0)).toBeLessThanOrEqual(65_536);
+  expect([batches.length, nextOffset]).toEqual([5, 30]);
+  const startedMs = performance.now();
+  expect((await read(72)).batches).toEqual([]);
+  expect(performance.now() - startedMs).toBeLessThan(5_000);
+  channel.close();
+});

@@ -282,9 +282,10 @@ export class SimNode {
       storage,
       clock: process.clock,
       codec: nodeCodec,
-      settings: { batchBytesMax: MIB },
+      settings: { batchBytesMax: MIB, batchRecordsMax: 1_000, recordBytesMax: MIB },
       inFlight: new ByteBudget(8 * MIB),
       uncommittedBytesMax: MIB,
+      undrainedBytesMax: MIB,
       meter: METER,
       brokerOf: (replicaId) => replicaId - groupId * 100,
       onRole: (_partition, role) => {

@@ -69,6 +69,8 @@ export interface BrokerSettings {
   readonly walFileBytes: number;
   readonly tailCacheBytesMax: number;
   readonly undrainedBytesMax: number;
+  readonly batchRecordsMax: number;
+  readonly recordBytesMax: number;
   readonly diskReserveBytes: number;
   readonly checkpointIntervalBytes: number;
   readonly producerExpiryMs: number;
@@ -108,7 +110,6 @@ const REGISTER_RETRY_MS = 200;
 const FOUNDING_LOOK_MS = 10;
 const FOUNDING_STAND_MS = 25;
 const CALL_MS = 5_000;
-const LEAVE_MS = 4_000;
 
 export class Broker {
   readonly settings: BrokerSettings;
@@ -178,6 +179,8 @@ export class Broker {
       codec: ports.codec,
       inFlight: this.inFlight,
       uncommittedBytesMax: settings.uncommittedBytesPerGroupMax,
+      undrainedBytesMax: settings.undrainedBytesMax,
+      batchLimits: { batchRecordsMax: settings.batchRecordsMax, recordBytesMax: settings.recordBytesMax },
       meter: ports.meter,
       brokerOf,
       onRole: (partition, role) => {
@@ -359,9 +362,9 @@ export class Broker {
   }
 
   /** Moves leaderships away; resolves when none is left or the time is over. New produce finds the new leaders. */
-  async leave(): Promise<void> {
+  async leave(forMs: number): Promise<void> {
     this.stopping = true;
-    const untilMs = this.ports.clock.monotonicMs() + LEAVE_MS;
+    const untilMs = this.ports.clock.monotonicMs() + forMs;
     while (this.leadership.leave() > 0 && this.ports.clock.monotonicMs() < untilMs) await delay(this.ports.clock, 20);
   }
 

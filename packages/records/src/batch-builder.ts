@@ -8,7 +8,8 @@
  *   E3  a built batch belongs to the caller; the builder touches it no more
  * Source: Apache Kafka documentation, "Record Batch", "Record".
  */
-import { assert, type Codec, type CompressionKind, INT31_MAX, LIMITS, VarveError } from "@varve/base";
+import { assert, type Codec, type CompressionKind, INT31_MAX, LIMITS } from "@varve/base";
+import { recordTooLarge } from "./batch-errors.js";
 import { writeInt16, writeInt32, writeInt64 } from "./bytes.js";
 import { attributesFor, BATCH_CRC_START, BATCH_HEADER_BYTES, BATCH_MAGIC, BATCH_PREFIX_BYTES } from "./layout.js";
 import { varintBytes, varlongBytes, writeVarint, writeVarlong } from "./varint.js";
@@ -146,10 +147,7 @@ export class BatchBuilder {
 
   private checkRecordSize(recordBytes: number): void {
     if (recordBytes <= this.recordBytesMax) return;
-    throw new VarveError("RECORD_TOO_LARGE", {
-      message: `a record of ${recordBytes} bytes exceeds the limit of ${this.recordBytesMax}; split it or store it elsewhere`,
-      details: { recordBytes, recordBytesMax: this.recordBytesMax },
-    });
+    throw recordTooLarge(recordBytes, this.recordBytesMax);
   }
 
   private noteTimestamp(timestampMs: number): void {

@@ -27,6 +27,14 @@ export function batchTooLarge(problem: string, batchBytes: number, batchBytesMax
   });
 }
 
+/** One record with more key, value and headers than a record may have. */
+export function recordTooLarge(recordBytes: number, recordBytesMax: number): VarveError {
+  return new VarveError("RECORD_TOO_LARGE", {
+    message: `a record of ${recordBytes} bytes exceeds the limit of ${recordBytesMax}; nothing was written; split it or store it elsewhere`,
+    details: { recordBytes, recordBytesMax },
+  });
+}
+
 /** A compression that the format does not have, or that this process cannot do now. */
 export function unsupportedCodec(problem: string, compression: string | number): VarveError {
   return new VarveError("UNSUPPORTED_CODEC", {

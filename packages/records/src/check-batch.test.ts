@@ -28,6 +28,15 @@ function writeHuge(batch: Uint8Array, at: number): void {
 }
 
 describe("checkBatch", () => {
+  test("refuses a record that is too large, and tells its size; compressed batches are opaque", () => {
+    const batch = batchOfValues(["a", "x".repeat(600), "b"], nodeCodec);
+    checkBatch(batch, nodeCodec, { recordBytesMax: 600 });
+    expect(() => checkBatch(batch, nodeCodec, { recordBytesMax: 599 })).toThrow(
+      expect.objectContaining({ code: "RECORD_TOO_LARGE", details: { recordBytes: 600, recordBytesMax: 599 } }),
+    );
+    checkBatch(batchOfValues(["x".repeat(600)], nodeCodec, { compression: "gzip" }), nodeCodec, { recordBytesMax: 10 });
+  });
+
   test("passes a good batch, stamped or not, because the stamp lies outside the checksum", () => {
     const batch = goodBatch();
     checkBatch(batch, nodeCodec);

@@ -1,11 +1,12 @@
 /**
- * check-batch.ts: is this one intact batch that a broker may append? Reads the header and the checksum, never a record.
+ * check-batch.ts: is this one intact batch that a broker may append? Reads the header and the checksum; of a batch that is larger
+ * than one record may be, the sizes of its records, too.
  *
  * Order of the checks: what tells "damaged" comes before what tells "not allowed", so a flipped bit is never reported
  * as a broken rule. Exception: sizes, which are judged first and cost nothing.
  */
 import { type Codec, type CompressionKind, type ErrorDetails, LIMITS } from "@varve/base";
-import { batchTooLarge, corruptBatch, invalidBatch, unsupportedCodec } from "./batch-errors.js";
+import { batchTooLarge, corruptBatch, invalidBatch, recordTooLarge, unsupportedCodec } from "./batch-errors.js";
 import {
   BATCH_CRC_START,
   BATCH_HEADER_BYTES,
@@ -25,6 +26,7 @@ import {
   batchRecordCount,
 } from "./layout.js";
 import { RECORD_BYTES_MIN } from "./limits.js";
+import { decodeRecords } from "./record-cursor.js";
 
 /** Bounds of a batch that comes from a producer. */
 export interface BatchLimits {
@@ -32,6 +34,8 @@ export interface BatchLimits {
   readonly batchBytesMax?: number;
   /** Default LIMITS.batchRecordsMax. */
   readonly recordsMax?: number;
+  /** Key, value and headers of one record, of batches that are not compressed: others are opaque here. Default LIMITS.recordBytesMax. */
+  readonly recordBytesMax?: number;
 }
 
 /** Attribute bits that a producer may set: the compression. Time type, transactions and control marks are the broker's. */
@@ -40,7 +44,7 @@ const PRODUCER_ATTRIBUTES = 0b111;
 /**
  * Checks a batch from a producer before it is appended; `bytes` must be exactly that batch.
  * @throws VarveError, all NOT_APPLIED: BATCH_TOO_LARGE; CORRUPT_BATCH (length, checksum); INVALID_BATCH (magic, counts,
- *   attributes, timestamps, producer fields); UNSUPPORTED_CODEC (unknown compression number).
+ *   attributes, timestamps, producer fields); UNSUPPORTED_CODEC (unknown compression number); RECORD_TOO_LARGE.
  */
 export function checkBatch(bytes: Uint8Array, codec: Codec, limits: BatchLimits = {}): void {
   const batchBytesMax = limits.batchBytesMax ?? LIMITS.batchBytesMax;
@@ -53,6 +57,15 @@ export function checkBatch(bytes: Uint8Array, codec: Codec, limits: BatchLimits 
   const attributes = batchAttributes(bytes);
   demand((attributes & ~PRODUCER_ATTRIBUTES) === 0, "its attributes are not a producer's to set", { attributes });
   checkProducer(bytes);
+  checkRecordSizes(bytes, compression, codec, limits.recordBytesMax ?? LIMITS.recordBytesMax);
+}
+
+/** A batch that is not larger than a record may be has none that is too large: then nothing is read. */
+function checkRecordSizes(bytes: Uint8Array, compression: CompressionKind, codec: Codec, recordBytesMax: number): void {
+  if (compression !== "none" || bytes.length <= recordBytesMax) return;
+  const records = decodeRecords(bytes, codec, { checkCrc: false });
+  while (records.advance())
+    if (records.payloadBytes > recordBytesMax) throw recordTooLarge(records.payloadBytes, recordBytesMax);
 }
 
 /**

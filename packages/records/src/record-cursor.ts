@@ -128,6 +128,11 @@ export class RecordCursor implements Iterable<DecodedRecord> {
     return this.appendTimeMs ?? this.baseTimestampMs + this.timestampDelta;
   }
 
+  /** Bytes of key, value and headers: what the limit of a record counts. */
+  get payloadBytes(): number {
+    return Math.max(0, this.keyBytes) + Math.max(0, this.valueBytes) + this.recordEnd - this.headersStart;
+  }
+
   /** A view of the key; null when the record has none. */
   key(): Uint8Array | null {
     return this.view(this.keyStart, this.keyBytes);

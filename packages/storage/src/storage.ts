@@ -65,7 +65,7 @@ export interface StorageHealth {
 }
 
 /** Drains and checkpoints at a stop take this long at most; what is left is in the WAL. */
-const CLOSE_MS_MAX = 5_000;
+const CLOSE_MS_MAX = 1_500;
 /** Free space is asked for at most this often. */
 const FREE_BYTES_EVERY_MS = 1_000;
 /** Logs that are drained and checkpointed at once at a stop. */

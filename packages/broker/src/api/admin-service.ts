@@ -116,7 +116,8 @@ class Admin {
   }
 
   context(call: { readonly deadlineMs: number; readonly signal: AbortSignal }): CallContext {
-    return callContext(this.options.broker.ports.clock.monotonicMs(), call);
+    const { broker, topicPolicy } = this.options;
+    return callContext(broker.ports.clock.monotonicMs(), topicPolicy.limits.requestDeadlineMs, call);
   }
 
   execute(command: Parameters<Broker["access"]["execute"]>[0], context: CallContext): Promise<CommandResult> {

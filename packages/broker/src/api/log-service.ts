@@ -3,7 +3,7 @@
  *
  * A produce becomes durable three steps from here: log-api.ts -> partition/partition.ts -> the write-ahead log of storage.
  */
-import { type Clock, type Codec, type ErrorCode, LIMITS, MIB, toVarveError, VarveError } from "@varve/base";
+import { type Clock, type Codec, type ErrorCode, MIB, toVarveError, VarveError } from "@varve/base";
 import { decodeRecords } from "@varve/records";
 import {
   type Init,
@@ -20,6 +20,7 @@ import {
   type SubscribeResponse,
   toErrorStatus,
 } from "@varve/rpc";
+import type { BrokerConfig } from "../config/index.js";
 import type { ProduceRequest, ProduceResult, ReadAnswer } from "../partition/partition.js";
 import { detach } from "../replica/detach.js";
 import type { CallContext, Router } from "../routing/router.js";
@@ -41,6 +42,12 @@ export interface LogServiceOptions {
   readonly router: Router;
   readonly clock: Clock;
   readonly codec: Codec;
+  readonly limits: Pick<
+    BrokerConfig["limits"],
+    "fetchBytesMax" | "inFlightBytesPerConnectionMax" | "requestDeadlineMs"
+  >;
+  /** Told of each stream's bytes in flight, for metrics. */
+  readonly openPipelines: Set<ProducePipeline>;
   /** Counts failures; for metrics. */
   readonly failed: (kind: "produce" | "fetch", code: ErrorCode) => void;
 }
@@ -53,7 +60,7 @@ const READ_WAIT_MAX_MS = 60_000;
 export function logService(options: LogServiceOptions): LogServiceHandlers {
   const { api, clock, failed } = options;
   const context = (call: { readonly deadlineMs: number; readonly signal: AbortSignal }): CallContext =>
-    callContext(clock.monotonicMs(), call);
+    callContext(clock.monotonicMs(), options.limits.requestDeadlineMs, call);
   return {
     initProducer: (request, call) =>
       api
@@ -118,18 +125,23 @@ async function serveProduceStream(
   stream: ServerStream<ProduceStreamRequest, ProduceStreamResponse>,
   signal: AbortSignal,
 ): Promise<void> {
-  const pipeline = new ProducePipeline(options.api, options.router);
+  const pipeline = new ProducePipeline(options.api, options.router, options.limits.inFlightBytesPerConnectionMax);
+  options.openPipelines.add(pipeline);
   const open = new Set<Promise<void>>();
-  for await (const { correlationId, produce } of stream.requests) {
-    const answer = answerProduce(options, pipeline, produce, signal)
-      .then((outcome) => stream.write({ correlationId, ...outcome }))
-      // The client is gone: nobody is left to tell.
-      .catch(() => {})
-      .finally(() => open.delete(answer));
-    open.add(answer);
-    await pipeline.room();
+  try {
+    for await (const { correlationId, produce } of stream.requests) {
+      const answer = answerProduce(options, pipeline, produce, signal)
+        .then((outcome) => stream.write({ correlationId, ...outcome }))
+        // The client is gone: nobody is left to tell.
+        .catch(() => {})
+        .finally(() => open.delete(answer));
+      open.add(answer);
+      await pipeline.room();
+    }
+    await Promise.all(open);
+  } finally {
+    options.openPipelines.delete(pipeline);
   }
-  await Promise.all(open);
 }
 
 async function answerProduce(
@@ -140,8 +152,9 @@ async function answerProduce(
 ): Promise<Init<Omit<ProduceStreamResponse, "correlationId">>> {
   try {
     if (message === null) throw invalidArgument("produce is missing");
-    const limits = callContext(options.clock.monotonicMs(), {
-      deadlineMs: message.timeoutMs > 0 ? message.timeoutMs : LIMITS.requestDeadlineMs,
+    const { requestDeadlineMs } = options.limits;
+    const limits = callContext(options.clock.monotonicMs(), requestDeadlineMs, {
+      deadlineMs: message.timeoutMs > 0 ? message.timeoutMs : requestDeadlineMs,
       signal,
     });
     const result = await pipeline.submit(partitionRef(message), produceRequest(message, limits, options.clock), limits);
@@ -166,7 +179,10 @@ async function serveRead(
       effect: "NONE",
     });
   }
-  const bytesMax = Math.min(request.maxBytes === 0 ? READ_BYTES_DEFAULT : request.maxBytes, LIMITS.fetchBytesMax);
+  const bytesMax = Math.min(
+    request.maxBytes === 0 ? READ_BYTES_DEFAULT : request.maxBytes,
+    options.limits.fetchBytesMax,
+  );
   const leftMs = limits.deadlineAtMs - options.clock.monotonicMs();
   const answer = await options.api.read(
     ref,
@@ -222,7 +238,7 @@ async function serveSubscribe(
     logStart,
     leaderEpoch: epoch,
   });
-  const subscriptions = new Subscriptions(options.api, options.clock, {
+  const subscriptions = new Subscriptions(options.api, options.clock, options.limits, {
     batches: (subscriptionId, answer) =>
       stream.write({ batches: { subscriptionId, batches: answer.batches, ...place(answer) } }),
     progress: (subscriptionId, answer) => stream.write({ progress: { subscriptionId, ...place(answer) } }),

@@ -4,7 +4,6 @@
  * While a partition's leader is here, or known and connected, a request is appended or sent in the call itself, so order is kept by
  * itself. Otherwise the requests of that partition wait for each other, and those of other partitions pass them.
  */
-import { LIMITS } from "@varve/base";
 import type { ProduceRequest, ProduceResult } from "../partition/partition.js";
 import type { CallContext, Router } from "../routing/router.js";
 import type { LogApi, PartitionRef } from "./log-api.js";
@@ -12,13 +11,15 @@ import type { LogApi, PartitionRef } from "./log-api.js";
 export class ProducePipeline {
   private readonly api: LogApi;
   private readonly router: Router;
+  private readonly inFlightBytesMax: number;
   private readonly queues = new Map<string, Promise<unknown>>();
   private inFlightBytes = 0;
   private wakeReader: (() => void) | null = null;
 
-  constructor(api: LogApi, router: Router) {
+  constructor(api: LogApi, router: Router, inFlightBytesMax: number) {
     this.api = api;
     this.router = router;
+    this.inFlightBytesMax = inFlightBytesMax;
   }
 
   get bytes(): number {
@@ -27,7 +28,7 @@ export class ProducePipeline {
 
   /** Resolves when the stream may be read on: its bytes in flight are below the bound of a connection. */
   room(): Promise<void> {
-    if (this.inFlightBytes < LIMITS.inFlightBytesPerConnectionMax) return Promise.resolve();
+    if (this.inFlightBytes < this.inFlightBytesMax) return Promise.resolve();
     return new Promise((resolve) => {
       this.wakeReader = resolve;
     });
@@ -40,7 +41,7 @@ export class ProducePipeline {
       return await this.inOrder(ref, () => this.api.produce(ref, request, context));
     } finally {
       this.inFlightBytes -= bytes;
-      if (this.inFlightBytes < LIMITS.inFlightBytesPerConnectionMax) {
+      if (this.inFlightBytes < this.inFlightBytesMax) {
         this.wakeReader?.();
         this.wakeReader = null;
       }

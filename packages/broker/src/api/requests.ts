@@ -1,7 +1,7 @@
 /**
  * requests.ts: what callers send, checked and put into the broker's own terms.
  */
-import { LIMITS, NUMBER_MAX, type Offset, VarveError } from "@varve/base";
+import { NUMBER_MAX, type Offset, VarveError } from "@varve/base";
 import { isTopicConfigKey, type TopicConfigPatch, topicConfigProblems } from "@varve/cluster";
 import { OffsetPosition, Acks as WireAcks } from "@varve/rpc";
 import type { Acks } from "../partition/partition.js";
@@ -83,13 +83,14 @@ function unknownKeys(config: Readonly<Record<string, string>>): TopicConfigPatch
   return Object.fromEntries(Object.keys(config).flatMap((key) => (isTopicConfigKey(key) ? [] : [[key, 0]])));
 }
 
-/** A call's limits on this broker's clock; a caller without a deadline gets the default. */
+/** A call's limits on this broker's clock; a caller without a deadline, or with a later one, gets the broker's. */
 export function callContext(
   nowMs: number,
+  requestDeadlineMs: number,
   call: { readonly deadlineMs: number; readonly signal: AbortSignal },
 ): CallContext {
   return {
-    deadlineAtMs: nowMs + Math.min(call.deadlineMs, LIMITS.requestDeadlineMs),
+    deadlineAtMs: nowMs + Math.min(call.deadlineMs, requestDeadlineMs),
     signal: call.signal,
     forwarded: false,
   };

@@ -6,7 +6,7 @@
  *   U1  batches of a subscription leave in the order of their offsets, without a gap
  *   U2  no more bytes leave than were granted, but for the last batch of each loop
  */
-import { type Clock, LIMITS, MIB, type Offset, type Term, toVarveError, VarveError } from "@varve/base";
+import { type Clock, MIB, type Offset, type Term, toVarveError, VarveError } from "@varve/base";
 import { batchLeaderEpoch } from "@varve/records";
 import type { ReadAnswer } from "../partition/partition.js";
 import { Credit } from "./credit.js";
@@ -18,6 +18,12 @@ export interface NewSubscription {
   readonly offset: Offset;
   readonly epoch: Term;
   readonly lastFetchedEpoch: Term;
+}
+
+/** Settings of the broker that bound a stream. */
+export interface SubscriptionLimits {
+  readonly fetchBytesMax: number;
+  readonly requestDeadlineMs: number;
 }
 
 /** What the client is told. Each resolves when there is room for more. */
@@ -39,14 +45,16 @@ const QUIET_MS = 5_000;
 export class Subscriptions {
   private readonly api: LogApi;
   private readonly clock: Clock;
+  private readonly limits: SubscriptionLimits;
   private readonly sink: SubscriptionSink;
   private readonly credit = new Credit(CREDIT_BYTES_MAX);
   private readonly running = new Map<number, AbortController>();
   private lastId = 0;
 
-  constructor(api: LogApi, clock: Clock, sink: SubscriptionSink) {
+  constructor(api: LogApi, clock: Clock, limits: SubscriptionLimits, sink: SubscriptionSink) {
     this.api = api;
     this.clock = clock;
+    this.limits = limits;
     this.sink = sink;
   }
 
@@ -90,7 +98,7 @@ export class Subscriptions {
     const place = { offset: wanted.offset, epoch: wanted.epoch, lastFetchedEpoch: wanted.lastFetchedEpoch };
     let told: ReadAnswer | null = null;
     while (!signal.aborted) {
-      const reserved = await this.credit.reserve(READ_BYTES_MAX);
+      const reserved = await this.credit.reserve(Math.min(READ_BYTES_MAX, this.limits.fetchBytesMax));
       if (reserved === 0) return;
       let answer: ReadAnswer;
       try {
@@ -125,7 +133,7 @@ export class Subscriptions {
     waitMs: number,
     signal: AbortSignal,
   ): Promise<ReadAnswer> {
-    const deadlineAtMs = this.clock.monotonicMs() + waitMs + LIMITS.requestDeadlineMs;
+    const deadlineAtMs = this.clock.monotonicMs() + waitMs + this.limits.requestDeadlineMs;
     return this.api.read(
       ref,
       { ...place, bytesMax, bytesMin: 1, waitMs, signal },

@@ -139,7 +139,7 @@ export const SETTINGS = {
       max: 4 * MIB,
       unit: "bytes",
       effect:
-        "Largest record, key, value and headers together, uncompressed; larger ones are refused with RECORD_TOO_LARGE.",
+        "Largest record, key, value and headers together; larger ones are refused with RECORD_TOO_LARGE, in compressed batches by the SDK alone.",
     }),
     batchBytesMax: integer({
       default: LIMITS.batchBytesMax,
@@ -159,14 +159,14 @@ export const SETTINGS = {
     produceRequestBytesMax: integer({
       default: LIMITS.produceRequestBytesMax,
       min: 64 * KIB,
-      max: 64 * MIB,
+      max: LIMITS.produceRequestBytesMax,
       unit: "bytes",
       effect: "Largest produce message on the wire.",
     }),
     fetchBytesMax: integer({
       default: LIMITS.fetchBytesMax,
       min: 64 * KIB,
-      max: 64 * MIB,
+      max: LIMITS.fetchBytesMax,
       unit: "bytes",
       effect: "Largest answer to a fetch, whatever the client asks for; one batch that alone is larger still goes.",
     }),
@@ -176,7 +176,7 @@ export const SETTINGS = {
       max: GIB,
       unit: "bytes",
       effect:
-        "Produced bytes of one connection that wait for their acknowledgement; beyond it BROKER_OVERLOADED with a time to retry.",
+        "Produced bytes of one stream that wait for their acknowledgement; beyond it the broker reads on when some are acknowledged.",
     }),
     inFlightBytesMax: integer({
       default: LIMITS.inFlightBytesMax,

@@ -23,6 +23,7 @@ import { nodeDisk, nodeWalThread } from "@varve/storage/node";
 import { adminService } from "../api/admin-service.js";
 import { LogApi } from "../api/log-api.js";
 import { logService } from "../api/log-service.js";
+import type { ProducePipeline } from "../api/produce-pipeline.js";
 import { Broker, type BrokerSettings } from "../broker.js";
 import { advertisedAddresses, type BrokerConfig } from "../config/index.js";
 import { watchBroker } from "../duties/watch-broker.js";
@@ -124,7 +125,12 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     broker = started;
     undo.push(() => started.stop());
     watchBroker(metrics, started, config);
+    const openPipelines = new Set<ProducePipeline>();
+    metrics.watchMemoryBound("in_flight_connection_largest", config.limits.inFlightBytesPerConnectionMax, () =>
+      Math.max(0, ...[...openPipelines].map(({ bytes }) => bytes)),
+    );
     const server = createServer({
+      messageBytesMax: Math.max(config.limits.produceRequestBytesMax, config.limits.fetchBytesMax),
       onInternalError: (error, method) => logger.error({ err: error, method }, "a call failed inside the broker"),
     });
     const api = new LogApi({
@@ -139,6 +145,8 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
         router: started.router,
         clock: started.ports.clock,
         codec: nativeCodec,
+        limits: config.limits,
+        openPipelines,
         failed: (kind, code) => (kind === "produce" ? metrics.produceErrors : metrics.fetchErrors).add(code),
       }),
     );
@@ -155,9 +163,11 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     });
     let stopping: Promise<void> | null = null;
     const stop = async (): Promise<void> => {
+      const untilMs = nodeClock.monotonicMs() + Math.max(0, config.shutdownGraceMs - FLUSH_RESERVE_MS);
+      const leftMs = (): number => Math.max(0, untilMs - nodeClock.monotonicMs());
       server.setServing(false);
-      await started.leave();
-      await server.close(Math.max(0, config.shutdownGraceMs - FLUSH_RESERVE_MS));
+      await started.leave(leftMs() / 2);
+      await server.close(leftMs());
       await started.stop();
       await ops.close();
       processWatch?.close();
@@ -225,6 +235,8 @@ function brokerSettings(config: BrokerConfig): BrokerSettings {
     walFileBytes: storage.walFileBytes,
     tailCacheBytesMax: limits.tailCacheBytesMax,
     undrainedBytesMax: limits.undrainedBytesMax,
+    batchRecordsMax: limits.batchRecordsMax,
+    recordBytesMax: limits.recordBytesMax,
     diskReserveBytes: storage.diskReserveBytes,
     checkpointIntervalBytes: storage.checkpointIntervalBytes,
     producerExpiryMs: limits.producerExpiryMs,

@@ -11,7 +11,7 @@ import type { LogConfig, Storage } from "@varve/storage";
 import type { ReplicaHost } from "../replica/host.js";
 import type { Role } from "../replica/replica.js";
 import type { ByteBudget } from "./byte-budget.js";
-import { Partition, type PartitionMeter } from "./partition.js";
+import { Partition, type PartitionMeter, type PartitionSettings } from "./partition.js";
 
 /** A replica that this broker must run, from the controller's state. */
 export interface WantedReplica {
@@ -36,6 +36,8 @@ export interface PartitionSetOptions {
   readonly codec: Codec;
   readonly inFlight: ByteBudget;
   readonly uncommittedBytesMax: number;
+  readonly undrainedBytesMax: number;
+  readonly batchLimits: Pick<PartitionSettings, "batchRecordsMax" | "recordBytesMax">;
   readonly meter: PartitionMeter;
   readonly brokerOf: (groupId: GroupId, replicaId: number) => BrokerId | null;
   readonly onRole: (partition: Partition, role: Role) => void;
@@ -85,7 +87,7 @@ export class PartitionSet {
     const running = this.partitions.get(wanted.groupId);
     if (running !== undefined) {
       running.log.setConfig(wanted.config);
-      running.setSettings({ batchBytesMax: wanted.batchBytesMax });
+      running.setSettings({ ...this.options.batchLimits, batchBytesMax: wanted.batchBytesMax });
       return;
     }
     const existing = this.options.storage.group(wanted.groupId);
@@ -97,9 +99,10 @@ export class PartitionSet {
       storage: this.options.storage,
       clock: this.options.clock,
       codec: this.options.codec,
-      settings: { batchBytesMax: wanted.batchBytesMax },
+      settings: { ...this.options.batchLimits, batchBytesMax: wanted.batchBytesMax },
       inFlight: this.options.inFlight,
       uncommittedBytesMax: this.options.uncommittedBytesMax,
+      undrainedBytesMax: this.options.undrainedBytesMax,
       meter: this.options.meter,
       brokerOf: (replicaId) => this.options.brokerOf(wanted.groupId, replicaId),
       onRole: this.options.onRole,

@@ -85,9 +85,11 @@ export interface ReadAnswer extends ReadResult {
   readonly epoch: Term;
 }
 
-/** What changes with a topic's settings. */
+/** What producers may send: the topic's settings and the broker's. */
 export interface PartitionSettings {
   readonly batchBytesMax: number;
+  readonly batchRecordsMax: number;
+  readonly recordBytesMax: number;
 }
 
 /** Counters of a partition's traffic; implemented by the broker's metrics. */
@@ -107,6 +109,8 @@ export interface PartitionOptions {
   readonly settings: PartitionSettings;
   readonly inFlight: ByteBudget;
   readonly uncommittedBytesMax: number;
+  /** Where the storage begins to refuse, for its error's text. */
+  readonly undrainedBytesMax: number;
   readonly meter: PartitionMeter;
   /** The broker that holds a replica of this partition. */
   readonly brokerOf: (replicaId: number) => BrokerId | null;
@@ -178,7 +182,8 @@ export class Partition implements StateMachine {
   private append(request: ProduceRequest): Promise<ProduceResult> {
     const replica = this.serving(request.epoch);
     const { batch } = request;
-    checkBatch(batch, this.options.codec, { batchBytesMax: this.settings.batchBytesMax });
+    const { batchBytesMax, batchRecordsMax, recordBytesMax } = this.settings;
+    checkBatch(batch, this.options.codec, { batchBytesMax, recordsMax: batchRecordsMax, recordBytesMax });
     const stamp = producerStamp(batch);
     if (stamp.producerId >= 0) {
       const verdict = this.overlay.verdict(stamp, (wanted) => this.log.producerVerdict(wanted));
@@ -274,7 +279,8 @@ export class Partition implements StateMachine {
   private refuseUnderPressure(bytes: number): void {
     const pressure = this.options.storage.pressure();
     if (pressure === "DISK_FULL") throw errors.diskFull(this.name);
-    if (pressure === "BROKER_OVERLOADED") throw errors.overloaded(this.name, "frames not yet in segments", bytes);
+    if (pressure === "BROKER_OVERLOADED")
+      throw errors.overloaded(this.name, "bytes of frames not yet in segments", this.options.undrainedBytesMax);
     if (this.log.uncommittedBytes() + bytes > this.options.uncommittedBytesMax) {
       throw errors.overloaded(this.name, "uncommitted bytes of the partition", this.options.uncommittedBytesMax);
     }

@@ -23,7 +23,7 @@ import type {
 import { HEALTH_METHODS, Health, UnknownService } from "../services/health.js";
 import { REFLECTION_METHODS, reflectionHandler } from "../services/reflection.js";
 import { statusObject } from "./metadata.js";
-import { SERVER_OPTIONS, silenceGrpc } from "./options.js";
+import { serverOptions, silenceGrpc } from "./options.js";
 import { GrpcServerStream } from "./server-stream.js";
 import { widenWindows } from "./server-windows.js";
 
@@ -37,6 +37,8 @@ interface OpenCall {
 }
 
 export interface RpcServerOptions {
+  /** Largest message, without what stands around the batches in it. Default and most: what clients take. */
+  readonly messageBytesMax?: number;
   /** Told of every failure that callers see as INTERNAL, whose text they do not get. */
   readonly onInternalError?: (error: unknown, method: string) => void;
 }
@@ -48,7 +50,7 @@ export function createServer(options: RpcServerOptions = {}): RpcServer {
 }
 
 class GrpcServer implements RpcServer {
-  private readonly server = new Server(SERVER_OPTIONS);
+  private readonly server: Server;
   private readonly health = new Health();
   private readonly services: string[] = [];
   private readonly open = new Set<OpenCall>();
@@ -57,6 +59,7 @@ class GrpcServer implements RpcServer {
 
   constructor(options: RpcServerOptions) {
     this.options = options;
+    this.server = new Server(serverOptions(options.messageBytesMax));
     this.add(HEALTH_METHODS, this.health);
     const reflection = reflectionHandler(
       () => this.services,

@@ -4,8 +4,10 @@
 import { type ChannelOptions, logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { KIB, LIMITS, MIB, SECOND_MS } from "@varve/base";
 
+/** What stands around the batches of a message, at most. */
+const AROUND_BATCHES_BYTES = 64 * KIB;
 /** Largest message: a full produce request or fetch answer, and room for what stands around the batches. */
-export const MESSAGE_BYTES_MAX = Math.max(LIMITS.produceRequestBytesMax, LIMITS.fetchBytesMax) + 64 * KIB;
+export const MESSAGE_BYTES_MAX = Math.max(LIMITS.produceRequestBytesMax, LIMITS.fetchBytesMax) + AROUND_BATCHES_BYTES;
 /** What may be on its way unread on a connection; larger than 1 MiB brings nothing on a LAN. */
 export const FLOW_CONTROL_WINDOW_BYTES = 4 * MIB;
 /** Streams of one connection; a client has two per broker and a unary call per admin request. */
@@ -22,10 +24,14 @@ const COMMON = {
   "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
 } as const satisfies ChannelOptions;
 
-export const SERVER_OPTIONS: ChannelOptions = {
-  ...COMMON,
-  "grpc.max_concurrent_streams": CONCURRENT_STREAMS_MAX,
-};
+/** Options of a server that takes messages with up to `messageBytesMax` bytes of batches. */
+export function serverOptions(messageBytesMax: number = MESSAGE_BYTES_MAX): ChannelOptions {
+  return {
+    ...COMMON,
+    "grpc.max_receive_message_length": Math.min(MESSAGE_BYTES_MAX, messageBytesMax + AROUND_BATCHES_BYTES),
+    "grpc.max_concurrent_streams": CONCURRENT_STREAMS_MAX,
+  };
+}
 
 /** The client retries by itself, with knowledge of effects; grpc-js must not, and must reconnect soon after a broker's restart. */
 export const CHANNEL_OPTIONS: ChannelOptions = {
