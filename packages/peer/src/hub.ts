@@ -68,7 +68,7 @@ class Hub implements PeerHub {
       onUp: (link) => this.onUp(link),
       onChanged: (peer) => options.onPeerChanged?.(peer),
       onDown: (peer, reason) => {
-        this.options.logger.info({ brokerId: peer.brokerId, reason }, "peer link down");
+        this.options.logger.info({ peer: peer.brokerId, reason }, "peer link down");
         if (!this.closed) options.onLinkDown(peer.brokerId, reason);
       },
     };
@@ -253,7 +253,7 @@ class Hub implements PeerHub {
 
   private onUp(link: OutboundLink): void {
     this.links.set(link.peer.brokerId, link);
-    this.options.logger.info({ brokerId: link.peer.brokerId, address: link.control.remoteAddress }, "peer link up");
+    this.options.logger.info({ peer: link.peer.brokerId, address: link.control.remoteAddress }, "peer link up");
     this.options.onLinkUp(link.peer);
   }
 }

@@ -139,10 +139,12 @@ async function openLogs(
     freeBytes: await disk.freeBytes(dataDir),
     freeBytesAtMs: clock.monotonicMs(),
   };
+  let failOpening: ((error: Error) => void) | null = null;
   const onFatal = (error: Error): void => {
     if (health.isFailed) return;
     health.isFailed = true;
-    options.onFatal(error);
+    if (failOpening === null) options.onFatal(error);
+    else failOpening(unusable(dataDir, `cannot be written: ${error.message}; nothing was acknowledged`, error));
   };
   const hasWal = (await disk.list(dir)).some((name) => walFileNumber(name) !== null);
   if (!hasWal) await formatWal(disk, dir, options.walFileBytes);
@@ -192,9 +194,11 @@ async function openLogs(
   const setAside: SetAside = new Map();
   const lostGroups = new Set<GroupId>();
   await recoverAll({ dataDir, disk, checksum, options, context, recovery, logs, setAside, lostGroups });
-  await new Promise<void>((resolve) => {
+  await new Promise<void>((resolve, reject) => {
+    failOpening = reject;
     wal.prove(resolve);
   });
+  failOpening = null;
   for (const log of logs.values()) scheduler.committed(log.core, log);
   return { wal, walFiles, fileCache, context, logs, setAside, lostGroups, scheduler, health };
 }

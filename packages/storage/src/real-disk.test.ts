@@ -66,3 +66,13 @@ test("close leaves no thread, no open file, no timer and no lock, so the process
   expect(code).toBe(0);
   expect(await readdir(dir)).not.toContain("lock");
 });
+
+test("a WAL thread that cannot start makes the open fail, and says so", async () => {
+  const program = new URL(`data:text/javascript,${encodeURIComponent("throw new Error('no such program')")}`);
+  const options = { ...tinyOptions(nodeClock, 1), random: nodeRandom };
+  const opening = openStorage(dir, nodeDisk, nodeWalThread(program), nodeCodec, options);
+  await expect(opening).rejects.toMatchObject({
+    code: "DATA_DIR_UNUSABLE",
+    message: expect.stringContaining("no such program"),
+  });
+});

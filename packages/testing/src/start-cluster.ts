@@ -129,7 +129,7 @@ class Cluster implements TestCluster {
     const { disk, ports } = member;
     const running = await runBroker(this.configOf(member), {
       logger: this.options.logger ?? silentLogger,
-      disk,
+      disk: disk.process(),
       walThread: disk.walThread(),
       link: partitionableLink(nodeLink, brokerId, this.switchboard),
       watchProcess: false,

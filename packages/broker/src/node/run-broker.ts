@@ -156,7 +156,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     const ports = { grpcPort: grpc.port, peerPort: started.peerPort, opsPort: ops.port };
     const ready = started.becomeReady(advertisedAddresses(config, ports)).then(() => {
       server.setServing(true);
-      logger.info({ brokerId: config.brokerId, ...ports }, "broker is ready");
+      logger.info(ports, "broker is ready");
     });
     ready.catch((error: unknown) => {
       if (!(isVarveError(error) && error.code === "SHUTTING_DOWN")) fail(toVarveError(error));

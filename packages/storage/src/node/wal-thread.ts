@@ -12,9 +12,9 @@ const STAGING_BYTES = 9 * 1024 * 1024;
 
 type Answer = { readonly error: { readonly message: string; readonly code: string | null } | null };
 
-/** Starts a thread. It does not keep the process alive by itself except while a command runs. */
-export function nodeWalThread(): WalThread {
-  return new NodeWalThread();
+/** Starts a thread. It does not keep the process alive by itself except while a command runs. `program`: for tests. */
+export function nodeWalThread(program = new URL("./wal-worker.js", import.meta.url)): WalThread {
+  return new NodeWalThread(program);
 }
 
 class NodeWalThread implements WalThread {
@@ -24,24 +24,31 @@ class NodeWalThread implements WalThread {
   private done: ((error: Error | null) => void) | null = null;
   private onIdle: (() => void) | null = null;
   private isClosed = false;
+  /** The thread has ended, or never began. */
+  private failure: Error | null = null;
 
-  constructor() {
+  constructor(program: URL) {
     const memory = new SharedArrayBuffer(STAGING_BYTES);
     this.staging = new Uint8Array(memory);
-    this.worker = new Worker(new URL("./wal-worker.js", import.meta.url), {
+    this.worker = new Worker(program, {
       workerData: { memory, wake: this.wake.buffer },
     });
     this.worker.unref();
     this.worker.on("message", (answer: Answer) => this.finish(answer.error === null ? null : toError(answer.error)));
-    this.worker.on("error", (error: Error) => this.finish(error));
+    this.worker.on("error", (error: Error) => this.end(error));
     this.worker.on("exit", () => {
-      if (!this.isClosed) this.finish(new Error("the WAL thread ended by itself"));
+      if (!this.isClosed) this.end(new Error("the WAL thread ended by itself"));
     });
   }
 
   run(commands: readonly WalCommand[], done: (error: Error | null) => void): void {
     assert(this.done === null, "W1: one run at a time");
     assert(!this.isClosed, "a closed thread runs nothing");
+    const { failure } = this;
+    if (failure !== null) {
+      setImmediate(() => done(failure));
+      return;
+    }
     this.done = done;
     this.worker.ref();
     this.worker.postMessage(commands);
@@ -60,9 +67,14 @@ class NodeWalThread implements WalThread {
     await this.worker.terminate();
   }
 
+  private end(error: Error): void {
+    this.failure ??= error;
+    this.finish(this.failure);
+  }
+
   private finish(error: Error | null): void {
-    if (this.done === null && error === null) return;
-    const done = this.done ?? ((): void => undefined);
+    const { done } = this;
+    if (done === null) return;
     this.done = null;
     this.worker.unref();
     this.onIdle?.();
