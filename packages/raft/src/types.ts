@@ -172,7 +172,7 @@ export interface Ready<E extends Entry = Entry, S extends Snapshot = Snapshot> {
   readonly messages: readonly Message<E, S>[];
   readonly snapshot: S | null;
   readonly readStates: readonly ReadState[];
-  /** Whether `hardState` and `entries` must be durable before the messages leave; false: the commit index only. */
+  /** Whether `snapshot`, `entries` and `hardState` must be durable before the messages leave; false: the commit index only. */
   readonly mustSync: boolean;
 }
 

@@ -62,6 +62,18 @@ describe("synchronous storage", () => {
     expect(ready.committedEntries.map(({ index }) => index)).toEqual([1]);
   });
 
+  test("a snapshot must be synced before its answer leaves, in the same term too", () => {
+    const { raft } = nodeOf([1, 2]);
+    raft.step(testMessage("MsgHeartbeat", 2, 1, { term: 1 }));
+    obey({ raft, storage: MemoryStorage.bootstrap(testConf([1, 2])) });
+    const snapshot = { metadata: { index: 9, term: 1, confState: testConf([1, 2]) }, data: new Uint8Array(0) };
+    raft.step(testMessage("MsgSnap", 2, 1, { term: 1, snapshot }));
+    const ready = raft.ready();
+    expect(ready.snapshot).toBe(snapshot);
+    expect(ready.messages.map(({ type, index }) => [type, index])).toEqual([["MsgAppResp", 9]]);
+    expect(ready.mustSync).toBe(true);
+  });
+
   test("another Ready before advance() is a mistake of the host, and so is advance() without one", () => {
     const { raft } = nodeOf([1]);
     expect(() => raft.advance()).toThrow("advance() follows ready()");
