@@ -153,8 +153,8 @@ export interface ReadState {
 /**
  * All that the host must do after some steps; the core does none of it itself.
  *
- * Synchronous mode: write `snapshot`, `entries` and `hardState`, durably if `mustSync`; then send `messages`; apply
- * `committedEntries`; then call `advance()`.
+ * Synchronous mode: write `snapshot`, always durably, then `entries` and `hardState`, durably if `mustSync`; then send
+ * `messages`; apply `committedEntries`; then call `advance()`.
  *
  * Asynchronous mode (`asyncStorageWrites`): `messages` says it all. What is addressed to another node may leave at
  * once. A `MsgStorageAppend` goes to the log writer, in order: its `responses` may be sent or stepped only after its
@@ -172,7 +172,11 @@ export interface Ready<E extends Entry = Entry, S extends Snapshot = Snapshot> {
   readonly messages: readonly Message<E, S>[];
   readonly snapshot: S | null;
   readonly readStates: readonly ReadState[];
-  /** Whether `snapshot`, `entries` and `hardState` must be durable before the messages leave; false: the commit index only. */
+  /**
+   * Whether `hardState` and `entries` must be durable before the messages leave; false: the commit index only. It does
+   * not speak of `snapshot`, which always must be: its answer is among the messages, and a leader that was told of it
+   * never goes back behind it.
+   */
   readonly mustSync: boolean;
 }
 

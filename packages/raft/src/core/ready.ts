@@ -63,7 +63,7 @@ export class ReadyMaker {
       readStates: raft.readStates,
       mustSync: false,
     };
-    ready.mustSync = ready.entries.length > 0 || ready.snapshot !== null || this.promiseChanged();
+    ready.mustSync = ready.entries.length > 0 || raft.term !== this.hardState.term || raft.vote !== this.hardState.vote;
     if (raft.options.asyncStorageWrites) this.addStorageMessages(ready);
     else this.deferOwnSteps(ready);
     this.accept(ready);
@@ -90,11 +90,6 @@ export class ReadyMaker {
   private hardStateChanged(): boolean {
     const { raft, hardState } = this;
     return raft.term !== hardState.term || raft.vote !== hardState.vote || raft.log.committed !== hardState.commit;
-  }
-
-  /** Whether more than the commit index changed: term and vote bind this node, a commit index only repeats others. */
-  private promiseChanged(): boolean {
-    return this.raft.term !== this.hardState.term || this.raft.vote !== this.hardState.vote;
   }
 
   private addStorageMessages(ready: { readonly messages: Message[] } & Ready): void {
