@@ -69,6 +69,7 @@ export interface BrokerSettings {
   readonly walFileBytes: number;
   readonly tailCacheBytesMax: number;
   readonly undrainedBytesMax: number;
+  readonly batchBytesMax: number;
   readonly batchRecordsMax: number;
   readonly recordBytesMax: number;
   readonly diskReserveBytes: number;
@@ -180,7 +181,7 @@ export class Broker {
       inFlight: this.inFlight,
       uncommittedBytesMax: settings.uncommittedBytesPerGroupMax,
       undrainedBytesMax: settings.undrainedBytesMax,
-      batchLimits: { batchRecordsMax: settings.batchRecordsMax, recordBytesMax: settings.recordBytesMax },
+      batchLimits: settings,
       meter: ports.meter,
       brokerOf,
       onRole: (partition, role) => {

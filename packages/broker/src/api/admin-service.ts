@@ -294,7 +294,10 @@ class Admin {
       topic: topic.topic,
       topicId: topic.topicId,
       error: null,
-      batchBytesMax: effectiveTopicConfig(topic.config).batchBytesMax,
+      batchBytesMax: Math.min(
+        this.options.topicPolicy.limits.batchBytesMax,
+        effectiveTopicConfig(topic.config).batchBytesMax,
+      ),
       partitions: topic.partitions.map((partition) => {
         const known = this.options.broker.leaders.get(partition.groupId);
         return {

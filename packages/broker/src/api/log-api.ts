@@ -6,6 +6,7 @@
 import { type BrokerId, type Clock, type Offset, type Term, VarveError } from "@varve/base";
 import { expectValue } from "@varve/cluster";
 import type { ControllerAccess } from "../controller/access.js";
+import { overloaded, type PartitionName } from "../partition/errors.js";
 import type {
   Acks,
   Partition,
@@ -17,10 +18,16 @@ import type {
 import { decodeEnvelope, encodeEnvelope } from "../routing/envelope.js";
 import type { ForwardableMethod, Forwarding } from "../routing/forwarding.js";
 import type { CallContext, Located, Router, TopicRef } from "../routing/router.js";
+import type { Traffic } from "./traffic.js";
 
 /** Where a call goes. */
 export interface PartitionRef extends TopicRef {
   readonly partition: number;
+}
+
+/** How messages name what a caller named. */
+export function nameOf({ topic, topicId, partition }: PartitionRef): PartitionName {
+  return { topic: topic === "" ? topicId : topic, partition };
 }
 
 export type OffsetPoint = "earliest" | "latest" | { readonly timeMs: number };
@@ -35,6 +42,7 @@ export interface LogApiOptions {
   readonly router: Router;
   readonly forwarding: Forwarding;
   readonly access: ControllerAccess;
+  readonly traffic: Traffic;
 }
 
 interface ForwardedProduce {
@@ -179,14 +187,22 @@ export class LogApi {
     return this.refill;
   }
 
-  private forwardProduce(
+  private async forwardProduce(
     to: BrokerId,
     ref: PartitionRef,
     request: ProduceRequest,
     context: CallContext,
   ): Promise<ProduceResult> {
+    const { traffic, forwarding } = this.options;
     const timeoutMs = Math.min(this.leftMs(context), request.timeoutMs + FORWARD_SLACK_MS);
-    return this.options.forwarding.call(to, PRODUCE, { ref, request }, { timeoutMs, signal: context.signal });
+    const bytes = request.batch.length;
+    if (!traffic.takeForwarded(bytes))
+      throw overloaded(nameOf(ref), "produced bytes in flight on the broker", traffic.inFlightBytesMax);
+    try {
+      return await forwarding.call(to, PRODUCE, { ref, request }, { timeoutMs, signal: context.signal });
+    } finally {
+      traffic.releaseForwarded(bytes);
+    }
   }
 
   /** The peer link's deadline is on this broker's monotonic clock already. */

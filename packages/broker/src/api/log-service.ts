@@ -21,10 +21,11 @@ import {
   toErrorStatus,
 } from "@varve/rpc";
 import type { BrokerConfig } from "../config/index.js";
+import { overloaded } from "../partition/errors.js";
 import type { ProduceRequest, ProduceResult, ReadAnswer } from "../partition/partition.js";
 import { detach } from "../replica/detach.js";
 import type { CallContext, Router } from "../routing/router.js";
-import type { LogApi } from "./log-api.js";
+import { type LogApi, nameOf, type PartitionRef } from "./log-api.js";
 import { ProducePipeline } from "./produce-pipeline.js";
 import {
   acksOf,
@@ -36,18 +37,15 @@ import {
   partitionRef,
 } from "./requests.js";
 import { Subscriptions } from "./subscriptions.js";
+import type { Traffic } from "./traffic.js";
 
 export interface LogServiceOptions {
   readonly api: LogApi;
   readonly router: Router;
   readonly clock: Clock;
   readonly codec: Codec;
-  readonly limits: Pick<
-    BrokerConfig["limits"],
-    "fetchBytesMax" | "inFlightBytesPerConnectionMax" | "requestDeadlineMs"
-  >;
-  /** Told of each stream's bytes in flight, for metrics. */
-  readonly openPipelines: Set<ProducePipeline>;
+  readonly limits: Pick<BrokerConfig["limits"], "fetchBytesMax" | "requestDeadlineMs">;
+  readonly traffic: Traffic;
   /** Counts failures; for metrics. */
   readonly failed: (kind: "produce" | "fetch", code: ErrorCode) => void;
 }
@@ -72,10 +70,14 @@ export function logService(options: LogServiceOptions): LogServiceHandlers {
     produce: (request, call) =>
       counted("produce", failed, async () => {
         const limits = context(call);
-        const result = await api.produce(partitionRef(request), produceRequest(request, limits, clock), limits);
+        const ref = partitionRef(request);
+        const wanted = produceRequest(request, limits, clock);
+        const result = await withinConnection(options.traffic, call.peer, ref, wanted, () =>
+          api.produce(ref, wanted, limits),
+        );
         return produceResponse(request.partition, result);
       }),
-    produceStream: (stream, call) => serveProduceStream(options, stream, call.signal),
+    produceStream: (stream, call) => serveProduceStream(options, stream, call),
     read: (request, call) => counted("fetch", failed, () => serveRead(options, request, context(call))),
     subscribe: (stream, call) => serveSubscribe(options, stream, call.signal),
     listOffsets: async (request, call) => {
@@ -123,24 +125,36 @@ function produceResponse(partition: number, result: ProduceResult): Init<Produce
 async function serveProduceStream(
   options: LogServiceOptions,
   stream: ServerStream<ProduceStreamRequest, ProduceStreamResponse>,
-  signal: AbortSignal,
+  { signal, peer }: { readonly signal: AbortSignal; readonly peer: string },
 ): Promise<void> {
-  const pipeline = new ProducePipeline(options.api, options.router, options.limits.inFlightBytesPerConnectionMax);
-  options.openPipelines.add(pipeline);
+  const pipeline = new ProducePipeline(options.api, options.router, options.traffic.connections, peer);
   const open = new Set<Promise<void>>();
+  for await (const { correlationId, produce } of stream.requests) {
+    const answer = answerProduce(options, pipeline, produce, signal)
+      .then((outcome) => stream.write({ correlationId, ...outcome }))
+      // The client is gone: nobody is left to tell.
+      .catch(() => {})
+      .finally(() => open.delete(answer));
+    open.add(answer);
+    await pipeline.room();
+  }
+  await Promise.all(open);
+}
+
+/** Runs a unary produce within the bytes that its connection may have in flight. @throws VarveError BROKER_OVERLOADED. */
+async function withinConnection(
+  { connections }: Traffic,
+  peer: string,
+  ref: PartitionRef,
+  { batch: { length: bytes } }: ProduceRequest,
+  produce: () => Promise<ProduceResult>,
+): Promise<ProduceResult> {
+  if (!connections.take(peer, bytes))
+    throw overloaded(nameOf(ref), "produced bytes in flight on the connection", connections.bytesMax);
   try {
-    for await (const { correlationId, produce } of stream.requests) {
-      const answer = answerProduce(options, pipeline, produce, signal)
-        .then((outcome) => stream.write({ correlationId, ...outcome }))
-        // The client is gone: nobody is left to tell.
-        .catch(() => {})
-        .finally(() => open.delete(answer));
-      open.add(answer);
-      await pipeline.room();
-    }
-    await Promise.all(open);
+    return await produce();
   } finally {
-    options.openPipelines.delete(pipeline);
+    connections.release(peer, bytes);
   }
 }
 
@@ -247,6 +261,7 @@ async function serveSubscribe(
       return stream.write({ error: { subscriptionId, error: toErrorStatus(error) } });
     },
   });
+  options.traffic.subscriptions.add(subscriptions);
   signal.addEventListener("abort", () => subscriptions.close(), { once: true });
   try {
     for await (const { add, remove, grant } of stream.requests) {
@@ -259,6 +274,7 @@ async function serveSubscribe(
     }
   } finally {
     subscriptions.close();
+    options.traffic.subscriptions.delete(subscriptions);
   }
 }
 

@@ -6,45 +6,36 @@
  */
 import type { ProduceRequest, ProduceResult } from "../partition/partition.js";
 import type { CallContext, Router } from "../routing/router.js";
+import type { ConnectionBytes } from "./connection-bytes.js";
 import type { LogApi, PartitionRef } from "./log-api.js";
 
 export class ProducePipeline {
   private readonly api: LogApi;
   private readonly router: Router;
-  private readonly inFlightBytesMax: number;
+  private readonly connections: ConnectionBytes;
+  private readonly peer: string;
   private readonly queues = new Map<string, Promise<unknown>>();
-  private inFlightBytes = 0;
-  private wakeReader: (() => void) | null = null;
 
-  constructor(api: LogApi, router: Router, inFlightBytesMax: number) {
+  /** @param peer the connection that the stream came on. */
+  constructor(api: LogApi, router: Router, connections: ConnectionBytes, peer: string) {
     this.api = api;
     this.router = router;
-    this.inFlightBytesMax = inFlightBytesMax;
+    this.connections = connections;
+    this.peer = peer;
   }
 
-  get bytes(): number {
-    return this.inFlightBytes;
-  }
-
-  /** Resolves when the stream may be read on: its bytes in flight are below the bound of a connection. */
+  /** Resolves when the stream may be read on: the bytes in flight of its connection are below their bound. */
   room(): Promise<void> {
-    if (this.inFlightBytes < this.inFlightBytesMax) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.wakeReader = resolve;
-    });
+    return this.connections.room(this.peer);
   }
 
   async submit(ref: PartitionRef, request: ProduceRequest, context: CallContext): Promise<ProduceResult> {
     const bytes = request.batch.length;
-    this.inFlightBytes += bytes;
+    this.connections.add(this.peer, bytes);
     try {
       return await this.inOrder(ref, () => this.api.produce(ref, request, context));
     } finally {
-      this.inFlightBytes -= bytes;
-      if (this.inFlightBytes < this.inFlightBytesMax) {
-        this.wakeReader?.();
-        this.wakeReader = null;
-      }
+      this.connections.release(this.peer, bytes);
     }
   }
 

@@ -35,8 +35,8 @@ export interface SubscriptionSink {
 
 /** Subscriptions on one stream. */
 const SUBSCRIPTIONS_MAX = 10_000;
-/** Bytes that may be granted and not yet used. */
-const CREDIT_BYTES_MAX = 64 * MIB;
+/** Bytes that may be granted and not yet used: a stream holds no more, but for the last batch of each loop (U2). */
+export const CREDIT_BYTES_MAX = 64 * MIB;
 /** Bytes that one read of one subscription takes at most, so that many share a stream fairly. */
 const READ_BYTES_MAX = MIB;
 /** A quiet partition is looked at again after this time; new records wake it at once. */
@@ -50,6 +50,7 @@ export class Subscriptions {
   private readonly credit = new Credit(CREDIT_BYTES_MAX);
   private readonly running = new Map<number, AbortController>();
   private lastId = 0;
+  private held = 0;
 
   constructor(api: LogApi, clock: Clock, limits: SubscriptionLimits, sink: SubscriptionSink) {
     this.api = api;
@@ -58,8 +59,9 @@ export class Subscriptions {
     this.sink = sink;
   }
 
-  get openBytes(): number {
-    return this.credit.openBytes;
+  /** Batches that were read and that the connection has not taken yet. */
+  get heldBytes(): number {
+    return this.held;
   }
 
   /** @throws VarveError INVALID_ARGUMENT: id used before, or too many. */
@@ -122,7 +124,17 @@ export class Subscriptions {
       place.epoch = 0;
       place.lastFetchedEpoch = lastEpoch(answer);
       told = answer;
-      await this.sink.batches(wanted.id, answer);
+      await this.send(wanted.id, answer);
+    }
+  }
+
+  private async send(id: number, answer: ReadAnswer): Promise<void> {
+    const bytes = byteCount(answer);
+    this.held += bytes;
+    try {
+      await this.sink.batches(id, answer);
+    } finally {
+      this.held -= bytes;
     }
   }
 

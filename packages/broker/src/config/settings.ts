@@ -147,7 +147,7 @@ export const SETTINGS = {
       max: 4 * MIB,
       unit: "bytes",
       effect:
-        "Largest record batch; larger ones are refused with BATCH_TOO_LARGE. A topic can have a smaller limit of its own.",
+        "Largest record batch; larger ones are refused with BATCH_TOO_LARGE. A topic can have a smaller limit of its own; the smaller one counts.",
     }),
     batchRecordsMax: integer({
       default: LIMITS.batchRecordsMax,
@@ -161,7 +161,8 @@ export const SETTINGS = {
       min: 64 * KIB,
       max: LIMITS.produceRequestBytesMax,
       unit: "bytes",
-      effect: "Largest produce message on the wire.",
+      effect:
+        "Largest message from a client, but for 64 KiB around its batch; gRPC itself refuses larger ones. The most is what clients of Varve send.",
     }),
     fetchBytesMax: integer({
       default: LIMITS.fetchBytesMax,
@@ -176,7 +177,7 @@ export const SETTINGS = {
       max: GIB,
       unit: "bytes",
       effect:
-        "Produced bytes of one stream that wait for their acknowledgement; beyond it the broker reads on when some are acknowledged.",
+        "Produced bytes of one connection that wait for their acknowledgement. Beyond it the broker reads its streams on when some are acknowledged, and answers BROKER_OVERLOADED to unary calls.",
     }),
     inFlightBytesMax: integer({
       default: LIMITS.inFlightBytesMax,
@@ -184,7 +185,7 @@ export const SETTINGS = {
       max: 16 * GIB,
       unit: "bytes",
       effect:
-        "Produced bytes of all connections that wait for their acknowledgement; beyond it BROKER_OVERLOADED with a time to retry.",
+        "Produced bytes that wait for their acknowledgement, appended here or forwarded; beyond it BROKER_OVERLOADED with a time to retry.",
     }),
     tailCacheBytesMax: integer({
       default: LIMITS.tailCacheBytesMax,

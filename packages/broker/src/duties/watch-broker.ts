@@ -1,13 +1,15 @@
 /**
  * watch-broker.ts: lets the metrics read what a broker knows, at each scrape.
  */
+import { CREDIT_BYTES_MAX } from "../api/subscriptions.js";
+import type { Traffic } from "../api/traffic.js";
 import type { Broker } from "../broker.js";
 import type { BrokerConfig } from "../config/index.js";
 import type { BrokerMetrics } from "../ops/index.js";
 import type { Partition } from "../partition/partition.js";
 import { groupStatus } from "./status.js";
 
-export function watchBroker(metrics: BrokerMetrics, broker: Broker, config: BrokerConfig): void {
+export function watchBroker(metrics: BrokerMetrics, broker: Broker, traffic: Traffic, config: BrokerConfig): void {
   const { storage, partitions, settings } = broker;
   const count = (wanted: (partition: Partition) => boolean): number => {
     let found = 0;
@@ -31,6 +33,13 @@ export function watchBroker(metrics: BrokerMetrics, broker: Broker, config: Brok
   metrics.watchMemoryBound("tail_cache", config.limits.tailCacheBytesMax, () => storage.stats().tailBytes);
   metrics.watchMemoryBound("undrained", config.limits.undrainedBytesMax, () => storage.stats().undrainedBytes);
   metrics.watchMemoryBound("in_flight", config.limits.inFlightBytesMax, () => broker.inFlight.usedBytes);
+  metrics.watchMemoryBound("forwarded", config.limits.inFlightBytesMax, () => traffic.forwardedBytes);
+  metrics.watchMemoryBound(
+    "in_flight_connection_largest",
+    config.limits.inFlightBytesPerConnectionMax,
+    () => traffic.connections.largestBytes,
+  );
+  metrics.watchMemoryBound("subscriptions", CREDIT_BYTES_MAX, () => traffic.subscriptionBytesLargest);
   metrics.watchMemoryBound("uncommitted", config.limits.uncommittedBytesPerGroupMax, () => {
     let largest = 0;
     for (const { log } of partitions.all()) largest = Math.max(largest, log.uncommittedBytes());

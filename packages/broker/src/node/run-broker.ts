@@ -23,7 +23,7 @@ import { nodeDisk, nodeWalThread } from "@varve/storage/node";
 import { adminService } from "../api/admin-service.js";
 import { LogApi } from "../api/log-api.js";
 import { logService } from "../api/log-service.js";
-import type { ProducePipeline } from "../api/produce-pipeline.js";
+import { Traffic } from "../api/traffic.js";
 import { Broker, type BrokerSettings } from "../broker.js";
 import { advertisedAddresses, type BrokerConfig } from "../config/index.js";
 import { watchBroker } from "../duties/watch-broker.js";
@@ -64,8 +64,8 @@ export interface PortOverrides {
 
 const PEER_QUEUE_BYTES_MAX = 64 * MIB;
 const RETENTION_CHECK_MS = SECOND_MS;
-/** Of the shutdown grace, what is kept for flushing after the listeners are closed, milliseconds. */
-const FLUSH_RESERVE_MS = 2 * SECOND_MS;
+/** Of the shutdown grace, what is kept for goodbyes to peers (1 s) and the last drain (1.5 s) after the listeners are closed, milliseconds. */
+const FLUSH_RESERVE_MS = 3 * SECOND_MS;
 
 /**
  * Starts a broker; resolves when its listeners are bound.
@@ -124,13 +124,11 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     });
     broker = started;
     undo.push(() => started.stop());
-    watchBroker(metrics, started, config);
-    const openPipelines = new Set<ProducePipeline>();
-    metrics.watchMemoryBound("in_flight_connection_largest", config.limits.inFlightBytesPerConnectionMax, () =>
-      Math.max(0, ...[...openPipelines].map(({ bytes }) => bytes)),
-    );
+    const traffic = new Traffic(started.inFlight, config.limits.inFlightBytesPerConnectionMax);
+    watchBroker(metrics, started, traffic, config);
     const server = createServer({
-      messageBytesMax: Math.max(config.limits.produceRequestBytesMax, config.limits.fetchBytesMax),
+      requestBytesMax: config.limits.produceRequestBytesMax,
+      requestDeadlineMs: config.limits.requestDeadlineMs,
       onInternalError: (error, method) => logger.error({ err: error, method }, "a call failed inside the broker"),
     });
     const api = new LogApi({
@@ -138,6 +136,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
       router: started.router,
       forwarding: started.forwarding,
       access: started.access,
+      traffic,
     });
     server.addLogService(
       logService({
@@ -146,7 +145,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
         clock: started.ports.clock,
         codec: nativeCodec,
         limits: config.limits,
-        openPipelines,
+        traffic,
         failed: (kind, code) => (kind === "produce" ? metrics.produceErrors : metrics.fetchErrors).add(code),
       }),
     );
@@ -235,6 +234,7 @@ function brokerSettings(config: BrokerConfig): BrokerSettings {
     walFileBytes: storage.walFileBytes,
     tailCacheBytesMax: limits.tailCacheBytesMax,
     undrainedBytesMax: limits.undrainedBytesMax,
+    batchBytesMax: limits.batchBytesMax,
     batchRecordsMax: limits.batchRecordsMax,
     recordBytesMax: limits.recordBytesMax,
     diskReserveBytes: storage.diskReserveBytes,

@@ -33,7 +33,14 @@ export interface ErrorMetric {
 }
 
 /** The bounds of memory (contracts: "each a setting with a gauge"). */
-export type MemoryBound = "tail_cache" | "undrained" | "uncommitted" | "in_flight" | "in_flight_connection_largest";
+export type MemoryBound =
+  | "tail_cache"
+  | "undrained"
+  | "uncommitted"
+  | "in_flight"
+  | "in_flight_connection_largest"
+  | "forwarded"
+  | "subscriptions";
 
 export type EventLoopQuantile = "0.5" | "0.99" | "1";
 

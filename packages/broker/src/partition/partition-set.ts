@@ -37,7 +37,8 @@ export interface PartitionSetOptions {
   readonly inFlight: ByteBudget;
   readonly uncommittedBytesMax: number;
   readonly undrainedBytesMax: number;
-  readonly batchLimits: Pick<PartitionSettings, "batchRecordsMax" | "recordBytesMax">;
+  /** Of this broker; a topic can have a smaller `batchBytesMax` of its own. */
+  readonly batchLimits: PartitionSettings;
   readonly meter: PartitionMeter;
   readonly brokerOf: (groupId: GroupId, replicaId: number) => BrokerId | null;
   readonly onRole: (partition: Partition, role: Role) => void;
@@ -87,7 +88,7 @@ export class PartitionSet {
     const running = this.partitions.get(wanted.groupId);
     if (running !== undefined) {
       running.log.setConfig(wanted.config);
-      running.setSettings({ ...this.options.batchLimits, batchBytesMax: wanted.batchBytesMax });
+      running.setSettings(this.settingsOf(wanted));
       return;
     }
     const existing = this.options.storage.group(wanted.groupId);
@@ -99,7 +100,7 @@ export class PartitionSet {
       storage: this.options.storage,
       clock: this.options.clock,
       codec: this.options.codec,
-      settings: { ...this.options.batchLimits, batchBytesMax: wanted.batchBytesMax },
+      settings: this.settingsOf(wanted),
       inFlight: this.options.inFlight,
       uncommittedBytesMax: this.options.uncommittedBytesMax,
       undrainedBytesMax: this.options.undrainedBytesMax,
@@ -118,6 +119,11 @@ export class PartitionSet {
     const replica = this.options.host.add(log, partition);
     partition.attach(replica);
     if (existing === null && wanted.preferred) replica.campaign();
+  }
+
+  private settingsOf(wanted: WantedReplica): PartitionSettings {
+    const { batchBytesMax, batchRecordsMax, recordBytesMax } = this.options.batchLimits;
+    return { batchBytesMax: Math.min(batchBytesMax, wanted.batchBytesMax), batchRecordsMax, recordBytesMax };
   }
 
   private create(wanted: WantedReplica): ReturnType<Storage["createGroup"]> {

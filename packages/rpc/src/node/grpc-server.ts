@@ -37,8 +37,10 @@ interface OpenCall {
 }
 
 export interface RpcServerOptions {
-  /** Largest message, without what stands around the batches in it. Default and most: what clients take. */
-  readonly messageBytesMax?: number;
+  /** Largest message from a client, bytes, without what stands around its batch. Default and most: LIMITS.produceRequestBytesMax. */
+  readonly requestBytesMax?: number;
+  /** What a unary call without a deadline gets, milliseconds. Default LIMITS.requestDeadlineMs. */
+  readonly requestDeadlineMs?: number;
   /** Told of every failure that callers see as INTERNAL, whose text they do not get. */
   readonly onInternalError?: (error: unknown, method: string) => void;
 }
@@ -59,7 +61,7 @@ class GrpcServer implements RpcServer {
 
   constructor(options: RpcServerOptions) {
     this.options = options;
-    this.server = new Server(serverOptions(options.messageBytesMax));
+    this.server = new Server(serverOptions(options.requestBytesMax));
     this.add(HEALTH_METHODS, this.health);
     const reflection = reflectionHandler(
       () => this.services,
@@ -205,12 +207,18 @@ class GrpcServer implements RpcServer {
     call.on("cancelled", () => entry.abort(new VarveError("ABORTED", { message: "the caller gave up or went away" })));
     this.open.add(entry);
     const context: CallContext = {
-      deadlineMs: deadlineLeftMs(call.getDeadline(), stream),
+      deadlineMs: this.deadlineLeftMs(call.getDeadline(), stream),
       signal: controller.signal,
       peer: call.getPeer(),
       principal: null,
     };
     return { context, done };
+  }
+
+  private deadlineLeftMs(deadline: Date | number, stream: boolean): number {
+    const atMs = Number(deadline);
+    if (Number.isFinite(atMs)) return Math.max(0, atMs - Date.now());
+    return stream ? Number.POSITIVE_INFINITY : (this.options.requestDeadlineMs ?? LIMITS.requestDeadlineMs);
   }
 
   private failure(error: unknown, method: string): ReturnType<typeof statusObject> {
@@ -223,13 +231,6 @@ class GrpcServer implements RpcServer {
 
 function passBytes(bytes: Buffer): Buffer {
   return bytes;
-}
-
-/** A unary call without a deadline gets LIMITS.requestDeadlineMs. */
-function deadlineLeftMs(deadline: Date | number, stream: boolean): number {
-  const atMs = Number(deadline);
-  if (!Number.isFinite(atMs)) return stream ? Number.POSITIVE_INFINITY : LIMITS.requestDeadlineMs;
-  return Math.max(0, atMs - Date.now());
 }
 
 function addressUnusable(address: string, cause: Error): VarveError {

@@ -24,11 +24,11 @@ const COMMON = {
   "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
 } as const satisfies ChannelOptions;
 
-/** Options of a server that takes messages with up to `messageBytesMax` bytes of batches. */
-export function serverOptions(messageBytesMax: number = MESSAGE_BYTES_MAX): ChannelOptions {
+/** Options of a server that takes messages of up to `requestBytesMax`, without what stands around their batches. */
+export function serverOptions(requestBytesMax: number = LIMITS.produceRequestBytesMax): ChannelOptions {
   return {
     ...COMMON,
-    "grpc.max_receive_message_length": Math.min(MESSAGE_BYTES_MAX, messageBytesMax + AROUND_BATCHES_BYTES),
+    "grpc.max_receive_message_length": Math.min(MESSAGE_BYTES_MAX, requestBytesMax + AROUND_BATCHES_BYTES),
     "grpc.max_concurrent_streams": CONCURRENT_STREAMS_MAX,
   };
 }
