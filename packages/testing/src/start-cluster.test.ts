@@ -3,7 +3,7 @@
  * nothing else, a cut is a cut until it heals, and nothing is left after `close`.
  */
 import { connect } from "node:net";
-import { isVarveError } from "@varve/base";
+import { type Disk, isVarveError } from "@varve/base";
 import type { Varve } from "@varve/client";
 import { SimDisk } from "@varve/storage/testing";
 import { afterEach, expect, test, vi } from "vitest";
@@ -88,6 +88,31 @@ test("kill: bytes that were written and not synced are gone, what was acknowledg
   vi.restoreAllMocks();
   await running.restart(1);
   expect(await valuesOf(running.varve())).toEqual(["synced"]);
+});
+
+test("kill: what a killed broker left running reaches its own disk no more, so its successor's files are safe", async () => {
+  const running = await start(1);
+  const given: Disk[] = [];
+  const open = vi.spyOn(SimDisk.prototype, "process").mockImplementation(function (this: SimDisk) {
+    open.mockRestore();
+    const disk = this.process();
+    given.push(disk);
+    return disk;
+  });
+  await running.kill(1);
+  await running.restart(1);
+  const leftover = given[0];
+  await leftover?.makeDir("/broker-1/seen");
+  expect(await leftover?.list("/broker-1")).toContain("seen");
+
+  await running.kill(1);
+  await running.restart(1);
+  const late = vi.fn();
+  void leftover?.removeDir("/broker-1").then(late, late);
+  await running.varve().admin.createTopic({ topic: "orders", partitions: 1, replicas: 1 });
+  await running.varve().producer().send({ topic: "orders", value: "safe" });
+  expect(await valuesOf(running.varve())).toEqual(["safe"]);
+  expect(late).not.toHaveBeenCalled();
 });
 
 test("kill: the others go on, and the killed broker comes back on its disk and its ports", async () => {
