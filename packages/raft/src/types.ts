@@ -157,8 +157,10 @@ export interface ReadState {
  * `messages`; apply `committedEntries`; then call `advance()`.
  *
  * Asynchronous mode (`asyncStorageWrites`): `messages` says it all. What is addressed to another node may leave at
- * once. A `MsgStorageAppend` goes to the log writer, in order: its `responses` may be sent or stepped only after its
- * snapshot, entries and hard state are durable. A `MsgStorageApply` goes to the state machine, in order, and its
+ * once, except `MsgVote`: hold it until the `MsgStorageAppend` of the same Ready, and all before it, are durable, as if
+ * it were one of its responses. Else a candidate that crashes and stands again in that term can win with votes that
+ * were given to a log it lost. A `MsgStorageAppend` goes to the log writer, in order: its `responses` may be sent or
+ * stepped only after its snapshot, entries and hard state are durable. A `MsgStorageApply` goes to the state machine, in order, and its
  * responses are stepped once the entries are applied. There is no `advance()`. A snapshot replaces the state machine when
  * it is stored; entries at or below its index that were given out for application before are skipped then.
  */

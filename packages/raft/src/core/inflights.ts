@@ -5,7 +5,7 @@
  * Invariants:
  *   I1  last indexes never decrease from the oldest message to the newest
  *   I2  nothing is added to a full window
- * Source: Raft thesis section 10.2.1 (pipelining).
+ * Source: Raft thesis section 10.2.2 (pipelining).
  */
 import { assert } from "../assert.js";
 

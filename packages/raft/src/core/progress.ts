@@ -8,7 +8,7 @@
  *   P1  match < next
  *   P2  match never goes back within a leader's term
  *   P3  in state snapshot nothing is sent
- * Source: Raft paper section 5.3 (nextIndex, matchIndex); thesis section 10.2.1 for the pipeline.
+ * Source: Raft paper section 5.3 (nextIndex, matchIndex); thesis section 10.2.2 for the pipeline.
  */
 import { assert } from "../assert.js";
 import type { ProgressState, ProgressView } from "../types.js";

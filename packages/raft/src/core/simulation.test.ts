@@ -208,10 +208,14 @@ class Simulation {
       const floor = node.reads.get(Number(read.context)) ?? 0;
       hold(read.index >= floor, `linearizable reads: ${read.index} is below ${floor}, committed before the read`);
     }
+    // A request for votes speaks for a log and a term: it waits for the writes of both, as answers do.
+    const held = ready.messages.filter(({ type }) => type === "MsgVote");
+    hold(held.length === 0 || ready.messages.some(({ to }) => to === APPEND_THREAD), "a candidate writes its vote");
     for (const message of ready.messages) {
-      if (message.to === APPEND_THREAD) this.takeAppend(node, message);
-      else if (message.to === APPLY_THREAD) node.applyWork.push(message);
-      else this.post(message);
+      if (message.to === APPEND_THREAD) {
+        this.takeAppend(node, { ...message, responses: [...held, ...message.responses] });
+      } else if (message.to === APPLY_THREAD) node.applyWork.push(message);
+      else if (!held.includes(message)) this.post(message);
     }
   }
 
