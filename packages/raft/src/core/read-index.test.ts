@@ -2,7 +2,9 @@
  * read-index.test.ts: linearizable reads, as section 6.4 of the Raft thesis has them.
  */
 import { describe, expect, test } from "vitest";
+import { testChange, testConf } from "../testing/samples.js";
 import { TestCluster } from "../testing/test-cluster.js";
+import { READS_MAX } from "./read-queue.js";
 
 function threeNodes(): TestCluster {
   return new TestCluster([1, 2, 3]).campaign(1);
@@ -48,14 +50,50 @@ describe("a leader", () => {
     expect(readsOf(cluster, 1)).toEqual([]);
   });
 
-  test("confirms many reads with one round", () => {
+  test("confirms many reads with one round: an answer to the newest heartbeat releases all before it", () => {
     const cluster = threeNodes();
     for (const context of ["a", "b", "c"]) cluster.raft(1).readIndex(context);
+    cluster.filter = ({ type, context }) => type !== "MsgHeartbeat" || context === 3;
     cluster.settle();
+    expect(cluster.sentOf("MsgHeartbeatResp").map(({ from, context }) => [from, context])).toEqual([
+      [2, 3],
+      [3, 3],
+    ]);
     expect(readsOf(cluster, 1).map(([context]) => context)).toEqual(["a", "b", "c"]);
-    const answers = cluster.sentOf("MsgHeartbeatResp").filter(({ from }) => from === 2);
-    const confirming = answers.find(({ context }) => context === 3);
-    expect(confirming, "the newest number confirms all before it").toBeDefined();
+  });
+
+  test("of five needs two others", () => {
+    const cluster = new TestCluster([1, 2, 3, 4, 5]).campaign(1);
+    cluster.filter = ({ from, type }) => type !== "MsgHeartbeatResp" || from === 2;
+    cluster.raft(1).readIndex("r");
+    cluster.settle();
+    expect(readsOf(cluster, 1)).toEqual([]);
+    cluster.filter = ({ from, type }) => type !== "MsgHeartbeatResp" || from === 4;
+    cluster.tick([1], 1);
+    expect(readsOf(cluster, 1)).toEqual([["r", 1]]);
+  });
+
+  test("does not count learners", () => {
+    const cluster = new TestCluster([1, 2, 3], {}, testConf([1, 2], [3])).campaign(1);
+    cluster.isolate(2);
+    cluster.raft(1).readIndex("r");
+    cluster.settle();
+    expect(cluster.sentOf("MsgHeartbeatResp").some(({ from }) => from === 3)).toBe(true);
+    expect(readsOf(cluster, 1)).toEqual([]);
+  });
+
+  test("needs both majorities while the configuration is joint", () => {
+    const cluster = new TestCluster([1, 2, 3, 4, 5], {}, testConf([1, 2, 3])).campaign(1);
+    cluster.change(1, testChange("v4 v5 r2 r3", "jointExplicit"));
+    expect(cluster.raft(1).confState.votersOutgoing).toEqual([1, 2, 3]);
+    cluster.cut(1, 2);
+    cluster.cut(1, 3);
+    cluster.raft(1).readIndex("r");
+    cluster.settle();
+    expect(readsOf(cluster, 1)).toEqual([]);
+    cluster.heal();
+    cluster.tick([1], 1);
+    expect(readsOf(cluster, 1).map(([context]) => context)).toEqual(["r"]);
   });
 
   test("waits for the first entry of its term to be committed: it may not know all that its predecessors committed", () => {
@@ -88,18 +126,42 @@ describe("a leader", () => {
     expect(readsOf(cluster, 1)).toEqual([["r", 1]]);
   });
 
-  test("drops what waits when it loses leadership", () => {
+  test("drops what waits when it loses leadership, and does not answer it when it leads again", () => {
     const cluster = threeNodes();
     cluster.isolate(1);
-    cluster.raft(1).readIndex("r");
+    cluster.raft(1).readIndex("old");
     cluster.settle();
     cluster.campaign(2);
     cluster.heal();
-    cluster.tick([2], 1);
-    cluster.tick([1, 2], 3);
+    cluster.tick([2], 2);
     expect(cluster.raft(1).state).toBe("follower");
+    cluster.campaign(1).tick([1], 3);
+    expect(cluster.leaders()).toEqual([1]);
+    cluster.raft(1).readIndex("new");
+    cluster.settle();
+    expect(readsOf(cluster, 1)).toEqual([["new", 3]]);
+  });
+
+  test("drops what waits for the first entry of its term, too", () => {
+    const cluster = new TestCluster([1, 2, 3]);
+    cluster.filter = ({ type }) => type !== "MsgAppResp";
+    cluster.campaign(1);
+    cluster.raft(1).readIndex("old");
+    cluster.campaign(2);
+    cluster.heal();
+    cluster.campaign(1).tick([1], 3);
+    expect(cluster.leaders()).toEqual([1]);
     expect(readsOf(cluster, 1)).toEqual([]);
   });
+});
+
+test("a leader refuses a read when as many wait as it may keep", () => {
+  const { raft } = new TestCluster([1, 2, 3]).campaign(1).node(1);
+  for (let at = 0; at < READS_MAX; at++) {
+    raft.readIndex(at);
+    raft.ready(); // Takes the heartbeats away, which nobody shall answer.
+  }
+  expect(raft.readIndex("one more")).toBe(false);
 });
 
 describe("a follower", () => {
@@ -111,8 +173,38 @@ describe("a follower", () => {
     expect(readsOf(cluster, 1)).toEqual([]);
   });
 
-  test("without a leader takes none", () => {
+  test("gets no index before its leader has committed an entry of its own term", () => {
+    const cluster = threeNodes().propose(1, "a");
+    cluster.filter = ({ type, to }) => type !== "MsgAppResp" || to !== 2;
+    cluster.campaign(2);
+    expect(cluster.raft(3).leader).toBe(2);
+    cluster.raft(3).readIndex("r");
+    cluster.settle();
+    expect(readsOf(cluster, 3)).toEqual([]);
+    cluster.heal();
+    cluster.tick([2], 2);
+    expect(readsOf(cluster, 3)).toEqual([["r", 3]]);
+  });
+
+  test("gets no index from a leader that was deposed meanwhile", () => {
+    const cluster = threeNodes();
+    cluster.filter = ({ type }) => type !== "MsgHeartbeatResp";
+    cluster.raft(3).readIndex("r");
+    cluster.settle();
+    cluster.campaign(2);
+    cluster.heal();
+    cluster.tick([2], 2);
+    expect(cluster.leaders()).toEqual([2]);
+    expect(cluster.sentOf("MsgReadIndex")).toMatchObject([{ from: 3, to: 1 }]);
+    expect(readsOf(cluster, 3)).toEqual([]);
+  });
+
+  test("without a leader takes none, nor does a candidate", () => {
     const cluster = new TestCluster([1, 2, 3]);
+    expect(cluster.raft(2).readIndex("r")).toBe(false);
+    cluster.isolate(2);
+    cluster.campaign(2);
+    expect(cluster.raft(2).state).toBe("candidate");
     expect(cluster.raft(2).readIndex("r")).toBe(false);
   });
 });
