@@ -1,5 +1,6 @@
 /**
- * memory-storage.ts: a stable log in memory, as simple as it can be.
+ * memory-storage.ts: a stable log in memory, as simple as it can be. It cuts pages by the default size of an entry, so it is
+ * not for nodes with an `entrySize` of their own, nor does it ever answer "pending" to a request for entries.
  *
  * Invariants:
  *   MS1  entries are dense and follow the snapshot
