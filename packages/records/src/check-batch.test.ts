@@ -3,10 +3,11 @@ import { isVarveError, LIMITS } from "@varve/base";
 import { Prng } from "@varve/base/testing";
 import { describe, expect, test } from "vitest";
 import { writeInt16, writeInt32 } from "./bytes.js";
-import { checkBatch, verifyBatch } from "./check-batch.js";
+import { checkBatch } from "./check-batch.js";
 import { BATCH_CRC_START, batchBaseOffset, batchLeaderEpoch, stampBatch } from "./layout.js";
 import { nodeCodec } from "./node/codec.js";
 import { batchOfValues } from "./testing/records.js";
+import { verifyBatch } from "./verify-batch.js";
 
 const SEED = Number(process.env["SEED"] ?? Date.now() % 2 ** 32);
 

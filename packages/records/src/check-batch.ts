@@ -6,20 +6,15 @@
  * as a broken rule. Exception: sizes, which are judged first and cost nothing.
  */
 import { type Codec, type CompressionKind, type ErrorDetails, LIMITS } from "@varve/base";
-import { batchTooLarge, corruptBatch, invalidBatch, recordTooLarge, unsupportedCodec } from "./batch-errors.js";
+import { batchTooLarge, invalidBatch, recordTooLarge, unsupportedCodec } from "./batch-errors.js";
 import {
-  BATCH_CRC_START,
   BATCH_HEADER_BYTES,
-  BATCH_MAGIC,
   batchAttributes,
   batchBaseOffset,
   batchBaseSequence,
   batchBaseTimestampMs,
-  batchByteLength,
   batchCompression,
-  batchCrc,
   batchLastOffsetDelta,
-  batchMagic,
   batchMaxTimestampMs,
   batchProducerEpoch,
   batchProducerId,
@@ -27,6 +22,7 @@ import {
 } from "./layout.js";
 import { RECORD_BYTES_MIN } from "./limits.js";
 import { decodeRecords } from "./record-cursor.js";
+import { verifyBatch } from "./verify-batch.js";
 
 /** Bounds of a batch that comes from a producer. */
 export interface BatchLimits {
@@ -66,30 +62,6 @@ function checkRecordSizes(bytes: Uint8Array, compression: CompressionKind, codec
   const records = decodeRecords(bytes, codec, { checkCrc: false });
   while (records.advance())
     if (records.payloadBytes > recordBytesMax) throw recordTooLarge(records.payloadBytes, recordBytesMax);
-}
-
-/**
- * Checks that `bytes` are one whole, undamaged batch v2: length, magic, checksum. What a reader does first.
- * @throws VarveError CORRUPT_BATCH (length, checksum), INVALID_BATCH (magic).
- */
-export function verifyBatch(bytes: Uint8Array, codec: Codec): void {
-  verifyBatchFrame(bytes);
-  const storedCrc = batchCrc(bytes);
-  const computedCrc = codec.crc32c(bytes.subarray(BATCH_CRC_START));
-  if (storedCrc !== computedCrc) throw corruptBatch("its checksum does not match", { storedCrc, computedCrc });
-}
-
-/** The part of verifyBatch that costs no pass over the bytes: length and magic. */
-export function verifyBatchFrame(bytes: Uint8Array): void {
-  if (bytes.length < BATCH_HEADER_BYTES) {
-    throw corruptBatch("it is shorter than a batch header", { batchBytes: bytes.length });
-  }
-  const magic = batchMagic(bytes);
-  demand(magic === BATCH_MAGIC, "its magic is not 2", { magic });
-  const byteLength = batchByteLength(bytes);
-  if (byteLength !== bytes.length) {
-    throw corruptBatch("its length field is not its length", { lengthField: byteLength, batchBytes: bytes.length });
-  }
 }
 
 function compressionOf(bytes: Uint8Array): CompressionKind {

@@ -7,7 +7,7 @@ export {
   type RecordHeader,
   stampProducer,
 } from "./batch-builder.js";
-export { type BatchLimits, checkBatch, verifyBatch, verifyBatchFrame } from "./check-batch.js";
+export { type BatchLimits, checkBatch } from "./check-batch.js";
 export { lz4Compress, lz4Decompress } from "./compression/lz4-frame.js";
 export { snappyCompress, snappyDecompress } from "./compression/snappy.js";
 export { crc32c } from "./crc32c.js";
@@ -43,3 +43,4 @@ export { keyHash, murmur2 } from "./murmur2.js";
 export { nextStickyPartition, partitionForHash, partitionForKeyModulo, partitionForKeyRange } from "./partitioner.js";
 export { type DecodedRecord, type DecodeOptions, decodeRecords, RecordCursor } from "./record-cursor.js";
 export { splitBatches } from "./split-batches.js";
+export { verifyBatch, verifyBatchFrame } from "./verify-batch.js";

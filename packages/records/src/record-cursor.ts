@@ -11,7 +11,6 @@
 import { type Codec, type ErrorDetails, isVarveError, type Offset } from "@varve/base";
 import type { RecordHeader } from "./batch-builder.js";
 import { corruptBatch, unsupportedCodec } from "./batch-errors.js";
-import { verifyBatch, verifyBatchFrame } from "./check-batch.js";
 import {
   BATCH_HEADER_BYTES,
   batchAttributes,
@@ -26,6 +25,7 @@ import {
 } from "./layout.js";
 import { DECOMPRESSED_BYTES_MAX, RECORD_BYTES_MIN } from "./limits.js";
 import { VarintReader } from "./varint-reader.js";
+import { verifyBatch, verifyBatchFrame } from "./verify-batch.js";
 
 export interface DecodeOptions {
   /** Most bytes of the records after decompression. Default DECOMPRESSED_BYTES_MAX. */

@@ -22,7 +22,7 @@ import type {
 import { toErrorStatus } from "@varve/rpc";
 import type { Broker } from "../broker.js";
 import { type BrokerConfig, checkPartitions, completeTopicShape } from "../config/index.js";
-import type { BrokerStatus, GroupStatus } from "../duties/status.js";
+import { type GroupStatus, newestStatuses } from "../duties/status.js";
 import type { CallContext } from "../routing/router.js";
 import { clusterHealth } from "./cluster-health.js";
 import { callContext, checkTopicRef, configPatch, invalidArgument } from "./requests.js";
@@ -310,18 +310,6 @@ class Admin {
       }),
     };
   }
-}
-
-/** Of several leaders' answers about one group, the one of the highest epoch. */
-export function newestStatuses(answers: readonly BrokerStatus[]): Map<number, GroupStatus> {
-  const newest = new Map<number, GroupStatus>();
-  for (const { groups } of answers) {
-    for (const status of groups) {
-      const known = newest.get(status.groupId);
-      if (known === undefined || known.epoch < status.epoch) newest.set(status.groupId, status);
-    }
-  }
-  return newest;
 }
 
 function describePartition(partition: Partition, status: GroupStatus | undefined): Init<PartitionDescription> {

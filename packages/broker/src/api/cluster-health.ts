@@ -4,8 +4,7 @@
 import type { BrokerId } from "@varve/base";
 import type { ClusterHealthResponse, HealthProblem, Init } from "@varve/rpc";
 import type { Broker } from "../broker.js";
-import type { GroupStatus } from "../duties/status.js";
-import { newestStatuses } from "./admin-service.js";
+import { type GroupStatus, newestStatuses } from "../duties/status.js";
 
 /** How long other brokers may take to answer, milliseconds. */
 const GATHER_MS = 2_000;

@@ -56,3 +56,15 @@ export function encodeStatus(status: BrokerStatus): Uint8Array {
 export function decodeStatus(bytes: Uint8Array): BrokerStatus {
   return JSON.parse(Buffer.from(bytes).toString("utf8")) as BrokerStatus;
 }
+
+/** Of several leaders' answers about one group, the one of the highest epoch. */
+export function newestStatuses(answers: readonly BrokerStatus[]): Map<number, GroupStatus> {
+  const newest = new Map<number, GroupStatus>();
+  for (const { groups } of answers) {
+    for (const status of groups) {
+      const known = newest.get(status.groupId);
+      if (known === undefined || known.epoch < status.epoch) newest.set(status.groupId, status);
+    }
+  }
+  return newest;
+}

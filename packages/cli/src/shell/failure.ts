@@ -5,8 +5,8 @@
  */
 import { AssertionError, type ErrorDetails, VarveError } from "@varve/base";
 import { CommanderError } from "commander";
+import type { Environment } from "./environment.js";
 import type { Output } from "./output.js";
-import type { Environment } from "./shell.js";
 import { styleFor } from "./style.js";
 
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;

@@ -1,8 +1,9 @@
 /** global-options.ts: the options of every command: --json and --bootstrap, before or after the command's name. */
 import { type Command, InvalidArgumentError } from "commander";
+import type { Environment } from "./environment.js";
 import { UsageError } from "./failure.js";
 import { bootstrapList } from "./parsers.js";
-import type { Environment, GlobalOptions } from "./shell.js";
+import type { GlobalOptions } from "./shell.js";
 
 /** Where the first broker of `varve dev` listens. */
 const BOOTSTRAP_DEFAULT = "127.0.0.1:7650";

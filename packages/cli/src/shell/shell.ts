@@ -4,11 +4,9 @@
  */
 import type { Readable } from "node:stream";
 import type { Varve } from "@varve/client";
+import type { Environment } from "./environment.js";
 import type { Output } from "./output.js";
 import { type Style, styleFor } from "./style.js";
-
-/** Environment variables by name. */
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What commands use of a connection to a cluster. */
 export type ClusterClient = Pick<Varve, "admin" | "producer" | "reader" | "close">;

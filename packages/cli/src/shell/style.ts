@@ -1,8 +1,9 @@
 /**
  * style.ts: colours, only where a person looks and has not asked for none (https://no-color.org), and numbers for people.
  */
+
+import type { Environment } from "./environment.js";
 import type { Output } from "./output.js";
-import type { Environment } from "./shell.js";
 
 /** Wraps text in the escape codes of a colour, or leaves it as it is. */
 export interface Style {

@@ -1,8 +1,9 @@
 /** memory-shell.ts: a shell in memory, so that tests run whole command lines without a process or a cluster. */
 import { Readable } from "node:stream";
 import { run } from "../run.js";
+import type { Environment } from "../shell/environment.js";
 import type { Output } from "../shell/output.js";
-import type { ClusterClient, Environment } from "../shell/shell.js";
+import type { ClusterClient } from "../shell/shell.js";
 
 /** Collects what is written. */
 export class MemoryOutput implements Output {
