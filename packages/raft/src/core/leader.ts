@@ -8,7 +8,7 @@
  */
 import { assert } from "../assert.js";
 import type { Message } from "../types.js";
-import { commitMoved } from "./membership.js";
+import { commitMoved, giveUpTransfer } from "./membership.js";
 import type { Progress } from "./progress.js";
 import { proposeAsLeader } from "./proposals.js";
 import { jointVote } from "./quorum.js";
@@ -93,8 +93,10 @@ export function checkQuorum(raft: RaftState): void {
 export function startTransfer(raft: RaftState, to: number): void {
   const progress = raft.progress.get(to);
   if (progress === undefined || progress.isLearner || raft.transferee === to) return;
-  raft.transferee = 0;
-  if (to === raft.id) return;
+  if (to === raft.id) {
+    giveUpTransfer(raft);
+    return;
+  }
   raft.electionElapsed = 0; // A transfer has one election timeout to succeed.
   raft.transferee = to;
   if (progress.match === raft.log.lastIndex()) sendTimeoutNow(raft, to);

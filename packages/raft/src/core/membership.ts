@@ -70,12 +70,18 @@ export function appliedTo(raft: RaftState, index: number, bytes: number): void {
   leaveJointIfDue(raft);
 }
 
+/** A transfer that takes longer than an election timeout has failed; proposals are taken again, also the one that waited (M2). */
+export function giveUpTransfer(raft: RaftState): void {
+  raft.transferee = 0;
+  leaveJointIfDue(raft);
+}
+
 function leaveJointIfDue(raft: RaftState): void {
   if (!raft.config.autoLeave || raft.state !== "leader" || raft.log.applied < raft.pendingConfIndex) return;
   try {
     proposeAsLeader(raft, [confChangeEntry(LEAVE_JOINT)]); // M2: raises pendingConfIndex.
   } catch (error) {
-    // Handing over: the next leader leaves, or this one when the next entry is applied.
+    // Handing over: the next leader leaves, or this one when it gives the transfer up.
     if (!(error instanceof ProposalDropped)) throw error;
   }
 }

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from "vitest";
 import { ProposalDropped } from "../errors.js";
-import { testConf, testMessage, testProposal } from "../testing/samples.js";
+import { testChange, testConf, testMessage, testProposal } from "../testing/samples.js";
 import { TEST_ELECTION_TICKS, TestCluster } from "../testing/test-cluster.js";
 import { CAMPAIGN_TRANSFER } from "../types.js";
 
@@ -148,4 +148,20 @@ test("a removed node that is told to stand does not", () => {
   cluster.raft(3).applyConfChange({ type: "removeNode", nodeId: 3, context: new Uint8Array(0) });
   cluster.raft(3).step(testMessage("MsgTimeoutNow", 1, 3, { term: 1 }));
   expect(cluster.raft(3).state).toBe("follower");
+});
+
+test("a joint configuration that waited for a transfer is left when the transfer is given up, without a further entry", () => {
+  const cluster = new TestCluster([1, 2, 3]).campaign(1);
+  cluster.isolate(3);
+  cluster.raft(1).proposeConfChange(testChange("r2 l2", "jointImplicit"));
+  cluster.raft(1).transferLeader(3);
+  cluster.settle();
+  expect(cluster.raft(1).confState.votersOutgoing).toEqual([1, 2, 3]);
+  cluster.tick([1, 2], TEST_ELECTION_TICKS - 1);
+  expect(cluster.raft(1).transferee).toBe(3);
+  cluster.heal();
+  cluster.filter = ({ type }) => type !== "MsgTimeoutNow";
+  cluster.tick([1, 2, 3], TEST_ELECTION_TICKS);
+  expect(cluster.leaders()).toEqual([1]);
+  expect(cluster.raft(1).confState).toEqual(testConf([1, 3], [2]));
 });

@@ -5,6 +5,7 @@
  */
 import { startOwnElection } from "./election.js";
 import { checkQuorum } from "./leader.js";
+import { giveUpTransfer } from "./membership.js";
 import { broadcastHeartbeat } from "./replication.js";
 import type { RaftState } from "./state.js";
 
@@ -29,7 +30,7 @@ function tickLeader(raft: RaftState): void {
     raft.electionElapsed = 0;
     if (raft.options.checkQuorum) checkQuorum(raft);
     if (raft.state !== "leader") return;
-    raft.transferee = 0; // A transfer that takes longer has failed; proposals are taken again.
+    if (raft.transferee !== 0) giveUpTransfer(raft);
   }
   if (raft.heartbeatElapsed < raft.options.heartbeatTicks) return;
   raft.heartbeatElapsed = 0;
