@@ -2,6 +2,7 @@
  * grpc-server.ts: RpcServer on @grpc/grpc-js. Messages pass through it as bytes; decoding is ours, so that a message that
  * cannot be read gets a typed error like any other.
  */
+import { setMaxListeners } from "node:events";
 import {
   type handleBidiStreamingCall,
   type handleUnaryCall,
@@ -193,6 +194,8 @@ class GrpcServer implements RpcServer {
     onAbort: (reason: VarveError) => void,
   ): { context: CallContext; done: () => void } {
     const controller = new AbortController();
+    // Everything that a stream has in flight listens to it; their number has its own bounds.
+    if (stream) setMaxListeners(0, controller.signal);
     const entry: OpenCall = {
       stream,
       abort(reason) {

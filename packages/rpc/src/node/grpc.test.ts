@@ -298,3 +298,26 @@ test("a client may send several requests ahead of the server, on a stream and on
   expect(session.remoteSettings.initialWindowSize).toBe(FLOW_CONTROL_WINDOW_BYTES);
   await vi.waitFor(() => expect(session.state.remoteWindowSize).toBe(FLOW_CONTROL_WINDOW_BYTES));
 });
+
+test("many listeners to the end of a stream draw no warning", async () => {
+  const warnings: string[] = [];
+  const note = (warning: Error): void => void warnings.push(warning.name);
+  process.on("warning", note);
+  cleanups.push(() => process.off("warning", note));
+  const { client } = await start({
+    produceStream: async (stream, { signal }) => {
+      for await (const { correlationId } of stream.requests) {
+        signal.addEventListener("abort", () => undefined);
+        await stream.write({ correlationId });
+      }
+    },
+  });
+  const stream = client.bidi(METHODS.produceStream, {});
+  for (let correlationId = 1; correlationId <= 50; correlationId++) await stream.write({ correlationId });
+  stream.end();
+  let answers = 0;
+  for await (const _ of stream.responses) answers++;
+  expect(answers).toBe(50);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(warnings).toEqual([]);
+});
