@@ -4,110 +4,35 @@
  * Order of a start: lock and recover the data directory; listen to peers; belong to a cluster; run the controller's replica and the
  * partitions found on disk; register; then ready. Order of a stop: leaderships away; listeners closed; replicas stopped; flush.
  */
-import {
-  type BrokerId,
-  type Clock,
-  CONTROLLER_GROUP,
-  type Codec,
-  type Disk,
-  delay,
-  isVarveError,
-  type Link,
-  type Logger,
-  type Random,
-  toVarveError,
-  VarveError,
-  type WalThread,
-} from "@varve/base";
-import {
-  type ControllerState,
-  effectiveTopicConfig,
-  expectValue,
-  type ReplicaAssignment,
-  refusalError,
-} from "@varve/cluster";
+import { type BrokerId, CONTROLLER_GROUP, delay, toVarveError, VarveError } from "@varve/base";
+import { type ControllerState, effectiveTopicConfig } from "@varve/cluster";
 import { createPeerHub, type LinkDownReason, type PeerHello, type PeerHub } from "@varve/peer";
 import { openStorage, type Storage } from "@varve/storage";
+import type { BrokerPorts, BrokerSettings, PublicAddresses } from "./broker-settings.js";
 import { ControllerAccess } from "./controller/access.js";
 import { Controller, notController } from "./controller/controller.js";
+import { Announcements } from "./duties/announcements.js";
 import { ClusterClock } from "./duties/cluster-clock.js";
 import { ControllerDuties } from "./duties/controller-duties.js";
 import { Leadership } from "./duties/leadership.js";
 import { type BrokerStatus, decodeStatus, encodeStatus, type GroupStatus, groupStatus } from "./duties/status.js";
 import { initialReplicas } from "./membership/founding-note.js";
-import { type JoinAnswer, type JoinRequest, type Member, Membership } from "./membership/membership.js";
+import { type JoinRequest, type Member, Membership } from "./membership/membership.js";
+import { answerJoin, register } from "./membership/registration.js";
 import { type BrokerFacts, readinessOf } from "./ops/index.js";
 import { ByteBudget } from "./partition/byte-budget.js";
-import type { Partition, PartitionMeter } from "./partition/partition.js";
-import { PartitionSet, type WantedReplica } from "./partition/partition-set.js";
+import type { Partition } from "./partition/partition.js";
+import { PartitionSet } from "./partition/partition-set.js";
+import { wantedReplica } from "./partition/wanted-replica.js";
 import { PeerKind, PeerMethod } from "./peer-kinds.js";
 import { ReplicaHost } from "./replica/host.js";
 import type { Replica } from "./replica/replica.js";
 import { encodeError, Forwarding, peerCall } from "./routing/forwarding.js";
-import { decodeLeaders, encodeLeaders, LeaderTable } from "./routing/leader-table.js";
+import { LeaderTable } from "./routing/leader-table.js";
 import { Router } from "./routing/router.js";
-
-/** What a broker is told; from its configuration. */
-export interface BrokerSettings {
-  readonly brokerId: BrokerId;
-  readonly dataDir: string;
-  readonly listenHost: string;
-  readonly peerPort: number;
-  /** Address that other brokers reach this one at; a seed's stands in `seeds` letter by letter. */
-  readonly peerAddress: string;
-  readonly rack: string | null;
-  readonly host: string;
-  readonly version: string;
-  readonly seeds: readonly string[];
-  readonly expectedClusterId: string | null;
-  readonly heartbeatMs: number;
-  readonly electionTimeoutMs: number;
-  readonly appendBytesMax: number;
-  readonly uncommittedBytesPerGroupMax: number;
-  readonly inFlightBytesMax: number;
-  readonly peerQueueBytesMax: number;
-  readonly walFileBytes: number;
-  readonly tailCacheBytesMax: number;
-  readonly undrainedBytesMax: number;
-  readonly batchBytesMax: number;
-  readonly batchRecordsMax: number;
-  readonly recordBytesMax: number;
-  readonly diskReserveBytes: number;
-  readonly checkpointIntervalBytes: number;
-  readonly producerExpiryMs: number;
-  readonly retentionCheckMs: number;
-}
-
-/** Where clients and operators reach a broker; known once its listeners are bound. */
-export interface PublicAddresses {
-  readonly grpcAddress: string;
-  readonly opsAddress: string;
-}
-
-/** The world, as a broker sees it. */
-export interface BrokerPorts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly disk: Disk;
-  readonly walThread: WalThread;
-  readonly codec: Codec;
-  readonly link: Link;
-  readonly meter: PartitionMeter;
-  readonly onFlush: (durationMs: number, bytes: number) => void;
-  /** Nothing more becomes durable: the process must end. */
-  readonly onFatal: (error: Error) => void;
-  /** Simulator only: broken variants. */
-  readonly faults?: {
-    readonly commitOldTerm?: boolean;
-    readonly ackBeforeFsync?: boolean;
-    readonly voteNotPersisted?: boolean;
-  };
-}
 
 const SWEEP_MS = 100;
 const ANNOUNCE_MS = 1_000;
-const REGISTER_RETRY_MS = 200;
 const FOUNDING_LOOK_MS = 10;
 const FOUNDING_STAND_MS = 25;
 const CALL_MS = 5_000;
@@ -125,6 +50,7 @@ export class Broker {
   readonly forwarding: Forwarding;
   readonly inFlight: ByteBudget;
   readonly clusterClock: ClusterClock;
+  private readonly announcements: Announcements;
   private readonly membership: Membership;
   private readonly leadership: Leadership;
   private readonly duties: ControllerDuties;
@@ -186,8 +112,16 @@ export class Broker {
       brokerOf,
       onRole: (partition, role) => {
         if (role.kind === "leader" && role.ready)
-          this.announce([{ groupId: partition.log.spec.groupId, term: role.term }]);
+          this.announcements.leads({ groupId: partition.log.spec.groupId, term: role.term });
       },
+    });
+    this.announcements = new Announcements({
+      brokerId: settings.brokerId,
+      clock,
+      hub: this.hub,
+      leaders: this.leaders,
+      clusterClock: this.clusterClock,
+      replicas: () => this.host.all(),
     });
     this.access = new ControllerAccess({
       brokerId: settings.brokerId,
@@ -239,9 +173,14 @@ export class Broker {
       replica.transferLeader(to);
       return new Uint8Array(0);
     });
-    this.hub.handleCall(PeerMethod.join, async (_from, payload) =>
-      Buffer.from(JSON.stringify(await this.answerJoin(payload))),
-    );
+    this.hub.handleCall(PeerMethod.join, async (_from, payload) => {
+      const request = JSON.parse(Buffer.from(payload).toString("utf8")) as JoinRequest;
+      const voters = this.membership.foundingVoters();
+      const answer = await answerJoin({ access: this.access, clock }, request, voters, (address) =>
+        this.hub.connect(address),
+      );
+      return Buffer.from(JSON.stringify(answer));
+    });
   }
 
   /** Recovers the data directory and starts listening to peers. `ready` tells when the broker serves. */
@@ -282,7 +221,10 @@ export class Broker {
     this.every(SWEEP_MS, () => this.sweep());
     this.every(ANNOUNCE_MS, () => this.everySecond());
     this.every(this.settings.retentionCheckMs, () => this.retain());
-    await this.register(addresses, signal);
+    // The founding command comes first in the controller's log.
+    while (this.state().clusterId === null) await delay(this.ports.clock, FOUNDING_LOOK_MS, signal);
+    const { access, settings } = this;
+    await register({ access, clock: this.ports.clock, settings, identity: this.storage.identity }, addresses, signal);
     this.registered = true;
   }
 
@@ -409,15 +351,13 @@ export class Broker {
         this.ports.logger.warn({ err: error, from }, "a malformed Raft message was dropped");
       }
     } else if (kind === PeerKind.leaders) {
-      const { wallMs, entries } = decodeLeaders(payload);
-      this.clusterClock.heard(from, wallMs);
-      for (const { groupId, term } of entries) this.leaders.note(groupId, from, term);
+      this.announcements.heard(from, payload);
     }
   }
 
   private linkUp(peer: PeerHello): void {
     this.ports.logger.info({ peer: peer.brokerId }, "link to a broker is up");
-    this.announceAll(peer.brokerId);
+    this.announcements.greet(peer.brokerId);
   }
 
   private linkDown(broker: BrokerId, reason: LinkDownReason): void {
@@ -453,7 +393,7 @@ export class Broker {
       changed: (state) => this.metadataChanged(state),
       roleChanged: (role) => {
         if (role.kind !== "leader" || !role.ready) return;
-        this.announce([{ groupId: CONTROLLER_GROUP, term: role.term }]);
+        this.announcements.leads({ groupId: CONTROLLER_GROUP, term: role.term });
         this.ports.clock.defer(() => this.duties.step());
       },
     });
@@ -494,64 +434,6 @@ export class Broker {
     return found?.replicaId ?? null;
   }
 
-  private async register({ grpcAddress, opsAddress }: PublicAddresses, signal: AbortSignal): Promise<void> {
-    const { bootIds, directoryId, formatVersion } = this.storage.identity;
-    const { brokerId, peerAddress, rack, host, version } = this.settings;
-    const bootId = bootIds[bootIds.length - 1] ?? "";
-    // The founding command comes first in the controller's log.
-    while (this.state().clusterId === null) await delay(this.ports.clock, FOUNDING_LOOK_MS, signal);
-    for (;;) {
-      try {
-        const result = await this.access.execute(
-          {
-            kind: "registerBroker",
-            brokerId,
-            directoryId,
-            bootId,
-            priorBootIds: bootIds.slice(0, -1),
-            grpcAddress,
-            peerAddress,
-            opsAddress,
-            rack,
-            host,
-            version,
-            formatVersion,
-          },
-          { deadlineAtMs: this.ports.clock.monotonicMs() + CALL_MS, signal },
-        );
-        if (!result.ok && result.code !== "NOT_ENOUGH_REPLICAS") throw refusalError(result);
-        expectValue(result, "member");
-        return;
-      } catch (error) {
-        if (signal.aborted) throw signal.reason;
-        if (!isVarveError(error) || !(error.retryable || error.code === "COMMIT_UNKNOWN" || error.code === "TIMEOUT"))
-          throw error;
-      }
-      await delay(this.ports.clock, REGISTER_RETRY_MS, signal);
-    }
-  }
-
-  /** A broker that belongs to no cluster asks to join this one; any member answers. */
-  private async answerJoin(payload: Uint8Array): Promise<JoinAnswer> {
-    const request = JSON.parse(Buffer.from(payload).toString("utf8")) as JoinRequest;
-    const bootId = request.bootIds[request.bootIds.length - 1] ?? "";
-    const result = await this.access.execute(
-      {
-        kind: "joinBroker",
-        brokerId: request.brokerId,
-        directoryId: request.directoryId,
-        bootId,
-        priorBootIds: request.bootIds.slice(0, -1),
-        peerAddress: request.peerAddress,
-      },
-      { deadlineAtMs: this.ports.clock.monotonicMs() + CALL_MS },
-    );
-    const voters = this.membership.foundingVoters();
-    if (!result.ok) return { replicaId: 0, voters, refused: result.message };
-    this.hub.connect(request.peerAddress);
-    return { replicaId: expectValue(result, "member").replicaId, voters };
-  }
-
   private status(groupIds: readonly number[]): BrokerStatus {
     const groups: GroupStatus[] = [];
     const wanted = groupIds.length === 0 ? null : new Set(groupIds);
@@ -564,26 +446,8 @@ export class Broker {
     return { brokerId: this.settings.brokerId, ready, reasons, groups };
   }
 
-  private announce(entries: readonly { readonly groupId: number; readonly term: number }[]): void {
-    for (const { groupId, term } of entries) this.leaders.note(groupId, this.settings.brokerId, term);
-    const message = encodeLeaders(this.ports.clock.wallMs(), entries);
-    for (const { brokerId } of this.hub.connected()) this.hub.send(brokerId, "control", PeerKind.leaders, [message]);
-  }
-
-  private led(): { groupId: number; term: number }[] {
-    const led: { groupId: number; term: number }[] = [];
-    for (const replica of this.host.all()) {
-      if (replica.isReadyLeader()) led.push({ groupId: replica.groupId, term: replica.node.term });
-    }
-    return led;
-  }
-
-  private announceAll(to: BrokerId): void {
-    this.hub.send(to, "control", PeerKind.leaders, [encodeLeaders(this.ports.clock.wallMs(), this.led())]);
-  }
-
   private everySecond(): void {
-    this.announce(this.led());
+    this.announcements.repeat();
     if (!this.stopping && this.registered) this.leadership.balance();
     this.duties.step();
   }
@@ -613,21 +477,6 @@ export class Broker {
 
 /** Group 0 belongs to no topic. */
 const CONTROLLER_TOPIC_ID = "00000000-0000-0000-0000-000000000000";
-
-function wantedReplica(assignment: ReplicaAssignment): WantedReplica {
-  const config = effectiveTopicConfig(assignment.owner.config);
-  return {
-    groupId: assignment.groupId,
-    replicaId: assignment.replicaId,
-    topicId: assignment.topicId,
-    topic: assignment.topic,
-    partition: assignment.partition,
-    voters: assignment.initialVoters,
-    config,
-    batchBytesMax: config.batchBytesMax,
-    preferred: assignment.preferred,
-  };
-}
 
 function checkIdentity(storage: Storage, brokerId: BrokerId): void {
   const known = storage.identity.brokerId;

@@ -1,0 +1,63 @@
+/**
+ * broker-settings.ts: what a broker is given: its settings, its addresses, and the world behind ports.
+ */
+import type { BrokerId, Clock, Codec, Disk, Link, Logger, Random, WalThread } from "@varve/base";
+import type { PartitionMeter } from "./partition/partition.js";
+
+/** What a broker is told; from its configuration. */
+export interface BrokerSettings {
+  readonly brokerId: BrokerId;
+  readonly dataDir: string;
+  readonly listenHost: string;
+  readonly peerPort: number;
+  /** Address that other brokers reach this one at; a seed's stands in `seeds` letter by letter. */
+  readonly peerAddress: string;
+  readonly rack: string | null;
+  readonly host: string;
+  readonly version: string;
+  readonly seeds: readonly string[];
+  readonly expectedClusterId: string | null;
+  readonly heartbeatMs: number;
+  readonly electionTimeoutMs: number;
+  readonly appendBytesMax: number;
+  readonly uncommittedBytesPerGroupMax: number;
+  readonly inFlightBytesMax: number;
+  readonly peerQueueBytesMax: number;
+  readonly walFileBytes: number;
+  readonly tailCacheBytesMax: number;
+  readonly undrainedBytesMax: number;
+  readonly batchBytesMax: number;
+  readonly batchRecordsMax: number;
+  readonly recordBytesMax: number;
+  readonly diskReserveBytes: number;
+  readonly checkpointIntervalBytes: number;
+  readonly producerExpiryMs: number;
+  readonly retentionCheckMs: number;
+}
+
+/** Where clients and operators reach a broker; known once its listeners are bound. */
+export interface PublicAddresses {
+  readonly grpcAddress: string;
+  readonly opsAddress: string;
+}
+
+/** The world, as a broker sees it. */
+export interface BrokerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly disk: Disk;
+  readonly walThread: WalThread;
+  readonly codec: Codec;
+  readonly link: Link;
+  readonly meter: PartitionMeter;
+  readonly onFlush: (durationMs: number, bytes: number) => void;
+  /** Nothing more becomes durable: the process must end. */
+  readonly onFatal: (error: Error) => void;
+  /** Simulator only: broken variants. */
+  readonly faults?: {
+    readonly commitOldTerm?: boolean;
+    readonly ackBeforeFsync?: boolean;
+    readonly voteNotPersisted?: boolean;
+  };
+}

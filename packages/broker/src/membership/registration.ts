@@ -1,0 +1,84 @@
+/**
+ * registration.ts: a broker's place in the controller's state: it registers at each start, and answers others that want to join.
+ */
+import { type Clock, delay, isVarveError } from "@varve/base";
+import { expectValue, refusalError } from "@varve/cluster";
+import type { NodeIdentity } from "@varve/storage";
+import type { BrokerSettings, PublicAddresses } from "../broker-settings.js";
+import type { ControllerAccess } from "../controller/access.js";
+import type { JoinAnswer, JoinRequest } from "./membership.js";
+
+export interface RegistrationOptions {
+  readonly access: ControllerAccess;
+  readonly clock: Clock;
+  readonly settings: BrokerSettings;
+  readonly identity: NodeIdentity;
+}
+
+const RETRY_MS = 200;
+const CALL_MS = 5_000;
+
+/**
+ * Tells the controller where this broker is reached. Runs until it is known, or until `signal`.
+ * @throws VarveError DATA_DIR_UNUSABLE and others of the controller: this directory is refused.
+ */
+export async function register(
+  { access, clock, settings, identity }: RegistrationOptions,
+  { grpcAddress, opsAddress }: PublicAddresses,
+  signal: AbortSignal,
+): Promise<void> {
+  const { bootIds, directoryId, formatVersion } = identity;
+  const { brokerId, peerAddress, rack, host, version } = settings;
+  for (;;) {
+    try {
+      const result = await access.execute(
+        {
+          kind: "registerBroker",
+          brokerId,
+          directoryId,
+          bootId: bootIds[bootIds.length - 1] ?? "",
+          priorBootIds: bootIds.slice(0, -1),
+          grpcAddress,
+          peerAddress,
+          opsAddress,
+          rack,
+          host,
+          version,
+          formatVersion,
+        },
+        { deadlineAtMs: clock.monotonicMs() + CALL_MS, signal },
+      );
+      if (!result.ok && result.code !== "NOT_ENOUGH_REPLICAS") throw refusalError(result);
+      expectValue(result, "member");
+      return;
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (!isVarveError(error) || !(error.retryable || error.code === "COMMIT_UNKNOWN" || error.code === "TIMEOUT"))
+        throw error;
+    }
+    await delay(clock, RETRY_MS, signal);
+  }
+}
+
+/** A broker that belongs to no cluster asks to join this one; any member answers. `accepted` is told its address. */
+export async function answerJoin(
+  { access, clock }: Pick<RegistrationOptions, "access" | "clock">,
+  request: JoinRequest,
+  voters: JoinAnswer["voters"],
+  accepted: (peerAddress: string) => void,
+): Promise<JoinAnswer> {
+  const result = await access.execute(
+    {
+      kind: "joinBroker",
+      brokerId: request.brokerId,
+      directoryId: request.directoryId,
+      bootId: request.bootIds[request.bootIds.length - 1] ?? "",
+      priorBootIds: request.bootIds.slice(0, -1),
+      peerAddress: request.peerAddress,
+    },
+    { deadlineAtMs: clock.monotonicMs() + CALL_MS },
+  );
+  if (!result.ok) return { replicaId: 0, voters, refused: result.message };
+  accepted(request.peerAddress);
+  return { replicaId: expectValue(result, "member").replicaId, voters };
+}
