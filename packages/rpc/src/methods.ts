@@ -55,10 +55,15 @@ export function defineMethod<Request, Response, K extends MethodKind>(
 }
 
 export const LOG_SERVICE = "varve.v1.LogService";
+export const GROUP_SERVICE = "varve.v1.GroupService";
 export const ADMIN_SERVICE = "varve.v1.AdminService";
 
 function log<Q, R, K extends MethodKind>(kind: K, number: number, name: string, q: TableCodec<Q>, r: TableCodec<R>) {
   return defineMethod(kind, number, LOG_SERVICE, name, q, r);
+}
+
+function group<Q, R, K extends MethodKind>(kind: K, number: number, name: string, q: TableCodec<Q>, r: TableCodec<R>) {
+  return defineMethod(kind, number, GROUP_SERVICE, name, q, r);
 }
 
 function admin<Q, R>(number: number, name: string, q: TableCodec<Q>, r: TableCodec<R>): UnaryMethod<Q, R> {
@@ -73,6 +78,17 @@ export const LOG_METHODS = {
   read: log("unary", 4, "Read", varve.ReadRequestCodec, varve.ReadResponseCodec),
   subscribe: log("bidi", 5, "Subscribe", varve.SubscribeRequestCodec, varve.SubscribeResponseCodec),
   listOffsets: log("unary", 6, "ListOffsets", varve.ListOffsetsRequestCodec, varve.ListOffsetsResponseCodec),
+} as const;
+
+/** The methods of GroupService. */
+export const GROUP_METHODS = {
+  session: group("bidi", 16, "Session", varve.SessionRequestCodec, varve.SessionResponseCodec),
+  commitOffsets: group("unary", 17, "CommitOffsets", varve.CommitOffsetsRequestCodec, varve.CommitOffsetsResponseCodec),
+  fetchOffsets: group("unary", 18, "FetchOffsets", varve.FetchOffsetsRequestCodec, varve.FetchOffsetsResponseCodec),
+  seekGroup: group("unary", 19, "SeekGroup", varve.SeekGroupRequestCodec, varve.SeekGroupResponseCodec),
+  listGroups: group("unary", 20, "ListGroups", varve.ListGroupsRequestCodec, varve.ListGroupsResponseCodec),
+  describeGroup: group("unary", 21, "DescribeGroup", varve.DescribeGroupRequestCodec, varve.DescribeGroupResponseCodec),
+  deleteGroup: group("unary", 22, "DeleteGroup", varve.DeleteGroupRequestCodec, varve.DeleteGroupResponseCodec),
 } as const;
 
 /** The methods of AdminService. */
@@ -95,7 +111,7 @@ export const ADMIN_METHODS = {
 } as const;
 
 /** All methods of the public API. */
-export const METHODS = { ...LOG_METHODS, ...ADMIN_METHODS } as const;
+export const METHODS = { ...LOG_METHODS, ...GROUP_METHODS, ...ADMIN_METHODS } as const;
 
 const BY_NUMBER: ReadonlyMap<number, AnyMethod> = new Map(
   Object.values(METHODS).map((method) => [method.number, method as AnyMethod]),

@@ -29,6 +29,34 @@ export const OffsetPosition = {
 export type OffsetPosition = (typeof OffsetPosition)[keyof typeof OffsetPosition];
 const OffsetPositionValues: ReadonlySet<number> = new Set(Object.values(OffsetPosition));
 
+/** What a group does at this moment. */
+export const GroupState = {
+  /** Not said. */
+  UNSPECIFIED: 0,
+  /** It has no members; its offsets stay. */
+  EMPTY: 1,
+  /** A new assignment is made. */
+  ASSIGNING: 2,
+  /** Partitions are on their way from one member to another. */
+  RECONCILING: 3,
+  /** Every partition is where it belongs. */
+  STABLE: 4,
+} as const;
+export type GroupState = (typeof GroupState)[keyof typeof GroupState];
+const GroupStateValues: ReadonlySet<number> = new Set(Object.values(GroupState));
+
+/** Where a group without an offset of a partition begins. */
+export const StartFrom = {
+  /** The same as START_FROM_EARLIEST. */
+  UNSPECIFIED: 0,
+  /** At the first record that is still there. */
+  EARLIEST: 1,
+  /** At the next record. */
+  LATEST: 2,
+} as const;
+export type StartFrom = (typeof StartFrom)[keyof typeof StartFrom];
+const StartFromValues: ReadonlySet<number> = new Set(Object.values(StartFrom));
+
 /**
  * An error inside a stream, where the call itself goes on. Unary calls and streams that end use the gRPC status with
  * google.rpc.ErrorInfo and google.rpc.RetryInfo instead; both say the same.
@@ -930,4 +958,376 @@ export interface ListOffsetsResponse {
 export const ListOffsetsResponseCodec = new TableCodec<ListOffsetsResponse>("varve.v1.ListOffsetsResponse", [
   { name: "topicId", number: 1, type: "string" },
   { name: "offsets", number: 2, type: { message: PartitionOffsetCodec }, label: "repeated" },
+]);
+
+/** Some partitions of one topic. */
+export interface GroupTopicPartitions {
+  /** Id of the topic. */
+  readonly topicId: string;
+  /** Numbers of the partitions, ascending. */
+  readonly partitions: readonly number[];
+}
+
+export const GroupTopicPartitionsCodec = new TableCodec<GroupTopicPartitions>("varve.v1.GroupTopicPartitions", [
+  { name: "topicId", number: 1, type: "string" },
+  { name: "partitions", number: 2, type: "int32", label: "repeated" },
+]);
+
+/** What a member says: who it is, what it wants, what it owns. */
+export interface SessionRequest {
+  /** Name of the group. */
+  readonly group: string;
+  /** Empty at the first message of a new member; then the id that the coordinator gave. */
+  readonly memberId: string;
+  /** 0 = join; else the epoch of the newest answer; -1 = leave for good; -2 = a static member leaves for a while. */
+  readonly memberEpoch: number;
+  /** A name that stays over restarts; empty = none. A restart within the session timeout moves nothing. */
+  readonly staticId: string;
+  /** What the member calls itself, for people; at most 256 bytes. */
+  readonly clientId: string;
+  /** Silence after which the member is taken for dead, milliseconds; 0 = 30,000. */
+  readonly sessionTimeoutMs: number;
+  /** Names of the topics that the member wants. One that does not exist is waited for. */
+  readonly topics: readonly string[];
+  /** What the member owns now: a partition that it has let go of is missing here. */
+  readonly owned: readonly GroupTopicPartitions[];
+  /** Where a partition without a committed offset begins. */
+  readonly startFrom: StartFrom;
+  /** Counts the member's messages up; the answer repeats it. */
+  readonly sequence: number;
+}
+
+export const SessionRequestCodec = new TableCodec<SessionRequest>("varve.v1.SessionRequest", [
+  { name: "group", number: 1, type: "string" },
+  { name: "memberId", number: 2, type: "string" },
+  { name: "memberEpoch", number: 3, type: "int32" },
+  { name: "staticId", number: 4, type: "string" },
+  { name: "clientId", number: 5, type: "string" },
+  { name: "sessionTimeoutMs", number: 6, type: "int32" },
+  { name: "topics", number: 7, type: "string", label: "repeated" },
+  { name: "owned", number: 8, type: { message: GroupTopicPartitionsCodec }, label: "repeated" },
+  { name: "startFrom", number: 9, type: { enum: StartFromValues } },
+  { name: "sequence", number: 10, type: "int64" },
+]);
+
+/** One partition as it was given to a member. */
+export interface AssignedPartition {
+  /** Id of the topic. */
+  readonly topicId: string;
+  /** Name of the topic. */
+  readonly topic: string;
+  /** Number of the partition. */
+  readonly partition: number;
+  /** Names this assignment; commits carry it. A seek gives a partition a new one: begin again at `start_offset`. */
+  readonly assignmentEpoch: number;
+  /** Offset of the first record to work on; -1 = nothing is committed, go by `start_from`. */
+  readonly startOffset: number;
+}
+
+export const AssignedPartitionCodec = new TableCodec<AssignedPartition>("varve.v1.AssignedPartition", [
+  { name: "topicId", number: 1, type: "string" },
+  { name: "topic", number: 2, type: "string" },
+  { name: "partition", number: 3, type: "int32" },
+  { name: "assignmentEpoch", number: 4, type: "int64" },
+  { name: "startOffset", number: 5, type: "int64" },
+]);
+
+/** What the coordinator says to a member. */
+export interface SessionResponse {
+  /** Id of the member; to be used in every later message. */
+  readonly memberId: string;
+  /** Epoch of the member; to be used in every later message and in commits. */
+  readonly memberEpoch: number;
+  /** All partitions that the member may work on. What it owns and is missing here it must let go of, and say so. */
+  readonly assigned: readonly AssignedPartition[];
+  /** Wanted topics that do not exist. */
+  readonly missingTopics: readonly string[];
+  /** Longest silence that the coordinator wishes for, milliseconds. */
+  readonly heartbeatIntervalMs: number;
+  /** Sequence of the message that this answers; 0 = the coordinator speaks by itself. */
+  readonly sequence: number;
+}
+
+export const SessionResponseCodec = new TableCodec<SessionResponse>("varve.v1.SessionResponse", [
+  { name: "memberId", number: 1, type: "string" },
+  { name: "memberEpoch", number: 2, type: "int32" },
+  { name: "assigned", number: 3, type: { message: AssignedPartitionCodec }, label: "repeated" },
+  { name: "missingTopics", number: 4, type: "string", label: "repeated" },
+  { name: "heartbeatIntervalMs", number: 5, type: "int32" },
+  { name: "sequence", number: 6, type: "int64" },
+]);
+
+/** How far one partition was worked off. */
+export interface OffsetCommit {
+  /** Id of the topic. */
+  readonly topicId: string;
+  /** Number of the partition. */
+  readonly partition: number;
+  /** The assignment under which the records were worked on; ignored without `member_id`. */
+  readonly assignmentEpoch: number;
+  /** Offset of the next record to work on. */
+  readonly offset: number;
+  /** Epoch of the last record that was worked on; 0 = unknown. */
+  readonly leaderEpoch: number;
+  /** Text of the application, at most 4,096 bytes. */
+  readonly metadata: string;
+}
+
+export const OffsetCommitCodec = new TableCodec<OffsetCommit>("varve.v1.OffsetCommit", [
+  { name: "topicId", number: 1, type: "string" },
+  { name: "partition", number: 2, type: "int32" },
+  { name: "assignmentEpoch", number: 3, type: "int64" },
+  { name: "offset", number: 4, type: "int64" },
+  { name: "leaderEpoch", number: 5, type: "int64" },
+  { name: "metadata", number: 6, type: "string" },
+]);
+
+/** Offsets to store. */
+export interface CommitOffsetsRequest {
+  /** Name of the group. */
+  readonly group: string;
+  /** The member whose partitions they are; empty: an administrator's, for a group without members. */
+  readonly memberId: string;
+  /** Epoch of that member. */
+  readonly memberEpoch: number;
+  /** One for each partition, at most 10,000. */
+  readonly offsets: readonly OffsetCommit[];
+}
+
+export const CommitOffsetsRequestCodec = new TableCodec<CommitOffsetsRequest>("varve.v1.CommitOffsetsRequest", [
+  { name: "group", number: 1, type: "string" },
+  { name: "memberId", number: 2, type: "string" },
+  { name: "memberEpoch", number: 3, type: "int32" },
+  { name: "offsets", number: 4, type: { message: OffsetCommitCodec }, label: "repeated" },
+]);
+
+/** The offsets are stored on a majority. */
+export type CommitOffsetsResponse = Readonly<Record<never, never>>;
+
+export const CommitOffsetsResponseCodec = new TableCodec<CommitOffsetsResponse>("varve.v1.CommitOffsetsResponse", [
+]);
+
+/** Which offsets are wanted. */
+export interface FetchOffsetsRequest {
+  /** Name of the group. */
+  readonly group: string;
+  /** Ids of topics; none = all that have offsets. */
+  readonly topicIds: readonly string[];
+}
+
+export const FetchOffsetsRequestCodec = new TableCodec<FetchOffsetsRequest>("varve.v1.FetchOffsetsRequest", [
+  { name: "group", number: 1, type: "string" },
+  { name: "topicIds", number: 2, type: "string", label: "repeated" },
+]);
+
+/** A stored offset. */
+export interface CommittedOffset {
+  /** Id of the topic. */
+  readonly topicId: string;
+  /** Name of the topic; empty when it is deleted. */
+  readonly topic: string;
+  /** Number of the partition. */
+  readonly partition: number;
+  /** Offset of the next record to work on. */
+  readonly offset: number;
+  /** Epoch of the record before; 0 = unknown. */
+  readonly leaderEpoch: number;
+  /** Text of the application. */
+  readonly metadata: string;
+}
+
+export const CommittedOffsetCodec = new TableCodec<CommittedOffset>("varve.v1.CommittedOffset", [
+  { name: "topicId", number: 1, type: "string" },
+  { name: "topic", number: 2, type: "string" },
+  { name: "partition", number: 3, type: "int32" },
+  { name: "offset", number: 4, type: "int64" },
+  { name: "leaderEpoch", number: 5, type: "int64" },
+  { name: "metadata", number: 6, type: "string" },
+]);
+
+/** All that were asked for and are stored. */
+export interface FetchOffsetsResponse {
+  /** By topic and partition. */
+  readonly offsets: readonly CommittedOffset[];
+}
+
+export const FetchOffsetsResponseCodec = new TableCodec<FetchOffsetsResponse>("varve.v1.FetchOffsetsResponse", [
+  { name: "offsets", number: 1, type: { message: CommittedOffsetCodec }, label: "repeated" },
+]);
+
+/** Where a group is to go on. */
+export interface SeekGroupRequest {
+  /** Name of the group; it comes into being when it is not there. */
+  readonly group: string;
+  /** Name of the topic. */
+  readonly topic: string;
+  /** Partition; absent = all of the topic. */
+  readonly partition: number | null;
+  /** A place in each partition; unspecified: `offset` counts. */
+  readonly at: OffsetPosition;
+  /** With OFFSET_POSITION_TIME: milliseconds since 1970. */
+  readonly timeMs: number;
+  /** Offset of the next record to work on; meaningful without `at`, needs `partition`. */
+  readonly offset: number;
+}
+
+export const SeekGroupRequestCodec = new TableCodec<SeekGroupRequest>("varve.v1.SeekGroupRequest", [
+  { name: "group", number: 1, type: "string" },
+  { name: "topic", number: 2, type: "string" },
+  { name: "partition", number: 3, type: "int32", label: "optional" },
+  { name: "at", number: 4, type: { enum: OffsetPositionValues } },
+  { name: "timeMs", number: 5, type: "int64" },
+  { name: "offset", number: 6, type: "int64" },
+]);
+
+/** Where the group goes on now. */
+export interface SeekGroupResponse {
+  /** Id of the topic. */
+  readonly topicId: string;
+  /** One for each partition that was moved. */
+  readonly offsets: readonly CommittedOffset[];
+}
+
+export const SeekGroupResponseCodec = new TableCodec<SeekGroupResponse>("varve.v1.SeekGroupResponse", [
+  { name: "topicId", number: 1, type: "string" },
+  { name: "offsets", number: 2, type: { message: CommittedOffsetCodec }, label: "repeated" },
+]);
+
+/** Asks for all groups. */
+export type ListGroupsRequest = Readonly<Record<never, never>>;
+
+export const ListGroupsRequestCodec = new TableCodec<ListGroupsRequest>("varve.v1.ListGroupsRequest", [
+]);
+
+/** One group in a list. */
+export interface GroupSummary {
+  /** Name of the group. */
+  readonly group: string;
+  /** What it does. */
+  readonly state: GroupState;
+  /** Number of its members. */
+  readonly members: number;
+}
+
+export const GroupSummaryCodec = new TableCodec<GroupSummary>("varve.v1.GroupSummary", [
+  { name: "group", number: 1, type: "string" },
+  { name: "state", number: 2, type: { enum: GroupStateValues } },
+  { name: "members", number: 3, type: "int32" },
+]);
+
+/** All groups. */
+export interface ListGroupsResponse {
+  /** By name. */
+  readonly groups: readonly GroupSummary[];
+}
+
+export const ListGroupsResponseCodec = new TableCodec<ListGroupsResponse>("varve.v1.ListGroupsResponse", [
+  { name: "groups", number: 1, type: { message: GroupSummaryCodec }, label: "repeated" },
+]);
+
+/** Asks for one group. */
+export interface DescribeGroupRequest {
+  /** Name of the group. */
+  readonly group: string;
+}
+
+export const DescribeGroupRequestCodec = new TableCodec<DescribeGroupRequest>("varve.v1.DescribeGroupRequest", [
+  { name: "group", number: 1, type: "string" },
+]);
+
+/** One member of a group. */
+export interface GroupMember {
+  /** Id of the member. */
+  readonly memberId: string;
+  /** Name that stays over restarts; empty = none. */
+  readonly staticId: string;
+  /** What the member calls itself. */
+  readonly clientId: string;
+  /** Its epoch. */
+  readonly memberEpoch: number;
+  /** What it may work on. */
+  readonly assigned: readonly AssignedPartition[];
+  /** Topics that it wants. */
+  readonly topics: readonly string[];
+}
+
+export const GroupMemberCodec = new TableCodec<GroupMember>("varve.v1.GroupMember", [
+  { name: "memberId", number: 1, type: "string" },
+  { name: "staticId", number: 2, type: "string" },
+  { name: "clientId", number: 3, type: "string" },
+  { name: "memberEpoch", number: 4, type: "int32" },
+  { name: "assigned", number: 5, type: { message: AssignedPartitionCodec }, label: "repeated" },
+  { name: "topics", number: 6, type: "string", label: "repeated" },
+]);
+
+/** Offset and lag of one partition. */
+export interface GroupOffset {
+  /** Id of the topic. */
+  readonly topicId: string;
+  /** Name of the topic. */
+  readonly topic: string;
+  /** Number of the partition. */
+  readonly partition: number;
+  /** Offset of the next record to work on; -1 = none is stored. */
+  readonly committed: number;
+  /** High watermark of the partition; -1 = not known now. */
+  readonly highWatermark: number;
+  /** Records from the committed offset to the high watermark; -1 = not known now. */
+  readonly lagRecords: number;
+  /** Age of the next record to work on, milliseconds since it was appended; 0 = none waits, -1 = not known now. */
+  readonly lagMs: number;
+  /** Why the lag is not known; absent otherwise. */
+  readonly error: ErrorStatus | null;
+}
+
+export const GroupOffsetCodec = new TableCodec<GroupOffset>("varve.v1.GroupOffset", [
+  { name: "topicId", number: 1, type: "string" },
+  { name: "topic", number: 2, type: "string" },
+  { name: "partition", number: 3, type: "int32" },
+  { name: "committed", number: 4, type: "int64" },
+  { name: "highWatermark", number: 5, type: "int64" },
+  { name: "lagRecords", number: 6, type: "int64" },
+  { name: "lagMs", number: 7, type: "int64" },
+  { name: "error", number: 8, type: { message: ErrorStatusCodec }, label: "optional" },
+]);
+
+/** One group. */
+export interface DescribeGroupResponse {
+  /** Name of the group. */
+  readonly group: string;
+  /** What it does. */
+  readonly state: GroupState;
+  /** Epoch of the group: counts changes of members and topics. */
+  readonly epoch: number;
+  /** Members by id. */
+  readonly members: readonly GroupMember[];
+  /** Offsets by topic and partition. */
+  readonly offsets: readonly GroupOffset[];
+  /** The broker that coordinates it. */
+  readonly coordinator: number;
+}
+
+export const DescribeGroupResponseCodec = new TableCodec<DescribeGroupResponse>("varve.v1.DescribeGroupResponse", [
+  { name: "group", number: 1, type: "string" },
+  { name: "state", number: 2, type: { enum: GroupStateValues } },
+  { name: "epoch", number: 3, type: "int32" },
+  { name: "members", number: 4, type: { message: GroupMemberCodec }, label: "repeated" },
+  { name: "offsets", number: 5, type: { message: GroupOffsetCodec }, label: "repeated" },
+  { name: "coordinator", number: 6, type: "int32" },
+]);
+
+/** Asks to forget one group. */
+export interface DeleteGroupRequest {
+  /** Name of the group. */
+  readonly group: string;
+}
+
+export const DeleteGroupRequestCodec = new TableCodec<DeleteGroupRequest>("varve.v1.DeleteGroupRequest", [
+  { name: "group", number: 1, type: "string" },
+]);
+
+/** The group is forgotten. */
+export type DeleteGroupResponse = Readonly<Record<never, never>>;
+
+export const DeleteGroupResponseCodec = new TableCodec<DeleteGroupResponse>("varve.v1.DeleteGroupResponse", [
 ]);

@@ -12,11 +12,19 @@ import {
 } from "@grpc/grpc-js";
 import { LIMITS, VarveError } from "@varve/base";
 import { GRPC_STATUS } from "../errors/status.js";
-import { ADMIN_METHODS, type AnyMethod, type BidiMethod, LOG_METHODS, type UnaryMethod } from "../methods.js";
+import {
+  ADMIN_METHODS,
+  type AnyMethod,
+  type BidiMethod,
+  GROUP_METHODS,
+  LOG_METHODS,
+  type UnaryMethod,
+} from "../methods.js";
 import type {
   AdminServiceHandlers,
   BidiHandler,
   CallContext,
+  GroupServiceHandlers,
   LogServiceHandlers,
   RpcServer,
   UnaryHandler,
@@ -74,6 +82,10 @@ class GrpcServer implements RpcServer {
 
   addLogService(handlers: LogServiceHandlers): void {
     this.add(LOG_METHODS, handlers);
+  }
+
+  addGroupService(handlers: GroupServiceHandlers): void {
+    this.add(GROUP_METHODS, handlers);
   }
 
   addAdminService(handlers: AdminServiceHandlers): void {

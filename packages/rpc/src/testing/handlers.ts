@@ -2,8 +2,8 @@
  * handlers.ts: services that refuse everything, for tests that care about a few methods only.
  */
 import { VarveError } from "@varve/base";
-import { ADMIN_METHODS, LOG_METHODS } from "../methods.js";
-import type { AdminServiceHandlers, LogServiceHandlers } from "../server.js";
+import { ADMIN_METHODS, GROUP_METHODS, LOG_METHODS } from "../methods.js";
+import type { AdminServiceHandlers, GroupServiceHandlers, LogServiceHandlers } from "../server.js";
 
 async function refuse(): Promise<never> {
   throw new VarveError("INVALID_ARGUMENT", { message: "this method is not served in this test" });
@@ -16,6 +16,11 @@ function refusing<Handlers>(methods: object, given: Partial<Handlers>): Handlers
 /** LogService with these methods; the others refuse with INVALID_ARGUMENT. */
 export function logHandlers(given: Partial<LogServiceHandlers>): LogServiceHandlers {
   return refusing(LOG_METHODS, given);
+}
+
+/** GroupService with these methods; the others refuse with INVALID_ARGUMENT. */
+export function groupHandlers(given: Partial<GroupServiceHandlers>): GroupServiceHandlers {
+  return refusing(GROUP_METHODS, given);
 }
 
 /** AdminService with these methods; the others refuse with INVALID_ARGUMENT. */

@@ -1,3 +1,3 @@
 /** index.ts: a network of servers and clients inside one process, for tests and the simulator. */
-export { adminHandlers, logHandlers } from "./handlers.js";
+export { adminHandlers, groupHandlers, logHandlers } from "./handlers.js";
 export { SimRpcNetwork, type SimRpcOptions, type SimServices, type UnaryFate } from "./sim-rpc-network.js";

@@ -7,13 +7,28 @@
 import { type Clock, isVarveError, VarveError } from "@varve/base";
 import { onAbort } from "../abort.js";
 import { publicError } from "../errors/status.js";
-import { ADMIN_METHODS, type AnyMethod, type BidiMethod, LOG_METHODS, type UnaryMethod } from "../methods.js";
-import type { AdminServiceHandlers, BidiHandler, CallContext, LogServiceHandlers, UnaryHandler } from "../server.js";
+import {
+  ADMIN_METHODS,
+  type AnyMethod,
+  type BidiMethod,
+  GROUP_METHODS,
+  LOG_METHODS,
+  type UnaryMethod,
+} from "../methods.js";
+import type {
+  AdminServiceHandlers,
+  BidiHandler,
+  CallContext,
+  GroupServiceHandlers,
+  LogServiceHandlers,
+  UnaryHandler,
+} from "../server.js";
 import type { ClientStream, RpcChannel, RpcTransport, UnaryOptions } from "../transport.js";
 import { Pipe } from "./pipe.js";
 
 export interface SimServices {
   readonly log?: Partial<LogServiceHandlers>;
+  readonly group?: Partial<GroupServiceHandlers>;
   readonly admin?: Partial<AdminServiceHandlers>;
 }
 
@@ -262,6 +277,7 @@ class SimChannel implements RpcChannel {
 function handlerOf(services: SimServices, method: AnyMethod): unknown {
   for (const [methods, handlers] of [
     [LOG_METHODS, services.log],
+    [GROUP_METHODS, services.group],
     [ADMIN_METHODS, services.admin],
   ] as const) {
     for (const [key, value] of Object.entries(methods)) {
