@@ -23,6 +23,22 @@ export type {
   TopicListing,
   TopicSettings,
 } from "./admin/shapes.js";
+export type {
+  AssignedTopicPartition,
+  Consumer,
+  ConsumerEvents,
+  StalledEvent,
+} from "./consumer/consumer.js";
+export type {
+  ConsumerOptions,
+  ErrorDecision,
+  GivenPartition,
+  HandlerContext,
+  PartitionSelector,
+  RunOptions,
+  TopicPartition,
+  TopicPartitionOffset,
+} from "./consumer/options.js";
 export { Varve } from "./node/varve.js";
 export type { VarveOptions, WaitOptions } from "./options.js";
 export type { DiagnosticsChannel } from "./ports.js";

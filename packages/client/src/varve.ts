@@ -1,8 +1,10 @@
 /**
- * varve.ts: the client: one set of connections for admin calls, producers and readers. Reaches the world through its ports only.
+ * varve.ts: the client: one set of connections for admin calls, producers, readers and consumers. Reaches the world through its ports only.
  */
 import { Admin } from "./admin/admin.js";
 import { Cluster } from "./cluster/cluster.js";
+import { Consumer } from "./consumer/consumer.js";
+import type { ConsumerOptions } from "./consumer/options.js";
 import { closed } from "./errors.js";
 import { clientSettings, type VarveOptions } from "./options.js";
 import type { ClientPorts } from "./ports.js";
@@ -13,11 +15,12 @@ import { Reader } from "./reader/reader.js";
 import type { Data } from "./records/input.js";
 
 export class VarveClient {
-  /** Topics, offsets, the cluster. */
+  /** Topics, offsets, groups, the cluster. */
   readonly admin: Admin;
   private readonly cluster: Cluster;
   private readonly producers = new Set<Pick<Producer, "close">>();
   private readonly readers = new Set<Pick<Reader, "shutDown">>();
+  private readonly consumers = new Set<Pick<Consumer, "close">>();
   private closing: Promise<void> | null = null;
 
   /** Connects at first use. @throws VarveError INVALID_ARGUMENT. */
@@ -42,7 +45,15 @@ export class VarveClient {
     return reader;
   }
 
-  /** Closes producers, which send what is under way first, then readers and connections. */
+  /** A member of a group; it joins when it is run. @throws VarveError INVALID_ARGUMENT, INVALID_GROUP_NAME, INVALID_TOPIC_NAME, CLOSED. */
+  consumer<T = Buffer>(options: ConsumerOptions<T>): Consumer<T> {
+    this.refuseWhenClosed();
+    const consumer = new Consumer<T>(this.cluster, options, () => this.consumers.delete(consumer));
+    this.consumers.add(consumer);
+    return consumer;
+  }
+
+  /** Closes consumers, which finish what is in work and leave their groups, producers, which send what is under way, readers and connections. */
   close(): Promise<void> {
     this.closing ??= this.shutDown();
     return this.closing;
@@ -50,6 +61,8 @@ export class VarveClient {
 
   private async shutDown(): Promise<void> {
     for (const reader of [...this.readers]) reader.shutDown();
+    // Handlers that are finishing may send: producers go last.
+    await Promise.all([...this.consumers].map((consumer) => consumer.close()));
     await Promise.all([...this.producers].map((producer) => producer.close()));
     this.cluster.close();
   }

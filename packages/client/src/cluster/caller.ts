@@ -22,6 +22,8 @@ export interface CallOptions<Response = unknown> {
   readonly except?: string | null | undefined;
   /** An error that means success because an earlier attempt, whose outcome is unknown, must have done it. */
   readonly doneBefore?: ((error: VarveError) => Response | null) | undefined;
+  /** An error that the caller deals with itself although its code allows to try again. */
+  readonly isFinal?: ((error: VarveError) => boolean) | undefined;
 }
 
 const ATTEMPT_MS = 10_000;
@@ -66,7 +68,7 @@ export class Caller {
         if (done !== null && done !== undefined) return done;
         if (signal?.aborted) throw aborted(what, attempts.effect(), signal.reason);
         if (blamesAddress(error)) this.pool.failed(address);
-        if (!mayRepeat(error)) throw error.withEffect(attempts.effect());
+        if (!mayRepeat(error) || options.isFinal?.(error) === true) throw error.withEffect(attempts.effect());
         this.tell(what, address, error, attempts.count);
         except = address; // Whatever is wrong there may be right elsewhere.
         const stillLeftMs = Math.max(0, startedAtMs + options.deadlineMs - clock.monotonicMs());

@@ -1,12 +1,15 @@
 /**
  * sim-client.ts: a client, a network and a model of a cluster on one hand-driven clock and one seed.
  */
+import type { Logger } from "@varve/base";
 import { type Prng, SimClock } from "@varve/base/testing";
 import { nodeCodec } from "@varve/records/node";
 import { SimRpcNetwork, type UnaryFate } from "@varve/rpc/testing";
-import type { Diagnostics, DiagnosticsChannel } from "../ports.js";
+import type { VarveOptions } from "../options.js";
+import type { ClientPorts, Diagnostics, DiagnosticsChannel } from "../ports.js";
 import { VarveClient } from "../varve.js";
 import { ModelCluster, type ModelClusterOptions } from "./model-cluster.js";
+import { ModelGroups } from "./model-groups.js";
 
 export interface SimClientOptions {
   readonly prng: Prng;
@@ -15,6 +18,7 @@ export interface SimClientOptions {
   /** Default: the first broker. */
   readonly bootstrap?: readonly string[];
   readonly requestDeadlineMs?: number;
+  readonly logger?: Logger;
   readonly model?: Omit<ModelClusterOptions, "clock" | "addresses">;
   readonly latencyMs?: () => number;
   readonly fate?: (method: string, address: string) => UnaryFate;
@@ -28,7 +32,10 @@ export class SimClient {
   readonly addresses: readonly string[];
   readonly network: SimRpcNetwork;
   readonly model: ModelCluster;
+  readonly groups: ModelGroups;
   readonly varve: VarveClient;
+  private readonly settings: VarveOptions;
+  private readonly ports: ClientPorts;
   /** What the client published, newest last. */
   readonly published: { readonly channel: DiagnosticsChannel; readonly message: object }[] = [];
 
@@ -41,6 +48,7 @@ export class SimClient {
       ...(options.fate === undefined ? {} : { fate: options.fate }),
     });
     this.model = new ModelCluster({ ...options.model, clock, addresses: this.addresses });
+    this.groups = new ModelGroups(this.model, clock);
     for (const address of this.addresses) this.start(address);
     const diagnostics: Diagnostics = {
       hasSubscribers: () => true,
@@ -48,17 +56,25 @@ export class SimClient {
         this.published.push({ channel, message });
       },
     };
-    const { requestDeadlineMs } = options;
-    this.varve = new VarveClient(
-      { bootstrap: options.bootstrap ?? this.addresses.slice(0, 1), requestDeadlineMs },
-      { clock, random: options.prng, transport: this.network.transport(), codec: nodeCodec, diagnostics },
-    );
+    const { requestDeadlineMs, logger } = options;
+    this.settings = { bootstrap: options.bootstrap ?? this.addresses.slice(0, 1), requestDeadlineMs, logger };
+    this.ports = { clock, random: options.prng, transport: this.network.transport(), codec: nodeCodec, diagnostics };
+    this.varve = this.another();
+  }
+
+  /** One more client of the same cluster: another process. */
+  another(): VarveClient {
+    return new VarveClient(this.settings, this.ports);
   }
 
   /** Starts a broker, also after `network.stop`. */
   start(address: string): void {
     const broker = this.addresses.indexOf(address) + 1;
-    this.network.serve(address, { log: this.model.log(broker), admin: this.model.admin(broker) });
+    this.network.serve(address, {
+      log: this.model.log(broker),
+      group: this.groups.handlers(),
+      admin: this.model.admin(broker),
+    });
   }
 
   /** Runs the clock until the promise is settled. */

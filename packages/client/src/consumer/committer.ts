@@ -1,0 +1,155 @@
+/**
+ * committer.ts: stores how far partitions were worked off: every interval when something changed, and whenever it is asked to.
+ *
+ * Invariants:
+ *   C1  one commit is under way at a time, so that of two offsets of one partition the later one is stored last
+ *   C2  a commit names the assignment under which its records were worked on; one that the coordinator refuses changes nothing here either
+ *   C3  what was acknowledged is not sent again
+ */
+import { type Offset, type TimerHandle, toVarveError, type VarveError } from "@varve/base";
+import { GROUP_METHODS } from "@varve/rpc";
+import type { Cluster } from "../cluster/cluster.js";
+import { closed } from "../errors.js";
+import type { WaitOptions } from "../options.js";
+import type { PartitionWork } from "./partition-work.js";
+import { type GroupSession, isRefusalOfMember } from "./session.js";
+
+/** One partition's offset, to be stored. */
+export interface CommitEntry {
+  readonly work: PartitionWork;
+  readonly offset: Offset;
+}
+
+export interface CommitterOptions {
+  readonly cluster: Cluster;
+  readonly group: string;
+  readonly session: GroupSession;
+  /** Null: only when asked to. */
+  readonly intervalMs: number | null;
+  /** Everything that is held. */
+  readonly works: () => Iterable<PartitionWork>;
+  /** A commit by the interval failed; the next one tries again. */
+  readonly onError: (error: VarveError) => void;
+}
+
+/** Attempts after the coordinator said that what the member knows is out of date. */
+const STALE_TRIES = 3;
+/** Offsets in one request. */
+const ENTRIES_MAX = 10_000;
+
+export class Committer {
+  private readonly options: CommitterOptions;
+  private timer: TimerHandle | null = null;
+  private tail: Promise<void> = Promise.resolve();
+  private stopped = false;
+
+  constructor(options: CommitterOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    const { intervalMs } = this.options;
+    if (intervalMs === null || this.stopped) return;
+    this.timer = this.options.cluster.ports.clock.setTimer(intervalMs, () => {
+      this.flush().then(
+        () => this.start(),
+        (error: unknown) => {
+          if (!this.stopped) this.options.onError(toVarveError(error));
+          this.start();
+        },
+      );
+    });
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.timer?.cancel();
+  }
+
+  /** Stores what is finished and not stored yet, of `only` or of everything. @throws VarveError. */
+  flush(only: Iterable<PartitionWork> | null = null, wait: WaitOptions = {}): Promise<void> {
+    return this.inTurn(() => this.store(() => dirtyEntries(only ?? this.options.works()), wait));
+  }
+
+  /** Stores these offsets. @throws VarveError. */
+  commit(entries: readonly CommitEntry[], wait: WaitOptions = {}): Promise<void> {
+    return this.inTurn(() => this.store(() => entries.filter(({ work }) => work.state !== "gone"), wait));
+  }
+
+  private inTurn(action: () => Promise<void>): Promise<void> {
+    const turn = this.tail.then(action); // C1
+    this.tail = turn.catch(() => {});
+    return turn;
+  }
+
+  /** @param collect asked anew before each attempt: what was moved or lost meanwhile is not sent again. */
+  private async store(collect: () => readonly CommitEntry[], wait: WaitOptions): Promise<void> {
+    const { session } = this.options;
+    for (let attempt = 1; ; attempt++) {
+      const entries = collect().slice(0, ENTRIES_MAX);
+      if (entries.length === 0) return;
+      if (session.memberId === "")
+        throw closed("the membership under which the records were worked on").withEffect("NOT_APPLIED");
+      try {
+        await this.send(entries, wait);
+        return;
+      } catch (thrown) {
+        const error = toVarveError(thrown);
+        if (!isStale(error)) throw error;
+        if (error.code === "STALE_ASSIGNMENT" && attempt === STALE_TRIES) return this.storeOneByOne(entries, wait);
+        if (attempt === STALE_TRIES) throw error;
+        await session.refresh();
+      }
+    }
+  }
+
+  /** One partition must not keep the others from being stored. */
+  private async storeOneByOne(entries: readonly CommitEntry[], wait: WaitOptions): Promise<void> {
+    let refusal: VarveError | null = null;
+    for (const entry of entries) {
+      if (entry.work.state === "gone") continue;
+      try {
+        await this.send([entry], wait);
+      } catch (thrown) {
+        const error = toVarveError(thrown);
+        if (error.code !== "STALE_ASSIGNMENT") throw error;
+        entry.work.commitRefused = true; // C2
+        refusal = error;
+      }
+    }
+    if (refusal !== null) throw refusal;
+  }
+
+  private async send(entries: readonly CommitEntry[], wait: WaitOptions): Promise<void> {
+    const { cluster, group, session } = this.options;
+    const offsets = entries.map(({ work, offset }) => ({
+      topicId: work.topicId,
+      partition: work.partition,
+      assignmentEpoch: work.assignmentEpoch,
+      offset,
+      leaderEpoch: work.lastEpoch,
+      metadata: "",
+    }));
+    await cluster.caller.call(
+      GROUP_METHODS.commitOffsets,
+      { group, memberId: session.memberId, memberEpoch: session.memberEpoch, offsets },
+      {
+        what: `commit of group ${JSON.stringify(group)}`,
+        kind: "write",
+        deadlineMs: cluster.settings.requestDeadlineMs,
+        signal: wait.signal,
+        isFinal: isStale,
+      },
+    );
+    for (const { work, offset } of entries) work.committed = offset; // C3
+  }
+}
+
+function dirtyEntries(works: Iterable<PartitionWork>): CommitEntry[] {
+  return [...works].filter(({ isDirty }) => isDirty).map((work) => ({ work, offset: work.prefix.committable }));
+}
+
+/** What the coordinator has and what the member believes differ. */
+function isStale(error: VarveError): boolean {
+  return error.code === "STALE_ASSIGNMENT" || isRefusalOfMember(error);
+}
