@@ -9,6 +9,15 @@ export {
 } from "@varve/base";
 export type { Admin } from "./admin/admin.js";
 export type {
+  GroupDescription,
+  GroupListing,
+  GroupMemberDetails,
+  GroupPartitionDetails,
+  GroupStateName,
+  SeekGroupInput,
+  SeekGroupResult,
+} from "./admin/groups.js";
+export type {
   BrokerDetails,
   ClusterDescription,
   ClusterHealth,

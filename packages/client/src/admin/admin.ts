@@ -1,11 +1,18 @@
 /**
- * admin.ts: topics, offsets and the cluster. Every change is one whose repeat is recognised, so each call is tried to its deadline.
+ * admin.ts: topics, offsets, groups and the cluster. Every change is one whose repeat is recognised, so each call is tried to its deadline.
  */
 import { LIMITS, NUMBER_MAX, nameProblem, randomUuid, VarveError } from "@varve/base";
 import { type Init, METHODS, type PartitionDescription, type UnaryMethod } from "@varve/rpc";
 import type { Cluster } from "../cluster/cluster.js";
 import { unknownTopic } from "../errors.js";
 import { integerIn, type WaitOptions } from "../options.js";
+import {
+  GroupAdmin,
+  type GroupDescription,
+  type GroupListing,
+  type SeekGroupInput,
+  type SeekGroupResult,
+} from "./groups.js";
 import { listOffsets } from "./list-offsets.js";
 import type {
   ClusterDescription,
@@ -26,10 +33,12 @@ const HEALTH_DEADLINE_MS = 5_000;
 
 export class Admin {
   private readonly cluster: Cluster;
+  private readonly groups: GroupAdmin;
 
   /** @internal Use `varve.admin`. */
   constructor(cluster: Cluster) {
     this.cluster = cluster;
+    this.groups = new GroupAdmin(cluster);
   }
 
   /**
@@ -182,6 +191,29 @@ export class Admin {
       message,
     }));
     return { ...answer, problems };
+  }
+
+  /** All groups of the cluster, by name. */
+  listGroups(wait: WaitOptions = {}): Promise<GroupListing[]> {
+    return this.groups.list(wait);
+  }
+
+  /** Members, what they work on, stored offsets and lag. @throws VarveError UNKNOWN_GROUP, INVALID_GROUP_NAME. */
+  describeGroup(group: string, wait: WaitOptions = {}): Promise<GroupDescription> {
+    return this.groups.describe(group, wait);
+  }
+
+  /**
+   * Moves a group, also while its members work: they go on from there. A group that does not exist comes into being.
+   * @throws VarveError OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC, UNKNOWN_PARTITION, INVALID_ARGUMENT, INVALID_GROUP_NAME.
+   */
+  seekGroup(input: SeekGroupInput, wait: WaitOptions = {}): Promise<SeekGroupResult> {
+    return this.groups.seek(input, wait);
+  }
+
+  /** Forgets a group and its offsets. @throws VarveError UNKNOWN_GROUP, GROUP_NOT_EMPTY (it has members), INVALID_GROUP_NAME. */
+  deleteGroup(group: string, wait: WaitOptions = {}): Promise<void> {
+    return this.groups.delete(group, wait);
   }
 
   private atLeast(): { readonly minMetadataVersion: number } {

@@ -288,7 +288,8 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       await this.handlerFailed(job, error, onError);
       return;
     }
-    this.dispatcher?.finish(job);
+    if (work.over.signal.aborted) this.dispatcher?.giveUp(job);
+    else this.dispatcher?.finish(job);
   }
 
   private async handlerFailed(job: Job<T>, error: unknown, onError: RunSettings<T>["onError"]): Promise<void> {
@@ -296,7 +297,7 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     if (dispatcher === null) return;
     const { record, attempt, work } = job;
     job.lastError = error;
-    if (work.state === "gone") {
+    if (work.state === "gone" || work.over.signal.aborted) {
       dispatcher.giveUp(job);
       return;
     }
