@@ -63,6 +63,8 @@ export class ModelGroups {
   heartbeatIntervalMs = 1_000;
   /** Thrown by every commit as long as it is set. */
   commitError: VarveError | null = null;
+  /** Nobody coordinates: sessions are refused with COORDINATOR_LOADING. */
+  isAway = false;
   private readonly model: ModelCluster;
   private readonly clock: Clock;
   private nextMember = 1;
@@ -174,6 +176,7 @@ export class ModelGroups {
 
   /** Null: it left. */
   private heard(request: SessionRequest, stream: NonNullable<Member["stream"]>): Member | null {
+    if (this.isAway) throw new VarveError("COORDINATOR_LOADING", { message: "loading" });
     const group = this.groupFor(request.group);
     const member =
       request.memberEpoch === 0 && request.memberId === "" ? this.join(group, request) : this.known(group, request);
