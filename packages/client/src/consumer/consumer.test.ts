@@ -138,7 +138,7 @@ describe("membership under failures", () => {
   ])(
     "the broker of the session $what: the member keeps its partitions, and nothing is worked on twice",
     async ({ act }) => {
-      const client = sim({ bootstrap: ["broker-1:7650", "broker-2:7650", "broker-3:7650"] });
+      const client = sim({ bootstrap: ["broker-1:7650"] });
       client.model.createTopic("t", 3);
       const consumer = client.varve.consumer({ group: "g", topics: ["t"] });
       const lost: unknown[] = [];
@@ -297,6 +297,40 @@ describe("membership under failures", () => {
       expect.stringContaining("t/0@3"),
     ]);
     expect([...new Set(seen)].sort((left, right) => left - right)).toEqual(range(0, 10));
+  });
+});
+
+describe("handing over", () => {
+  test("a partition is handed over only after the record in work is finished and committed; meanwhile the others go on", async () => {
+    const client = sim();
+    client.model.createTopic("t", 2);
+    fill(client, 0, 5, ["a", "b"]);
+    const one = client.varve.consumer({ group: "g", topics: ["t"] });
+    const open: (() => void)[] = [];
+    const first: string[] = [];
+    running(one, {
+      concurrency: 4,
+      handler: ({ partition, offset }) => {
+        first.push(`${partition}@${offset}`);
+        if (partition === 0 || offset < 5) return new Promise<void>((resolve) => open.push(resolve));
+        return;
+      },
+    });
+    fill(client, 1, 5, ["a", "b"]);
+    await until(client, () => open.length === 4);
+    const two = client.another().consumer({ group: "g", topics: ["t"] });
+    const second = running(two);
+    await client.clock.runUntil(client.clock.monotonicMs() + 10_000);
+    expect(two.assigned).toEqual([]);
+    expect(second.records).toEqual([]);
+    expect(one.assigned).toHaveLength(1);
+    const moved = one.assigned[0]?.partition === 0 ? 1 : 0;
+    for (const resolve of open) resolve();
+    await until(client, () => two.assigned.length === 1);
+    expect(two.assigned).toMatchObject([{ partition: moved, startOffset: 2 }]);
+    await until(client, () => offsets(second.records, moved).length === 3);
+    expect(offsets(second.records, moved)).toEqual([2, 3, 4]);
+    expect(first.filter((name) => name.startsWith(`${moved}@`))).toEqual([`${moved}@0`, `${moved}@1`]);
   });
 });
 
@@ -935,7 +969,8 @@ describe(`chaos, seed ${seed}`, () => {
             if (offset <= (last.get(lane) ?? -1)) violations.push(`order of ${lane}: ${last.get(lane)} then ${offset}`);
             last.set(lane, offset);
             await sleep(client, prng.between(0, 40));
-            if (!signal.aborted && !state.dead) done.add(`${partition}@${offset}`);
+            if (state.dead) return new Promise(() => {});
+            if (!signal.aborted) done.add(`${partition}@${offset}`);
             return;
           },
         });
