@@ -151,6 +151,7 @@ describe("membership under failures", () => {
       for (const partition of [0, 1, 2]) fill(client, partition, 20);
       await until(client, () => state.records.length === 60);
       await until(client, () => [0, 1, 2].every((partition) => client.groups.committed("g", "t", partition) === 20));
+      await client.clock.runUntil(client.clock.monotonicMs() + 60_000);
       expect(client.groups.members("g")).toEqual(members);
       expect(lost).toEqual([]);
       for (const partition of [0, 1, 2]) expect(offsets(state.records, partition)).toEqual(range(0, 20));
