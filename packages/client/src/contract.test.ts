@@ -10,7 +10,7 @@ import { createServer } from "@varve/rpc/node";
 import { afterEach, expect, test, vi } from "vitest";
 import { Varve, VarveError } from "./index.js";
 import { clientClock } from "./node/clock.js";
-import { ModelCluster } from "./testing/index.js";
+import { ModelCluster, ModelGroups } from "./testing/index.js";
 
 const repositoryDir = fileURLToPath(new URL("../../..", import.meta.url));
 const cleanups: (() => unknown)[] = [];
@@ -53,6 +53,33 @@ interface Order { id: number }
 const typed = varve.producer<Order>({ serde: json<Order>(), acks: "leader", lingerMs: undefined });
 await typed.send({ topic: "orders", value: { id: 1 } });
 for await (const record of varve.reader({ topic: "orders", to: "end", serde: json<Order>() })) console.log(record.value?.id);
+await varve.admin.listGroups();
+const group = await varve.admin.describeGroup("billing");
+const members: { id: string; staticId: string | null; assigned: { topic: string; partition: number }[] }[] = group.members;
+const lags: (number | null)[] = group.offsets.map(({ topic, partition, committed, lagRecords, lagMs }) => topic + partition + committed === "" ? lagRecords : lagMs);
+await varve.admin.seekGroup({ group: "billing", topic: "orders", to: "earliest" });
+await varve.admin.seekGroup({ group: "billing", topic: "orders", partition: 1, to: { offset: 7 } });
+await varve.admin.seekGroup({ group: "billing", topic: "orders", to: { timeMs: Date.now() } });
+await varve.admin.deleteGroup("billing");
+const consumer = varve.consumer({ group: "billing", topics: ["orders"], staticId: process.env.POD_NAME });
+consumer.on("assigned", ({ partitions }) => console.log(partitions.map(({ topic, partition, startOffset }) => topic + partition + startOffset)));
+consumer.on("stalled", ({ reason }) => console.log(reason)).on("lost", ({ error }) => console.log(error.code)).on("revoked", () => {}).on("error", (error) => console.log(error));
+await consumer.run({
+  concurrency: 8,
+  handler: async (record, { signal, attempt }) => { console.log(record.value?.toString(), signal.aborted, attempt); },
+  onError: (error, record) => (record.offset === 3 ? "skip" : "retry"),
+});
+for await (const record of consumer) console.log(record.offset);
+await consumer.pause(["orders"]); await consumer.resume([{ topic: "orders", partitions: [1] }]);
+await consumer.seek({ topic: "orders", partition: 0, offset: 100 });
+await consumer.commit();
+await consumer.close();
+const exact = varve.consumer<Order>({
+  group: "ledger", topics: ["orders"], autoCommit: false, serde: json<Order>(),
+  onAssign: async (parts, { epoch }) => (epoch > 0 ? parts.map(({ topic, partition }) => ({ topic, partition, offset: 0 })) : undefined),
+  onRevoke: async (parts) => console.log(parts.length, members, lags),
+});
+await exact.run({ handler: async (record) => console.log(record.value?.id) });
 try {
   await typed.send({ topic: "orders", value: null }, { signal: AbortSignal.timeout(100) });
 } catch (error) {
@@ -107,9 +134,11 @@ async function listen(brokers: number) {
   const servers: RpcServer[] = [];
   const addresses: string[] = [];
   const model = new ModelCluster({ clock: clientClock, addresses, forwards: false });
+  const groups = new ModelGroups(model, clientClock);
   const start = async (at: number, port: number): Promise<number> => {
     const server = createServer();
     server.addLogService(model.log(at + 1));
+    server.addGroupService(groups.handlers());
     server.addAdminService(model.admin());
     servers[at] = server;
     return (await server.start("127.0.0.1", port)).port;
@@ -120,7 +149,14 @@ async function listen(brokers: number) {
     () => servers.map((server) => server.destroy()),
     () => varve.close(),
   );
-  return { model, servers, addresses, varve, restart: (at: number) => start(at, Number(addresses[at]?.split(":")[1])) };
+  return {
+    model,
+    groups,
+    servers,
+    addresses,
+    varve,
+    restart: (at: number) => start(at, Number(addresses[at]?.split(":")[1])),
+  };
 }
 
 test("over sockets: brokers are killed and restarted one after another under load; nothing is lost, doubled or out of order", async () => {
@@ -159,6 +195,53 @@ test("over sockets: brokers are killed and restarted one after another under loa
   }
   await varve.close();
   expect(await following).toMatchObject({ code: "CLOSED" });
+});
+
+test("over sockets: two members work through a topic while brokers are killed and restarted; all is worked on in order of keys, and committed", async () => {
+  const { model, groups, servers, addresses, varve, restart } = await listen(3);
+  model.createTopic("t", 4);
+  const other = new Varve({ bootstrap: addresses });
+  cleanups.push(() => other.close());
+  const seen = new Map<string, number[]>();
+  const failures: unknown[] = [];
+  const consumers = [varve, other].map((each) => each.consumer({ group: "g", topics: ["t"], sessionTimeoutMs: 5_000 }));
+  const runs = consumers.map((consumer) =>
+    consumer
+      .run({
+        concurrency: 4,
+        handler: async ({ partition, key, offset }) => {
+          const lane = `${partition}/${key}`;
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          seen.set(lane, [...(seen.get(lane) ?? []), offset]);
+        },
+      })
+      .catch((error: unknown) => failures.push(error)),
+  );
+  const producer = varve.producer();
+  const sends: Promise<unknown>[] = [];
+  for (const at of [0, 1, 2]) {
+    for (let each = 0; each < 400; each++)
+      sends.push(producer.send({ topic: "t", key: String(each % 16), value: "x" }));
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    servers[at]?.destroy();
+    for (const partition of [0, 1, 2, 3]) {
+      const log = model.partition("t", partition);
+      if (log.leader === at + 1) log.moveTo(((at + 1) % 3) + 1);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await restart(at);
+  }
+  await Promise.all(sends);
+  const isCommitted = (partition: number): boolean =>
+    groups.committed("g", "t", partition) === model.partition("t", partition).nextOffset;
+  await vi.waitFor(() => expect([0, 1, 2, 3].every(isCommitted)).toBe(true), 15_000);
+  expect(consumers.map(({ assigned }) => assigned.length)).toEqual([2, 2]);
+  await Promise.all(consumers.map((consumer) => consumer.close()));
+  await Promise.all(runs);
+  expect(failures).toEqual([]);
+  expect(groups.members("g")).toEqual([]);
+  expect(new Set([...seen.values()].flat()).size).toBeGreaterThan(0);
+  expect([...seen.values()].reduce((sum, list) => sum + new Set(list).size, 0)).toBe(1_200);
 });
 
 test("over sockets: nobody listening is UNREACHABLE with what to do, and the message names the address", async () => {

@@ -827,6 +827,24 @@ describe("where a partition begins, and what is committed", () => {
     expect(state.end).toBe(null);
   });
 
+  test("commits are under way one at a time, however slow and however often asked for", async () => {
+    const client = sim();
+    client.model.createTopic("t", 1);
+    client.groups.commitMs = 700;
+    const consumer = client.varve.consumer({ group: "g", topics: ["t"], commitIntervalMs: 100 });
+    const state = running(consumer);
+    for (let round = 0; round < 20; round++) {
+      fill(client, 0, 3);
+      consumer.commit().catch(() => {});
+      await client.clock.runUntil(client.clock.monotonicMs() + 90);
+    }
+    await until(client, () => client.groups.committed("g", "t", 0) === 60);
+    expect(client.groups.mostCommitsAtOnce).toBe(1);
+    const stored = client.groups.commits.map(({ offset }) => offset);
+    expect(stored).toEqual([...stored].sort((left, right) => left - right));
+    expect(state.records).toHaveLength(60);
+  });
+
   test("a commit of an epoch that the coordinator has left behind is sent again with the new one", async () => {
     const client = sim();
     client.model.createTopic("t", 2);

@@ -6,7 +6,7 @@
  *   O1  a partition has at most one owner: it is given on only when the owner before said that it let go, or was fenced
  *   O2  a commit by a stranger, of an old epoch or for a partition that is not assigned changes nothing
  */
-import { assertDefined, type Clock, type TimerHandle, VarveError } from "@varve/base";
+import { assertDefined, type Clock, delay, type TimerHandle, VarveError } from "@varve/base";
 import {
   type AssignedPartition,
   type CommitOffsetsRequest,
@@ -65,6 +65,10 @@ export class ModelGroups {
   commitError: VarveError | null = null;
   /** Nobody coordinates: sessions are refused with COORDINATOR_LOADING. */
   isAway = false;
+  /** How long a commit takes, and the most that were under way at once. */
+  commitMs = 0;
+  mostCommitsAtOnce = 0;
+  private commitsUnderWay = 0;
   private readonly model: ModelCluster;
   private readonly clock: Clock;
   private nextMember = 1;
@@ -78,6 +82,9 @@ export class ModelGroups {
     return {
       session: (stream, { signal }) => this.session(stream, signal),
       commitOffsets: async (request) => {
+        this.mostCommitsAtOnce = Math.max(this.mostCommitsAtOnce, ++this.commitsUnderWay);
+        if (this.commitMs > 0) await delay(this.clock, this.commitMs);
+        this.commitsUnderWay--;
         this.commit(request);
         return {};
       },
