@@ -32,12 +32,8 @@ export type {
   TopicListing,
   TopicSettings,
 } from "./admin/shapes.js";
-export type {
-  AssignedTopicPartition,
-  Consumer,
-  ConsumerEvents,
-  StalledEvent,
-} from "./consumer/consumer.js";
+export type { Consumer } from "./consumer/consumer.js";
+export type { AssignedTopicPartition, ConsumerEvents } from "./consumer/events.js";
 export type {
   ConsumerOptions,
   ErrorDecision,
@@ -48,6 +44,7 @@ export type {
   TopicPartition,
   TopicPartitionOffset,
 } from "./consumer/options.js";
+export type { StalledEvent } from "./consumer/stall-finder.js";
 export { Varve } from "./node/varve.js";
 export type { VarveOptions, WaitOptions } from "./options.js";
 export type { DiagnosticsChannel } from "./ports.js";

@@ -6,10 +6,9 @@
  *   C2  a commit names the assignment under which its records were worked on; one that the coordinator refuses changes nothing here either
  *   C3  what was acknowledged is not sent again
  */
-import { type Offset, type TimerHandle, toVarveError, type VarveError } from "@varve/base";
+import { type Offset, type TimerHandle, toVarveError, VarveError } from "@varve/base";
 import { GROUP_METHODS } from "@varve/rpc";
 import type { Cluster } from "../cluster/cluster.js";
-import { closed } from "../errors.js";
 import type { WaitOptions } from "../options.js";
 import type { PartitionWork } from "./partition-work.js";
 import { type GroupSession, isRefusalOfMember } from "./session.js";
@@ -88,16 +87,16 @@ export class Committer {
     for (let attempt = 1; ; attempt++) {
       const entries = collect().slice(0, ENTRIES_MAX);
       if (entries.length === 0) return;
-      if (session.memberId === "")
-        throw closed("the membership under which the records were worked on").withEffect("NOT_APPLIED");
+      if (session.memberId === "") throw notAMember(this.options.group);
       try {
         await this.send(entries, wait);
         return;
       } catch (thrown) {
         const error = toVarveError(thrown);
-        if (!isStale(error)) throw error;
-        if (error.code === "STALE_ASSIGNMENT" && attempt === STALE_TRIES) return this.storeOneByOne(entries, wait);
-        if (attempt === STALE_TRIES) throw error;
+        if (isOfOnePartition(error) && (error.code !== "STALE_ASSIGNMENT" || attempt === STALE_TRIES)) {
+          return this.storeOneByOne(entries, wait);
+        }
+        if (!isStale(error) || attempt === STALE_TRIES) throw error;
         await session.refresh();
       }
     }
@@ -112,8 +111,8 @@ export class Committer {
         await this.send([entry], wait);
       } catch (thrown) {
         const error = toVarveError(thrown);
-        if (error.code !== "STALE_ASSIGNMENT") throw error;
-        entry.work.commitRefused = true; // C2
+        if (!isOfOnePartition(error)) throw error;
+        if (error.code === "STALE_ASSIGNMENT") entry.work.commitRefused = true; // C2
         refusal = error;
       }
     }
@@ -147,6 +146,24 @@ export class Committer {
 
 function dirtyEntries(works: Iterable<PartitionWork>): CommitEntry[] {
   return [...works].filter(({ isDirty }) => isDirty).map((work) => ({ work, offset: work.prefix.committable }));
+}
+
+/** The commit was refused because of some partition, not because of the member. */
+function isOfOnePartition({ code }: VarveError): boolean {
+  return (
+    code === "STALE_ASSIGNMENT" ||
+    code === "UNKNOWN_TOPIC" ||
+    code === "UNKNOWN_TOPIC_ID" ||
+    code === "UNKNOWN_PARTITION" ||
+    code === "OFFSET_OUT_OF_RANGE"
+  );
+}
+
+function notAMember(group: string): VarveError {
+  return new VarveError("UNKNOWN_MEMBER", {
+    message: `this consumer is no member of group ${JSON.stringify(group)} at this moment; nothing was committed; it joins by itself`,
+    details: { group },
+  });
 }
 
 /** What the coordinator has and what the member believes differ. */

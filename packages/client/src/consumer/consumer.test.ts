@@ -827,6 +827,57 @@ describe("where a partition begins, and what is committed", () => {
     expect(state.end).toBe(null);
   });
 
+  test("a partition that the coordinator does not know does not keep the others from being committed", async () => {
+    const client = sim();
+    const { topicId } = client.model.createTopic("t", 2);
+    const consumer = client.varve.consumer({ group: "g", topics: ["t"], autoCommit: false });
+    const state = running(consumer);
+    for (const partition of [0, 1]) fill(client, partition, 10);
+    await until(client, () => state.records.length === 20);
+    client.groups.groups.get("g")?.partitions.delete(`${topicId}/0`);
+    expect(await client.failure(consumer.commit())).toMatchObject({ code: "UNKNOWN_PARTITION" });
+    expect(client.groups.committed("g", "t", 1)).toBe(10);
+  });
+
+  test("what onRevoke throws at close is what run() rejects with; close() resolves, and the member left", async () => {
+    const client = sim();
+    client.model.createTopic("t", 1);
+    const onRevoke = (): never => {
+      throw new Error("no database");
+    };
+    const consumer = client.varve.consumer({ group: "g", topics: ["t"], onRevoke });
+    const state = running(consumer);
+    await until(client, () => consumer.assigned.length === 1);
+    await client.run(consumer.close());
+    expect(state.end).toMatchObject({ message: "no database" });
+    expect(client.groups.members("g")).toEqual([]);
+  });
+
+  test("onRevoke is not called for a partition while onAssign is at it", async () => {
+    const client = sim();
+    client.model.createTopic("t", 1);
+    const calls: string[] = [];
+    const slow = client.varve.consumer({
+      group: "g",
+      topics: ["t"],
+      onAssign: async () => {
+        calls.push("assigning");
+        await sleep(client, 5_000);
+        calls.push("assigned");
+        return undefined;
+      },
+      onRevoke: () => {
+        calls.push("revoked");
+      },
+    });
+    running(slow);
+    await until(client, () => calls.length === 1);
+    const group = client.groups.groups.get("g");
+    for (const each of group?.partitions.values() ?? []) each.target = null;
+    await until(client, () => calls.length === 3);
+    expect(calls).toEqual(["assigning", "assigned", "revoked"]);
+  });
+
   test("commits are under way one at a time, however slow and however often asked for", async () => {
     const client = sim();
     client.model.createTopic("t", 1);
@@ -902,6 +953,22 @@ describe("the watchdog", () => {
     fill(client, 0, 10);
     await until(client, () => state.records.length === 20, 15_000);
     expect(offsets(state.records)).toEqual(range(0, 20));
+  });
+
+  test("a broker that leads and yet sends nothing is found out, said, and asked anew", async () => {
+    const client = sim();
+    client.model.createTopic("t", 1);
+    const consumer = client.varve.consumer({ group: "g", topics: ["t"], stallTimeoutMs: 5_000 });
+    const reasons: string[] = [];
+    consumer.on("stalled", ({ reason }) => reasons.push(reason));
+    const state = running(consumer);
+    await until(client, () => consumer.assigned.length === 1);
+    await client.clock.runUntil(client.clock.monotonicMs() + 1_000);
+    client.model.subscriptionsToHang = 1;
+    fill(client, 0, 10);
+    await until(client, () => state.records.length === 10, 20_000);
+    expect(reasons).toEqual([expect.stringMatching(/^no broker has sent its records for .* asking anew$/)]);
+    expect(offsets(state.records)).toEqual(range(0, 10));
   });
 
   test("a coordinator that is silent for longer than the session timeout holds everything up, and is the reason", async () => {

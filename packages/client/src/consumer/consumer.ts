@@ -6,16 +6,18 @@
  *   G2  records of one key are worked on one after another in the order of their offsets, also over retries and live seeks
  *   G3  run() ends only by close, by its signal, by a handler's decision or by an error that trying again does not change
  */
-import { delay, type TimerHandle, toVarveError, VarveError } from "@varve/base";
+import { assertDefined, delay, type TimerHandle, toVarveError, VarveError } from "@varve/base";
 import { GROUP_METHODS, onAbort } from "@varve/rpc";
 import type { Cluster } from "../cluster/cluster.js";
 import { aborted, closed, untilAborted } from "../errors.js";
 import { invalidArgument, type WaitOptions } from "../options.js";
 import { checkTopicName } from "../producer/encoded-record.js";
 import type { VarveRecord } from "../records/output.js";
-import { Dispatcher, type Job } from "./dispatcher.js";
+import { Dispatcher, type Job, recordName } from "./dispatcher.js";
 import { EventHub, type Listener } from "./event-hub.js";
+import { type AssignedTopicPartition, assignedOf, type ConsumerEvents, nameOf } from "./events.js";
 import { Fetcher } from "./fetcher.js";
+import { HandlerRunner } from "./handler-runner.js";
 import { Membership } from "./membership.js";
 import {
   type ConsumerOptions,
@@ -25,59 +27,17 @@ import {
   consumerSettings,
   type PartitionSelector,
   type RunOptions,
-  type RunSettings,
   runSettings,
-  type TopicPartition,
   type TopicPartitionOffset,
 } from "./options.js";
 import type { PartitionWork } from "./partition-work.js";
 import { PauseSet } from "./pause-set.js";
-import { stallOf, textOf } from "./watchdog.js";
-
-/** A partition that the member works on now. */
-export interface AssignedTopicPartition extends TopicPartition {
-  /** Names this assignment. */
-  readonly epoch: number;
-  /** Offset of its first record. */
-  readonly startOffset: number;
-  /** The member had it already, and the group was moved. */
-  readonly seeked: boolean;
-}
-
-/** What stands still, and why. */
-export interface StalledEvent {
-  readonly reason: string;
-  /** Null: all topics. */
-  readonly topic: string | null;
-  /** Null: all partitions. */
-  readonly partition: number | null;
-  readonly sinceMs: number;
-  /** Records that wait, as far as known. */
-  readonly lagRecords: number;
-}
-
-/** Events of a consumer with what listeners get. */
-export interface ConsumerEvents<T = Buffer> {
-  /** Partitions were given to this member, or moved by a seek; it begins. `epoch` is the member's. */
-  readonly assigned: readonly [
-    event: { readonly partitions: readonly AssignedTopicPartition[]; readonly epoch: number },
-  ];
-  /** Partitions were let go of in order: everything finished is committed. */
-  readonly revoked: readonly [event: { readonly partitions: readonly TopicPartition[] }];
-  /** No progress although there are records; said again every `stallTimeoutMs` while it lasts. */
-  readonly stalled: readonly [event: StalledEvent];
-  /** The coordinator took the member for dead, or fenced it: another may have its partitions. It joins again by itself. */
-  readonly lost: readonly [event: { readonly partitions: readonly TopicPartition[]; readonly error: VarveError }];
-  /** A handler failed (then with its record), or something in the background did; most is tried again. */
-  readonly error: readonly [error: unknown, record: VarveRecord<T> | null];
-}
+import { StallFinder } from "./stall-finder.js";
+import { textOf } from "./watchdog.js";
 
 type State = "new" | "running" | "iterating" | "ending" | "over";
 
 const WATCH_MS = 1_000;
-/** Pause before a record's second try; doubles. */
-const RETRY_FIRST_MS = 100;
-const RETRY_MAX_MS = 30_000;
 /** How long close() waits for handlers; afterwards their records go to other members. */
 const CLOSE_WAIT_MS = 30_000;
 /** How long a failed consumer waits for its other handlers, and for its last commit. */
@@ -96,6 +56,7 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   private readonly forgets: (() => void)[] = [];
   private dispatcher: Dispatcher<T> | null = null;
   private state: State = "new";
+  private stalls: StallFinder | null = null;
   private watch: TimerHandle | null = null;
   private isSuspended = false;
   private failure: { readonly error: unknown } | null = null;
@@ -104,7 +65,6 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   /** The loop's record, and the loop that waits for one. */
   private inHand: Job<T> | null = null;
   private waiter: ((job: Job<T> | null) => void) | null = null;
-  private readonly stalledAtMs = new Map<string, number>();
 
   /** @internal Use `varve.consumer()`. @throws VarveError INVALID_ARGUMENT, INVALID_GROUP_NAME, INVALID_TOPIC_NAME. */
   constructor(cluster: Cluster, options: ConsumerOptions<T>, onClosed: () => void) {
@@ -154,8 +114,17 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     const finished = new Promise<void>((resolve, reject) => {
       this.settled = { resolve, reject };
     });
+    const runner = new HandlerRunner<T>({
+      settings: runs,
+      dispatcher: () => assertDefined(this.dispatcher, "records are started by the dispatcher"),
+      logger: this.cluster.settings.logger,
+      random: this.cluster.ports.random,
+      onHandlerError: (error, record) => this.hub.emit("error", error, record),
+      onStop: (error) => this.fail(error),
+    });
     this.begin("running", runs.concurrency, [this.settings.signal, runs.signal], (job) => {
-      this.work(job, runs).catch((error: unknown) => this.fail(error));
+      this.membership.session.guard.started(recordName(job));
+      runner.run(job).catch((error: unknown) => this.fail(error));
     });
     return finished;
   }
@@ -275,55 +244,19 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       if (signal.aborted) onSignal();
     }
     if (this.failure !== null) return;
+    const { group, stallTimeoutMs, sessionTimeoutMs } = this.settings;
+    this.stalls = new StallFinder({
+      cluster: this.cluster,
+      group,
+      stallTimeoutMs,
+      sessionTimeoutMs,
+      membership: this.membership,
+      fetcher: this.fetcher,
+      dispatcher: this.dispatcher,
+      onStalled: (event) => this.hub.emit("stalled", event),
+    });
     this.membership.start();
     this.watchLater();
-  }
-
-  private async work(job: Job<T>, { handler, onError }: RunSettings<T>): Promise<void> {
-    const { record, attempt, work } = job;
-    this.membership.session.guard.started(recordName(job));
-    try {
-      await handler(record, { signal: work.over.signal, attempt });
-    } catch (error) {
-      await this.handlerFailed(job, error, onError);
-      return;
-    }
-    if (work.over.signal.aborted) this.dispatcher?.giveUp(job);
-    else this.dispatcher?.finish(job);
-  }
-
-  private async handlerFailed(job: Job<T>, error: unknown, onError: RunSettings<T>["onError"]): Promise<void> {
-    const { dispatcher } = this;
-    if (dispatcher === null) return;
-    const { record, attempt, work } = job;
-    job.lastError = error;
-    if (work.state === "gone" || work.over.signal.aborted) {
-      dispatcher.giveUp(job);
-      return;
-    }
-    this.hub.emit("error", error, record);
-    let decision: unknown;
-    try {
-      decision = await onError(error, record, { attempt });
-    } catch (thrown) {
-      dispatcher.giveUp(job);
-      this.fail(thrown);
-      return;
-    }
-    const { group } = this.settings;
-    const facts = { group, record: recordName(job), attempt, decision, error: textOf(error) };
-    this.cluster.settings.logger.warn(facts, "a handler failed");
-    if (decision === "skip") dispatcher.finish(job);
-    else if (decision === "retry") {
-      const ceilingMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt - 1, 20));
-      const jitter = this.cluster.ports.random.uint32() / 2 ** 32;
-      dispatcher.retryAfter(job, ceilingMs * (0.75 + jitter / 4));
-    } else {
-      dispatcher.giveUp(job);
-      this.fail(
-        decision === "stop" ? error : invalidArgument(`onError answered ${String(decision)}, not retry, skip or stop`),
-      );
-    }
   }
 
   private async next(): Promise<IteratorResult<VarveRecord<T>, undefined>> {
@@ -387,7 +320,6 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   private onStopped(work: PartitionWork): void {
     this.dispatcher?.remove(work);
     this.fetcher.remove(work);
-    this.stalledAtMs.delete(work.key);
   }
 
   private onLost(works: readonly PartitionWork[], error: VarveError): void {
@@ -432,7 +364,7 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       if (this.state !== "running" && this.state !== "iterating") return;
       this.fetcher.watch();
       this.suspendWhenAlone();
-      this.findStalls();
+      this.stalls?.look();
       this.watchLater();
     });
   }
@@ -444,57 +376,6 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     this.isSuspended = isAlone;
     if (isAlone) this.dispatcher?.suspend();
     else this.dispatcher?.go();
-  }
-
-  private findStalls(): void {
-    const { dispatcher } = this;
-    if (dispatcher === null) return;
-    const nowMs = this.cluster.ports.clock.monotonicMs();
-    for (const work of this.membership.works()) {
-      if (work.state !== "working") continue;
-      const { cursor, prefix } = work;
-      const lagRecords = cursor.highWatermark - prefix.committable;
-      if (lagRecords <= 0) work.progressAtMs = nowMs;
-      const stall = stallOf(this.factsOf(work, lagRecords, nowMs), this.settings.stallTimeoutMs);
-      if (stall === null) {
-        if (nowMs - work.progressAtMs < this.settings.stallTimeoutMs) this.stalledAtMs.delete(work.key);
-        continue;
-      }
-      if (stall.cure === "refetch") this.fetcher.restart(work);
-      if (nowMs - (this.stalledAtMs.get(work.key) ?? Number.NEGATIVE_INFINITY) < this.settings.stallTimeoutMs) continue;
-      this.stalledAtMs.set(work.key, nowMs);
-      const { topic, partition } = work;
-      const event = { reason: stall.reason, topic, partition, sinceMs: nowMs - work.progressAtMs, lagRecords };
-      this.cluster.settings.logger.warn(
-        { group: this.settings.group, ...event },
-        "no progress although there are records",
-      );
-      this.hub.emit("stalled", event);
-    }
-  }
-
-  private factsOf(work: PartitionWork, lagRecords: number, nowMs: number): Parameters<typeof stallOf>[0] {
-    const { dispatcher } = this;
-    const { session } = this.membership;
-    const oldest = [...(dispatcher?.jobs() ?? [])]
-      .filter((job) => job.work === work)
-      .sort((left, right) => left.startedAtMs - right.startedAtMs)[0];
-    const retrying = [...(dispatcher?.restingJobs() ?? [])].find((job) => job.work === work);
-    return {
-      sinceMs: nowMs - work.progressAtMs,
-      lagRecords,
-      isPaused: dispatcher?.isPaused(work.key) === true,
-      inWork: oldest === undefined ? null : { name: recordName(oldest), ms: nowMs - oldest.startedAtMs },
-      retrying:
-        retrying === undefined
-          ? null
-          : { name: recordName(retrying), attempt: retrying.attempt, error: retrying.lastError },
-      isFetched: work.waiting > 0 || this.fetcher.has(work),
-      fetchTrouble: this.fetcher.troubleOf(work),
-      fetchSilentMs: this.fetcher.silentMs(work),
-      coordinatorSilentMs: this.isSuspended ? session.silentMs : null,
-      coordinatorTrouble: session.trouble,
-    };
   }
 
   private *namesInWork(): Iterable<string> {
@@ -511,10 +392,12 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   private async endInOrder(signal: AbortSignal | undefined): Promise<void> {
     const wasNew = this.state === "new";
     this.stopStarting();
-    if (!wasNew) {
-      const isIdle = await this.untilIdle(CLOSE_WAIT_MS, signal);
-      if (isIdle) await this.membership.leave();
-      else await this.giveUpWaiting();
+    try {
+      if (!wasNew && (await this.untilIdle(CLOSE_WAIT_MS, signal))) await this.membership.leave();
+      else if (!wasNew) await this.giveUpWaiting();
+    } catch (error) {
+      this.failure ??= { error }; // onRevoke threw: run() rejects with it.
+      await this.membership.abandon(FAIL_WAIT_MS);
     }
     this.finishUp();
   }
@@ -573,20 +456,6 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     if (this.failure === null) settled?.resolve();
     else settled?.reject(this.failure.error);
   }
-}
-
-function nameOf({ topic, partition }: PartitionWork): TopicPartition {
-  return { topic, partition };
-}
-
-function assignedOf(work: PartitionWork): AssignedTopicPartition {
-  const { topic, partition, assignmentEpoch: epoch, cursor, seeked } = work;
-  return { topic, partition, epoch, startOffset: cursor.start, seeked };
-}
-
-/** For people: orders/3@17. */
-function recordName({ work, record }: Pick<Job<unknown>, "work" | "record">): string {
-  return `${work.name}@${record.offset}`;
 }
 
 function unreadable(work: PartitionWork, thrown: unknown): VarveError {

@@ -290,3 +290,8 @@ export class Dispatcher<T> {
 
 /** What a record costs in memory besides its key and value, about. */
 const RECORD_OVERHEAD_BYTES = 200;
+
+/** For people: orders/3@17. */
+export function recordName({ work, record }: Pick<Job<unknown>, "work" | "record">): string {
+  return `${work.name}@${record.offset}`;
+}

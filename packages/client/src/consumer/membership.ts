@@ -198,7 +198,14 @@ export class Membership {
       committed,
       seeked,
     }));
-    const answer = (await onAssign(given, { epoch, signal: this.closing.signal })) ?? [];
+    const { signal } = this.closing;
+    const assigning = Promise.resolve().then(() => onAssign(given, { epoch, signal }));
+    const ended = assigning.then(
+      () => {},
+      () => {},
+    );
+    for (const work of works) work.assigning = ended;
+    const answer = (await assigning) ?? [];
     const chosen = new Map<string, Offset>();
     for (const { topic, partition, offset } of answer as Iterable<TopicPartitionOffset>) {
       const work = works.find((each) => each.topic === topic && each.partition === partition);
@@ -256,6 +263,7 @@ export class Membership {
 
   /** Each by itself: one that takes long does not hold up the others. */
   private async releaseOne(work: PartitionWork): Promise<void> {
+    await work.assigning; // onRevoke is not called while onAssign is at it.
     await work.untilIdle();
     if (this.held.get(work.key) !== work) return;
     await this.commitFinished([work]);

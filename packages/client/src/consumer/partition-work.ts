@@ -28,6 +28,8 @@ export class PartitionWork implements HeldPartition {
   committed: Offset | null = null;
   /** A commit was refused as stale: no more until the coordinator says what is assigned now. */
   commitRefused = false;
+  /** Resolves when the user's onAssign has answered for it. */
+  assigning: Promise<void> = Promise.resolve();
   /** Records that a handler works on now. */
   inWork = 0;
   /** Records taken and not started, and their bytes. */

@@ -53,6 +53,8 @@ export class ModelCluster {
   readonly topics = new Map<string, ModelTopic>();
   /** Whether the controller's leader can be asked about unknown topics. */
   controllerReachable = true;
+  /** So many subscriptions, those that have something to send next, fall silent for ever. */
+  subscriptionsToHang = 0;
   /** Epochs and ids handed out; produced batches seen, for assertions. */
   readonly counts = {
     initProducer: 0,
@@ -348,6 +350,10 @@ export class ModelCluster {
       if (offset === highWatermark || credit.bytes <= 0) {
         await log.changed();
         continue;
+      }
+      if (this.subscriptionsToHang > 0) {
+        this.subscriptionsToHang--;
+        await new Promise(() => {});
       }
       const batches = log.read(offset, Math.min(credit.bytes, 256 * 1024));
       const bytes = batches.reduce((sum, batch) => sum + batch.length, 0);
