@@ -20,7 +20,11 @@ export type DiagnosticsChannel =
   | "varve:producer:failed"
   | "varve:producer:epoch"
   | "varve:reader:subscribed"
-  | "varve:reader:interrupted";
+  | "varve:reader:interrupted"
+  | "varve:consumer:assigned"
+  | "varve:consumer:revoked"
+  | "varve:consumer:lost"
+  | "varve:consumer:stalled";
 
 export interface ClientPorts {
   readonly clock: Clock;

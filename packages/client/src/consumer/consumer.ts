@@ -80,7 +80,7 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     this.membership = new Membership(cluster, this.settings as ConsumerSettings<never>, {
       began: (works, epoch) => this.onBegan(works, epoch),
       stopped: (work) => this.onStopped(work),
-      revoked: (works) => this.hub.emit("revoked", { partitions: works.map(nameOf) }),
+      revoked: (works) => this.tell("revoked", { partitions: works.map(nameOf) }),
       lost: (works, error) => this.onLost(works, error),
       missing: (topics) => this.onMissing(topics),
       trouble: (error) => this.hub.emit("error", error, null),
@@ -253,7 +253,7 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       membership: this.membership,
       fetcher: this.fetcher,
       dispatcher: this.dispatcher,
-      onStalled: (event) => this.hub.emit("stalled", event),
+      onStalled: (event) => this.tell("stalled", event),
     });
     this.membership.start();
     this.watchLater();
@@ -308,7 +308,7 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   }
 
   private onBegan(works: readonly PartitionWork[], epoch: number): void {
-    this.hub.emit("assigned", { partitions: works.map(assignedOf), epoch });
+    this.tell("assigned", { partitions: works.map(assignedOf), epoch });
     for (const work of works) {
       if (work.state !== "working") continue;
       this.applyPause(work);
@@ -328,14 +328,14 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       { group: this.settings.group, partitions, code: error.code },
       "partitions were lost",
     );
-    this.hub.emit("lost", { partitions, error });
+    this.tell("lost", { partitions, error });
   }
 
   private onMissing(topics: readonly string[]): void {
     const [topic = ""] = topics;
     const reason = `topic ${topics.map((each) => JSON.stringify(each)).join(", ")} does not exist; waiting for it; create it with: varve topic create ${topic}`;
     this.cluster.settings.logger.warn({ group: this.settings.group, topics }, reason);
-    this.hub.emit("stalled", { reason, topic, partition: null, sinceMs: 0, lagRecords: 0 });
+    this.tell("stalled", { reason, topic, partition: null, sinceMs: 0, lagRecords: 0 });
   }
 
   /** What is committed was deleted by retention, or never was in this log. */
@@ -376,6 +376,19 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     this.isSuspended = isAlone;
     if (isAlone) this.dispatcher?.suspend();
     else this.dispatcher?.go();
+  }
+
+  /** Listeners first, then whoever watches the process. */
+  private tell<Name extends "assigned" | "revoked" | "lost" | "stalled">(
+    name: Name,
+    ...event: ConsumerEvents<T>[Name]
+  ): void {
+    this.hub.emit(name, ...event);
+    const { diagnostics } = this.cluster.ports;
+    const channel = `varve:consumer:${name}` as const;
+    if (diagnostics.hasSubscribers(channel)) {
+      diagnostics.publish(channel, { group: this.settings.group, ...event[0] });
+    }
   }
 
   private *namesInWork(): Iterable<string> {
