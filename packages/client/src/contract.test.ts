@@ -260,6 +260,9 @@ test("a program that closed its client ends by itself, and printed nothing of it
     const varve = new Varve({ bootstrap: ${JSON.stringify(addresses[0])} });
     await varve.producer().send({ topic: "t", value: "x" });
     for await (const record of varve.reader({ topic: "t", to: "end" })) console.log(record.value.toString());
+    for await (const record of varve.consumer({ group: "g", topics: ["t"] })) { console.log("group", record.offset); break; }
+    const consumer = varve.consumer({ group: "g", topics: ["t"] });
+    await consumer.run({ handler: () => void consumer.close() });
     await varve.close();`;
   const { execFile } = await import("node:child_process");
   const output = await new Promise((resolve) => {
@@ -268,5 +271,5 @@ test("a program that closed its client ends by itself, and printed nothing of it
       resolve({ error, stdout, stderr }),
     );
   });
-  expect(output).toEqual({ error: null, stdout: "x\n", stderr: "" });
+  expect(output).toEqual({ error: null, stdout: "x\ngroup 0\n", stderr: "" });
 });

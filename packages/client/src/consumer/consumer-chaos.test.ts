@@ -11,7 +11,7 @@ const SEEDS = Number(process.env["SEEDS"] ?? 10);
 
 describe(`chaos, seed ${seed}`, () => {
   test.each(Array.from({ length: SEEDS }, (_, at) => seed + at))(
-    "members come, go, die and are moved while brokers fail: nothing is skipped, repeats lie above the committed offset, order per key is kept, seed %i",
+    "members come, go, die, and are moved back while brokers fail: nothing is skipped, repeats lie above the committed offset, order per key is kept, seed %i",
     async (each) => {
       const prng = new Prng(each);
       const client = sim({
@@ -72,6 +72,11 @@ describe(`chaos, seed ${seed}`, () => {
           const [member] = client.groups.members("g");
           if (member !== undefined) client.groups.fence("g", member);
         } else if (action === 7) client.model.partition("t", prng.between(0, 3)).moveTo(prng.between(1, 3));
+        else if (action === 8) {
+          const partition = prng.between(0, 3);
+          const offset = prng.between(0, Math.max(0, client.groups.committed("g", "t", partition)));
+          client.varve.admin.seekGroup({ group: "g", topic: "t", partition, to: { offset } }).catch(() => {});
+        }
         for (const { partition, offset } of client.groups.commits.splice(0)) {
           for (let below = 0; below < offset; below++) {
             if (!done.has(`${partition}@${below}`))
