@@ -78,6 +78,30 @@ describe("joining and leaving", () => {
     expect(harness.state.members("billing")[0]).toMatchObject({ memberId: "a", revokingSinceMs: 1_000 });
   });
 
+  test("an owner that has not given it up when it shall keep it after all must still confirm first", () => {
+    const { harness, a, b } = pair();
+    const before = a.ownedList();
+    a.beat();
+    b.leave();
+    harness.beat({ ...a.next(), owned: before });
+    expect(harness.state.members("billing")[0]?.revoking).toMatchObject([{ partitions: [2, 3] }]);
+    harness.settle([a]);
+    expect(a.partitions("orders")).toEqual([0, 1, 2, 3]);
+  });
+
+  test("the oldest open request to give something up dates the member", () => {
+    const { harness, a } = pair();
+    const before = a.ownedList();
+    a.beat();
+    harness.nowMs = 2_000;
+    harness.member("c", ["orders"]).join();
+    harness.beat({ ...a.next(), owned: before });
+    expect(harness.state.members("billing")[0]).toMatchObject({
+      revoking: [{ partitions: [1, 2, 3] }],
+      revokingSinceMs: 1_000,
+    });
+  });
+
   test.each(["leaves", "expires"])("what a member owned is free as soon as it %s", (how) => {
     const { harness, a, b } = pair();
     harness.settle([a, b]);
@@ -276,17 +300,30 @@ describe("static members", () => {
     expect(a.join().partitions("orders")).toEqual([0, 1]);
   });
 
+  test("the only member of a group comes back under its own id", () => {
+    const harness = new Harness();
+    harness.createTopic("orders", 1);
+    const only = harness.member("only", ["orders"], { staticId: "pod" }).join();
+    only.leave(-2);
+    expect(harness.state.needsCommand({ ...only.request, memberEpoch: -2 }), "a repeat").toBe(false);
+    expect(only.join().partitions("orders")).toEqual([0]);
+    expect([only.beat(), only.commit("orders", 0, 1)]).toEqual(["ok", "ok"]);
+  });
+
   test("a restart that does not come back in time is an expiry as any other", () => {
     const { harness, a, b } = withStatic();
     a.leave(-2);
     harness.apply({ kind: "expire", group: "billing", memberIds: ["a-1"], nowMs: 1 });
     harness.settle([b]);
     expect(b.partitions("orders")).toEqual([0, 1, 2, 3]);
+    expect(a.beat(), "nobody replaced it").toBe("UNKNOWN_MEMBER");
   });
 
   test("a restart with another subscription moves only what that asks for", () => {
     const { harness, b } = withStatic();
     harness.createTopic("refunds", 1);
+    b.request = { ...b.request, topics: ["orders", "refunds"] };
+    b.beat();
     const again = harness.member("a-2", ["refunds"], { staticId: "pod-a" }).join();
     harness.settle([again, b]);
     expect([again.partitions("refunds"), b.partitions("orders")]).toEqual([[0], [0, 1, 2, 3]]);
@@ -338,6 +375,50 @@ describe("topics", () => {
     a.beat();
     expect(a.partitions("orders")).toEqual([0, 1, 2]);
     expect([...a.owned.values()].map(({ startFrom }) => startFrom)).toEqual(["latest", "earliest", "earliest"]);
+  });
+
+  test("partitions that are added while the group is empty are not skipped either", () => {
+    const harness = new Harness();
+    const topicId = harness.createTopic("orders", 1);
+    const a = harness.member("a", ["orders"], { startFrom: "latest" }).join();
+    a.commit("orders", 0, 5);
+    a.leave();
+    expect(harness.state.describe("billing")).toMatchObject({ state: "empty", emptySinceMs: 1_000 });
+    harness.topics.set("orders", { topic: "orders", topicId, partitions: 2 });
+    a.join();
+    expect(harness.state.describe("billing")).toMatchObject({ state: "stable", emptySinceMs: null });
+    expect([...a.owned.values()].map(({ startFrom }) => startFrom)).toEqual(["latest", "earliest"]);
+  });
+
+  test("a topic never has fewer partitions than before, and topics that nobody asked for are not kept", () => {
+    const { harness } = pair(4);
+    const topicId = harness.topicId("orders");
+    harness.apply({
+      kind: "topicsChanged",
+      group: "billing",
+      topics: [
+        { topic: "orders", topicId, partitions: 3 },
+        { topic: "audit", topicId: "5", partitions: 3 },
+      ],
+      deletedTopicIds: [],
+      metadataVersion: 99,
+      nowMs: 1,
+    });
+    expect(harness.state.describe("billing")?.topics).toEqual([{ topic: "orders", topicId, partitions: 4 }]);
+  });
+
+  test("who unsubscribes from a topic still commits what it finished there, until it has given it up", () => {
+    const harness = new Harness();
+    const topicId = harness.createTopic("orders", 1);
+    harness.createTopic("refunds", 1);
+    const a = harness.member("a", ["orders"]).join();
+    const epoch = a.owned.get(`${topicId}/0`)?.epoch ?? 0;
+    a.request = { ...a.request, topics: ["refunds"] };
+    a.beat();
+    expect(a.partitions("orders")).toEqual([]);
+    expect(a.commit("orders", 0, 8, epoch)).toBe("ok");
+    a.beat();
+    expect(a.commit("orders", 0, 9, epoch)).toBe("STALE_ASSIGNMENT");
   });
 
   test("a topic that was deleted and recreated starts anew; offsets and commits of the old one are gone", () => {

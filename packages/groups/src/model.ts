@@ -7,9 +7,9 @@
  *   G3  a group epoch is never used twice for a group's name, also when the group was removed in between
  *   G4  no group without members and without committed offsets
  */
-import type { Offset, PartitionId, Term, TopicId } from "@varve/base";
+import { assert, type Offset, type PartitionId, type Term, type TopicId } from "@varve/base";
 import type { StartFrom } from "./commands.js";
-import { groupKey, memberKey, offsetKey, SHARD_KEY } from "./keys.js";
+import { groupKey, offsetKey, SHARD_KEY } from "./keys.js";
 import type { GroupLimits } from "./limits.js";
 import { type PartitionMap, partitionEntries, putPartition, type ReadonlyPartitionSet } from "./partition-map.js";
 
@@ -62,7 +62,7 @@ export interface Group {
   metadataVersion: number;
   /** When the last member went; null while there are members. */
   emptySinceMs: number | null;
-  /** Topics that exist and are subscribed to, or were and are still owned; by name. */
+  /** Topics that exist and are subscribed to, or were and are still owned, or were when the last member went; by name. */
   readonly topics: Map<string, GroupTopic>;
   readonly members: Map<string, Member>;
   readonly offsets: PartitionMap<Committed>;
@@ -110,12 +110,12 @@ export function openGroup(shard: Shard, name: string): Group {
   return group;
 }
 
-/** Removes the group and all that belongs to it; its epochs stay used (G3). */
+/** Removes a group without members, and what it committed; its epochs stay used (G3). */
 export function removeGroup(shard: Shard, group: Group): void {
+  assert(group.members.size === 0, "a group with members is not removed");
   shard.epochFloor = Math.max(shard.epochFloor, group.epoch);
   shard.groups.delete(group.name);
   shard.changedKeys.add(groupKey(group.name)).add(SHARD_KEY);
-  for (const memberId of group.members.keys()) shard.changedKeys.add(memberKey(group.name, memberId));
   for (const [topicId, partition] of partitionEntries(group.offsets))
     shard.changedKeys.add(offsetKey(group.name, topicId, partition));
 }

@@ -36,7 +36,7 @@ export class Step {
     this.shard.changedKeys.add(memberKey(this.group.name, member.memberId));
   }
 
-  /** Notes that the last member is gone; removes a group that has nothing to remember (G4). */
+  /** Notes that the last member is gone; removes a group that has nothing to remember (G4). Topics that it knew stay known (M3). */
   settleIfEmpty(): void {
     const { group } = this;
     if (group.members.size > 0) return;
@@ -44,7 +44,6 @@ export class Step {
       removeGroup(this.shard, group);
       return;
     }
-    group.topics.clear();
     group.emptySinceMs ??= this.nowMs;
     this.touchGroup();
   }

@@ -4,7 +4,7 @@
  * Invariants:
  *   M1  metadata older than what the group has seen changes nothing: not after a change of the coordinator either
  *   M2  a topic never loses partitions; a recreated one is another topic: owners, epochs and offsets start anew
- *   M3  a partition that came while the group was waiting for it starts at its first record, whatever `startFrom` says
+ *   M3  a partition that came after the group knew its topic, or waited for it, starts at its first record, whatever `startFrom` says
  */
 import type { TopicId } from "@varve/base";
 import type { TopicMetadata, TopicsChangedCommand } from "./commands.js";
@@ -34,8 +34,8 @@ function learnTopic(step: Step, { topic, topicId, partitions }: TopicMetadata): 
   const { group } = step;
   const known = group.topics.get(topic);
   if (known?.topicId === topicId && known.partitions >= partitions) return false;
-  const initialPartitions =
-    known?.topicId === topicId ? known.initialPartitions : isAwaited(step, topic) ? 0 : partitions;
+  const awaited = known !== undefined || isAwaited(step, topic);
+  const initialPartitions = known?.topicId === topicId ? known.initialPartitions : awaited ? 0 : partitions;
   if (known !== undefined && known.topicId !== topicId) dropOffsets(step.shard, group, known.topicId);
   group.topics.set(topic, { topicId, partitions, initialPartitions });
   step.touchGroup();
@@ -54,7 +54,8 @@ export function applyTopicsChanged(step: Step, command: TopicsChangedCommand): G
     for (const { topic, topicId, partitions } of command.topics) {
       const known = group.topics.get(topic);
       if (topicId === null && known !== undefined) forgetTopic(step, known.topicId);
-      if (topicId !== null && isAwaited(step, topic)) learnTopic(step, { topic, topicId, partitions });
+      if (topicId !== null && (known !== undefined || isAwaited(step, topic)))
+        learnTopic(step, { topic, topicId, partitions });
     }
   }
   if (group.members.size > 0) retarget(step);
