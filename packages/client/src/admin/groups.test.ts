@@ -51,8 +51,9 @@ test("a group is listed and described with members, assignment, offsets and lag"
   });
 });
 
-test("a group is moved as a whole or in one partition, and comes into being by that; then it is deleted", async () => {
+test("a group is moved as a whole or in one partition; then it is deleted", async () => {
   const client = sim();
+  client.groups.adminCommit("g", "t", 0, 4);
   const { admin } = client.varve;
   const seek = (to: SeekGroupInput["to"], partition?: number) =>
     client.run(admin.seekGroup({ group: "g", topic: "t", to, partition }));
@@ -73,6 +74,7 @@ test("a group is moved as a whole or in one partition, and comes into being by t
 });
 
 test.each([
+  { why: "an unknown group", input: { group: "h", topic: "t", to: "latest" }, code: "UNKNOWN_GROUP" },
   { why: "an empty name", input: { group: "", topic: "t", to: "latest" }, code: "INVALID_GROUP_NAME" },
   { why: "a reserved name", input: { group: "__g", topic: "t", to: "latest" }, code: "INVALID_GROUP_NAME" },
   { why: "an unknown word", input: { group: "g", topic: "t", to: "now" }, code: "INVALID_ARGUMENT" },
@@ -96,8 +98,11 @@ test.each([
   },
 ])("seekGroup refuses $why with $code, and nothing was moved", async ({ input, code }) => {
   const client = sim();
+  client.groups.adminCommit("g", "t", 0, 4);
   const error = await client.failure(client.varve.admin.seekGroup(input as SeekGroupInput));
   expect(error).toMatchObject({ code, effect: "NOT_APPLIED" });
+  expect(client.groups.committed("g", "t", 0)).toBe(4);
+  expect([...client.groups.groups.keys()]).toEqual(["g"]);
 });
 
 test.each([

@@ -22,7 +22,7 @@ describe("where a partition begins, and what is committed", () => {
     const client = sim();
     client.model.createTopic("t", 1);
     fill(client, 0, 40);
-    await client.run(client.varve.admin.seekGroup({ group: "g", topic: "t", partition: 0, to: { offset: 5 } }));
+    client.groups.adminCommit("g", "t", 0, 5);
     client.model.partition("t", 0).trim(20);
     const state = running(client.varve.consumer({ group: "g", topics: ["t"] }));
     await until(client, () => state.end !== null);
@@ -37,7 +37,7 @@ describe("where a partition begins, and what is committed", () => {
     const client = sim();
     client.model.createTopic("t", 1);
     fill(client, 0, 40);
-    await client.run(client.varve.admin.seekGroup({ group: "g", topic: "t", partition: 0, to: { offset: 5 } }));
+    client.groups.adminCommit("g", "t", 0, 5);
     client.model.partition("t", 0).trim(20);
     const state = running(client.varve.consumer({ group: "g", topics: ["t"], onOutOfRange }));
     await until(client, () => client.groups.committed("g", "t", 0) === 40);

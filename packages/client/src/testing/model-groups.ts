@@ -139,6 +139,13 @@ export class ModelGroups {
     return found.find((each) => each.topic === topic && each.partition === partition)?.committed ?? -1;
   }
 
+  /** Stores an offset as an administrator does, for a group without members; the group comes into being when it is not there. */
+  adminCommit(group: string, topic: string, partition: number, offset: number): void {
+    const { topicId } = assertDefined(this.model.topics.get(topic), "the topic is there");
+    const blank = { assignmentEpoch: 0, leaderEpoch: 0, metadata: "" };
+    this.commit({ group, memberId: "", memberEpoch: 0, offsets: [{ topicId, partition, offset, ...blank }] });
+  }
+
   /** Members of a group by id, in order of joining. */
   members(group: string): string[] {
     return [...(this.groups.get(group)?.members.keys() ?? [])];
@@ -299,18 +306,7 @@ export class ModelGroups {
       for (const name of member.topics) {
         const topic = this.model.topics.get(name);
         topic?.partitions.forEach((_, partition) => {
-          const key = `${topic.topicId}/${partition}`;
-          if (group.partitions.has(key)) return;
-          const { topicId } = topic;
-          group.partitions.set(key, {
-            topic: name,
-            topicId,
-            partition,
-            owner: null,
-            target: null,
-            epoch: 0,
-            committed: -1,
-          });
+          this.openPartition(group, topic.topicId, partition);
         });
       }
     }
@@ -356,7 +352,7 @@ export class ModelGroups {
   private commit({ group: name, memberId, memberEpoch, offsets }: CommitOffsetsRequest): void {
     try {
       if (this.commitError !== null) throw this.commitError;
-      const group = this.find(name);
+      const group = memberId === "" ? this.groupFor(name) : this.find(name);
       const member = group.members.get(memberId);
       if (memberId === "" && group.members.size > 0)
         throw new VarveError("GROUP_NOT_EMPTY", { message: "it has members" });
@@ -364,7 +360,8 @@ export class ModelGroups {
         throw new VarveError("UNKNOWN_MEMBER", { message: `no member ${memberId}` });
       if (member !== undefined && memberEpoch !== member.epoch) throw fenced(memberId);
       const found = offsets.map(({ topicId, partition, assignmentEpoch }) => {
-        const each = group.partitions.get(`${topicId}/${partition}`);
+        const known = group.partitions.get(`${topicId}/${partition}`);
+        const each = known ?? (member === undefined ? this.openPartition(group, topicId, partition) : undefined);
         if (each === undefined) throw new VarveError("UNKNOWN_PARTITION", { message: "no such partition" });
         if (member !== undefined && (each.owner !== memberId || each.epoch !== assignmentEpoch)) {
           throw new VarveError("STALE_ASSIGNMENT", { message: `${each.topic}/${partition} is assigned anew` });
@@ -382,7 +379,7 @@ export class ModelGroups {
   }
 
   private seek(request: SeekGroupRequest): Awaited<ReturnType<GroupServiceHandlers["seekGroup"]>> {
-    const group = this.groupFor(request.group);
+    const group = this.find(request.group);
     const topic = this.model.topics.get(request.topic);
     if (topic === undefined) throw new VarveError("UNKNOWN_TOPIC", { message: `no topic ${request.topic}` });
     const partitions = request.partition === null ? topic.partitions.map((_, at) => at) : [request.partition];
@@ -404,15 +401,23 @@ export class ModelGroups {
     });
     const { topicId } = topic;
     for (const { partition, offset } of offsets) {
-      const key = `${topicId}/${partition}`;
-      const blank = { topic: topic.topic, topicId, partition, owner: null, target: null, epoch: 0, committed: -1 };
-      const each = group.partitions.get(key) ?? blank;
-      group.partitions.set(key, each);
+      const each = assertDefined(this.openPartition(group, topicId, partition), "the topic has the partition");
       each.committed = offset;
       each.epoch++;
     }
     for (const member of group.members.values()) this.answer(group, member, 0);
     return { topicId, offsets: offsets.map((each) => ({ ...each, topicId, topic: request.topic })) };
+  }
+
+  /** The group's entry of a partition, made when it is not there; undefined: no topic has such a partition. */
+  private openPartition(group: ModelGroup, topicId: string, partition: number): GroupPartition | undefined {
+    const key = `${topicId}/${partition}`;
+    const known = group.partitions.get(key);
+    const topic = [...this.model.topics.values()].find((each) => each.topicId === topicId);
+    if (known !== undefined || topic?.partitions[partition] === undefined) return known;
+    const blank = { topic: topic.topic, topicId, partition, owner: null, target: null, epoch: 0, committed: -1 };
+    group.partitions.set(key, blank);
+    return blank;
   }
 
   private groupFor(name: string): ModelGroup {

@@ -1086,7 +1086,7 @@ export const OffsetCommitCodec = new TableCodec<OffsetCommit>("varve.v1.OffsetCo
 export interface CommitOffsetsRequest {
   /** Name of the group. */
   readonly group: string;
-  /** The member whose partitions they are; empty: an administrator's, for a group without members. */
+  /** The member whose partitions they are; empty: an administrator's, for a group without members, which comes into being by it. */
   readonly memberId: string;
   /** Epoch of that member. */
   readonly memberEpoch: number;
@@ -1157,7 +1157,7 @@ export const FetchOffsetsResponseCodec = new TableCodec<FetchOffsetsResponse>("v
 
 /** Where a group is to go on. */
 export interface SeekGroupRequest {
-  /** Name of the group; it comes into being when it is not there. */
+  /** Name of the group; it is there when it has members, or once something was committed. */
   readonly group: string;
   /** Name of the topic. */
   readonly topic: string;
