@@ -5,6 +5,7 @@ import { registerCluster } from "./commands/cluster.js";
 import { registerConfig } from "./commands/config.js";
 import { registerConsume } from "./commands/consume.js";
 import { registerDev } from "./commands/dev.js";
+import { registerGroup } from "./commands/group.js";
 import { registerLog } from "./commands/log.js";
 import { registerPartition } from "./commands/partition.js";
 import { registerProduce } from "./commands/produce.js";
@@ -21,6 +22,7 @@ Examples:
   varve topic create logs --partitions 6
   varve produce logs --key-field 1 access.log
   varve consume logs --from earliest --to end
+  varve group describe billing                         members, partitions, lag
 `;
 
 /** All commands, acting through `shell`. Wrong usage throws a CommanderError instead of ending the process. */
@@ -48,6 +50,7 @@ const COMMANDS = [
   registerTopic,
   registerProduce,
   registerConsume,
+  registerGroup,
   registerCluster,
   registerPartition,
   registerLog,

@@ -1,6 +1,7 @@
 /**
  * run.ts: one command line from its arguments to its exit code, through a given shell; tests run commands with it.
  */
+import { VarveError } from "@varve/base";
 import { createProgram } from "./program.js";
 import { EXIT, type ExitCode, reportFailure } from "./shell/failure.js";
 import { type Shell, stopReason } from "./shell/shell.js";
@@ -8,8 +9,12 @@ import { type Shell, stopReason } from "./shell/shell.js";
 /** Runs the command that `args` (without program name) ask for; everything written has left when it resolves. */
 export async function run(args: readonly string[], shell: Shell, version: string): Promise<ExitCode> {
   const code = await outcome(args, shell, version);
-  await Promise.all([shell.stdout.flush(), shell.stderr.flush()]);
-  return stopReason(shell) === "pipe-closed" ? EXIT.done : code;
+  await shell.stdout.flush();
+  const stopped = stopReason(shell);
+  const final =
+    stopped === "pipe-closed" ? EXIT.done : stopped instanceof VarveError ? report(stopped, args, shell) : code;
+  await shell.stderr.flush();
+  return final;
 }
 
 async function outcome(args: readonly string[], shell: Shell, version: string): Promise<ExitCode> {
@@ -19,6 +24,10 @@ async function outcome(args: readonly string[], shell: Shell, version: string): 
   } catch (error) {
     // A command that was asked to end and threw the reason has nothing more to say.
     if (shell.stop.aborted && error === shell.stop.reason) return EXIT.failed;
-    return reportFailure(error, shell.stderr, shell.env, args.includes("--json"));
+    return report(error, args, shell);
   }
+}
+
+function report(error: unknown, args: readonly string[], shell: Shell): ExitCode {
+  return reportFailure(error, shell.stderr, shell.env, args.includes("--json"));
 }

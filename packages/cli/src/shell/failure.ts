@@ -86,3 +86,9 @@ export function fileFailure(action: string, path: string, cause: unknown): Varve
     cause,
   });
 }
+
+/** Standard output takes no more, and not because its reader has gone: a full disk. What the command did before stays done. */
+export function outputFailure(cause: Error): VarveError {
+  const message = `cannot write to standard output: ${cause.message}; the output is not complete`;
+  return new VarveError("INTERNAL", { message, effect: "UNKNOWN", retryable: false, cause });
+}

@@ -42,6 +42,28 @@ test("StreamOutput: a writer of much waits until the stream has taken it", async
   expect(isDone).toBe(true);
 });
 
+test("StreamOutput: flush says whether the stream took it all, also before the stream itself says that it failed", async () => {
+  let taken = 0;
+  const stream = new Writable({
+    write: (_chunk, _encoding, done) => {
+      taken += 1;
+      done(taken === 2 ? Object.assign(new Error("no space"), { code: "ENOSPC" }) : null);
+    },
+  });
+  const errors: Error[] = [];
+  const output = new StreamOutput(stream, (error) => errors.push(error));
+  expect(await output.flush()).toBe(true);
+  void output.write("a");
+  expect(await output.flush()).toBe(true);
+  void output.write("b");
+  expect(await output.flush()).toBe(false);
+  void output.write("c");
+  expect(await output.flush()).toBe(false);
+  await turn();
+  expect(await output.flush()).toBe(false);
+  expect(errors).toMatchObject([{ code: "ENOSPC" }]);
+});
+
 test("StreamOutput: after the reader has gone it says so once, drops the rest and keeps nobody waiting", async () => {
   let closed = 0;
   const stream = new Writable({

@@ -4,7 +4,9 @@
  * Invariants:
  *   U1  what `write` was given leaves in that order
  *   U2  a caller that awaits `write` holds back when the reader of the stream is slow
- *   U3  after the reader has gone (EPIPE), `onClosed` was called once and everything else is dropped in silence
+ *   U3  after a write failed, because the reader has gone (EPIPE) or the disk is full, `onClosed` was called once and everything else is
+ *       dropped
+ *   U4  `flush` answers true only when the operating system has taken all that was written before
  */
 import type { Writable } from "node:stream";
 
@@ -16,9 +18,9 @@ export interface Output {
   /** Whether a person looks at it. */
   readonly isTerminal: boolean;
   /** Adds bytes or text (as UTF-8) to what leaves soon. Await it where much is written. */
-  write(data: string | Uint8Array): Promise<void> | undefined;
-  /** Resolves when everything written has left the process, or nobody reads any more. */
-  flush(): Promise<void>;
+  write(data: string | Uint8Array): Promise<boolean> | undefined;
+  /** Resolves when everything written has left the process: true; or when nobody takes it any more: false. */
+  flush(): Promise<boolean>;
 }
 
 /** A process stream as an Output. */
@@ -29,20 +31,20 @@ export class StreamOutput implements Output {
   private pendingBytes = 0;
   private scheduled = false;
   private closed = false;
-  private leaving: Promise<void> = Promise.resolve();
+  private leaving: Promise<boolean> = Promise.resolve(true);
 
-  constructor(stream: Writable & { readonly isTTY?: boolean }, onClosed: () => void) {
+  constructor(stream: Writable & { readonly isTTY?: boolean }, onClosed: (error: Error) => void) {
     this.stream = stream;
     this.isTerminal = stream.isTTY === true;
-    stream.on("error", () => {
+    stream.on("error", (error) => {
       if (this.closed) return;
       this.closed = true;
       this.pending = [];
-      onClosed();
+      onClosed(error);
     });
   }
 
-  write(data: string | Uint8Array): Promise<void> | undefined {
+  write(data: string | Uint8Array): Promise<boolean> | undefined {
     if (this.closed || data.length === 0) return undefined;
     const bytes = typeof data === "string" ? Buffer.from(data) : data;
     this.pending.push(bytes);
@@ -58,7 +60,7 @@ export class StreamOutput implements Output {
     return undefined;
   }
 
-  flush(): Promise<void> {
+  flush(): Promise<boolean> {
     if (this.pending.length > 0) {
       const bytes = Buffer.concat(this.pending);
       this.pending = [];
@@ -68,11 +70,11 @@ export class StreamOutput implements Output {
     return this.leaving;
   }
 
-  /** Resolves when the operating system has the bytes, or will never take them. */
-  private send(bytes: Uint8Array): Promise<void> {
-    if (this.closed) return Promise.resolve();
+  /** Resolves when the operating system has the bytes (true), or will never take them (false). */
+  private send(bytes: Uint8Array): Promise<boolean> {
+    if (this.closed) return Promise.resolve(false);
     return new Promise((resolve) => {
-      this.stream.write(bytes, () => resolve());
+      this.stream.write(bytes, (error) => resolve(!error)); // U4: the stream's error event comes later.
     });
   }
 }

@@ -3,16 +3,17 @@
  * commands in memory.
  */
 import type { Readable } from "node:stream";
+import type { VarveError } from "@varve/base";
 import type { Varve } from "@varve/client";
 import type { Environment } from "./environment.js";
 import type { Output } from "./output.js";
 import { type Style, styleFor } from "./style.js";
 
 /** What commands use of a connection to a cluster. */
-export type ClusterClient = Pick<Varve, "admin" | "producer" | "reader" | "close">;
+export type ClusterClient = Pick<Varve, "admin" | "producer" | "reader" | "consumer" | "close">;
 
-/** Why a command is asked to end before it is done. */
-export type StopReason = "interrupted" | "pipe-closed";
+/** Why a command is asked to end before it is done; an error: stdout takes no more, and that is a failure. */
+export type StopReason = "interrupted" | "pipe-closed" | VarveError;
 
 export interface Shell {
   readonly stdin: Readable;
@@ -21,7 +22,7 @@ export interface Shell {
   /** Progress and messages. */
   readonly stderr: Output;
   readonly env: Environment;
-  /** Aborted, with a StopReason, by Ctrl-C, SIGTERM, or when nobody reads stdout any more. */
+  /** Aborted, with a StopReason, by Ctrl-C, SIGTERM, or when stdout takes no more. */
   readonly stop: AbortSignal;
   /** Loads and opens a client; it connects at its first call. Commands that need no cluster do not pay for it. */
   readonly connect: (bootstrap: readonly string[]) => Promise<ClusterClient>;

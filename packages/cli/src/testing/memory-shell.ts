@@ -5,13 +5,19 @@ import type { Environment } from "../shell/environment.js";
 import type { Output } from "../shell/output.js";
 import type { ClusterClient } from "../shell/shell.js";
 
-/** Collects what is written. */
+/** Collects what is written, as long as its reader is there. */
 export class MemoryOutput implements Output {
   readonly isTerminal: boolean;
   private readonly chunks: Buffer[] = [];
+  private readonly onClosed: () => void;
+  private readonly closesAfter: number;
+  private isClosed = false;
 
-  constructor(isTerminal = false) {
+  /** @param closesAfter so many writes are taken; at the next one the reader is found gone, and `onClosed` is called. */
+  constructor(isTerminal = false, closesAfter = Number.POSITIVE_INFINITY, onClosed = (): void => {}) {
     this.isTerminal = isTerminal;
+    this.closesAfter = closesAfter;
+    this.onClosed = onClosed;
   }
 
   get bytes(): Buffer {
@@ -23,12 +29,16 @@ export class MemoryOutput implements Output {
   }
 
   write(data: string | Uint8Array): undefined {
-    this.chunks.push(Buffer.from(data));
-    return undefined;
+    if (this.isClosed) return;
+    if (this.chunks.length < this.closesAfter) this.chunks.push(Buffer.from(data));
+    else {
+      this.isClosed = true;
+      this.onClosed();
+    }
   }
 
-  flush(): Promise<void> {
-    return Promise.resolve();
+  flush(): Promise<boolean> {
+    return Promise.resolve(!this.isClosed);
   }
 }
 
@@ -40,6 +50,8 @@ export interface CommandOptions {
   readonly env?: Environment;
   readonly isTerminal?: boolean;
   readonly stop?: AbortSignal;
+  /** The reader of stdout goes away after so many writes. */
+  readonly stdoutClosesAfter?: number;
 }
 
 export interface CommandResult {
@@ -54,7 +66,8 @@ export interface CommandResult {
 /** Runs `varve ARGS`. */
 export async function runCommand(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const { client = {}, stdin = "", env = {}, isTerminal = false } = options;
-  const stdout = new MemoryOutput(isTerminal);
+  const pipe = new AbortController();
+  const stdout = new MemoryOutput(isTerminal, options.stdoutClosesAfter, () => pipe.abort("pipe-closed"));
   const stderr = new MemoryOutput(isTerminal);
   let bootstrap: readonly string[] | null = null;
   const code = await run(
@@ -64,7 +77,7 @@ export async function runCommand(args: readonly string[], options: CommandOption
       stdout,
       stderr,
       env,
-      stop: options.stop ?? new AbortController().signal,
+      stop: options.stop ?? pipe.signal,
       connect: async (addresses) => {
         bootstrap = addresses;
         return { close: async () => {}, ...client } as unknown as ClusterClient;
