@@ -26,6 +26,14 @@ export {
   isCompressionKind,
 } from "./ports/codec.js";
 export type { Disk, DiskFile, DiskLock } from "./ports/disk.js";
+export {
+  assertKey,
+  assertKeyPrefix,
+  KEY_BYTES_MAX,
+  type KeyValue,
+  type KeyValueChange,
+  type KeyValueOpener,
+} from "./ports/key-value.js";
 export type { Link, LinkCloseReason, LinkConnection, LinkHandlers, LinkListener } from "./ports/link.js";
 export { type Logger, silentLogger } from "./ports/logger.js";
 export { type Random, randomBelow, randomUuid } from "./ports/random.js";

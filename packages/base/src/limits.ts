@@ -37,4 +37,6 @@ export const LIMITS = {
   heartbeatMs: 100,
   requestDeadlineMs: 30_000,
   producerExpiryMs: 7 * DAY_MS,
+  /** Silence after which a group's coordinator takes a member for dead. */
+  sessionTimeoutMs: 30_000,
 } as const;
