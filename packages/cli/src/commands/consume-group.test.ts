@@ -2,12 +2,38 @@
 import { VarveError } from "@varve/base";
 import { describe, expect, test } from "vitest";
 import { GroupCluster } from "../testing/group-cluster.js";
-import { runCommand } from "../testing/memory-shell.js";
+import { MemoryOutput, runCommand } from "../testing/memory-shell.js";
 
 const CONSUME = ["consume", "t", "--group", "g"];
 const keyless = (count: number): null[] => Array.from({ length: count }, () => null);
 const lines = (first: number, end: number): string =>
   Array.from({ length: end - first }, (_, at) => `v${first + at}\n`).join("");
+
+/** A stdout whose reader is slow: from the write with that number on it takes nothing until `resume`. */
+class SlowOutput extends MemoryOutput {
+  private writes = 0;
+  private readonly stopsAt: number;
+  private waiting: ((taken: boolean) => void)[] = [];
+
+  constructor(stopsAt: number) {
+    super();
+    this.stopsAt = stopsAt;
+  }
+
+  override write(data: string | Uint8Array): undefined {
+    this.writes += 1;
+    super.write(data);
+  }
+
+  override flush(): Promise<boolean> {
+    return this.writes < this.stopsAt ? Promise.resolve(true) : new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  resume(): void {
+    this.writes = Number.NEGATIVE_INFINITY;
+    for (const resolve of this.waiting.splice(0)) resolve(true);
+  }
+}
 
 describe("where a member begins and what it commits", () => {
   test("earliest without a commit; with one it goes on there; --max leaves after exactly so many, which are committed", async () => {
@@ -152,6 +178,23 @@ describe("how it ends", () => {
 });
 
 describe("while it runs", () => {
+  test("a slow reader of stdout: what it has not taken is not committed, and the membership lasts", async () => {
+    const cluster = new GroupCluster();
+    await cluster.fill(keyless(6));
+    const stdout = new SlowOutput(4);
+    const run = cluster.command([...CONSUME, "--max", "6"], { stdout });
+    await cluster.until(() => cluster.groups.committed("g", "t", 0) === 3);
+    const members = cluster.groups.members("g");
+    await cluster.sim.clock.runUntil(cluster.sim.clock.monotonicMs() + 100_000);
+    expect(cluster.groups.committed("g", "t", 0)).toBe(3);
+    expect(cluster.groups.members("g")).toEqual(members);
+    stdout.resume();
+    const result = await cluster.sim.run(run);
+    expect(result).toMatchObject({ code: 0, stdout: lines(0, 6) });
+    expect(result.stderr).toContain("t/0"); // The watchdog says what stands still.
+    expect(cluster.groups.committed("g", "t", 0)).toBe(6);
+  });
+
   test("a seek of the group: it prints again from there, and nothing of before is committed after", async () => {
     const cluster = new GroupCluster();
     await cluster.fill(keyless(6));

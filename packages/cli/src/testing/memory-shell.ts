@@ -50,7 +50,9 @@ export interface CommandOptions {
   readonly env?: Environment;
   readonly isTerminal?: boolean;
   readonly stop?: AbortSignal;
-  /** The reader of stdout goes away after so many writes. */
+  /** Default: one that takes everything at once. */
+  readonly stdout?: MemoryOutput;
+  /** The reader of the default stdout goes away after so many writes. */
   readonly stdoutClosesAfter?: number;
 }
 
@@ -67,7 +69,8 @@ export interface CommandResult {
 export async function runCommand(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const { client = {}, stdin = "", env = {}, isTerminal = false } = options;
   const pipe = new AbortController();
-  const stdout = new MemoryOutput(isTerminal, options.stdoutClosesAfter, () => pipe.abort("pipe-closed"));
+  const onClosed = (): void => pipe.abort("pipe-closed");
+  const stdout = options.stdout ?? new MemoryOutput(isTerminal, options.stdoutClosesAfter, onClosed);
   const stderr = new MemoryOutput(isTerminal);
   let bootstrap: readonly string[] | null = null;
   const code = await run(
