@@ -60,9 +60,9 @@ export interface ConsumerOptions<T = Buffer> extends WaitOptions {
   readonly onOutOfRange?: "earliest" | "latest" | undefined;
   /** Silence after which the coordinator takes the member for dead, ms, 1,000 .. 1,800,000. Default 30,000. */
   readonly sessionTimeoutMs?: number | undefined;
-  /** Commit what is finished every `commitIntervalMs`, and at close, revoke and leave. Default true. */
+  /** Whether what is finished is committed every `commitIntervalMs`, and at close, revoke and leave. Default true. */
   readonly autoCommit?: boolean | undefined;
-  /** 10 .. 3,600,000. Default 1,000. */
+  /** Time between two commits of what is finished, ms, 10 .. 3,600,000. Default 1,000. Larger: fewer requests, more repeats after a crash. */
   readonly commitIntervalMs?: number | undefined;
   /**
    * Called before the member begins with partitions; may answer where. For offsets in the user's own database. `epoch` is the member's:
@@ -155,7 +155,12 @@ export function consumerSettings<T>(options: ConsumerOptions<T>): ConsumerSettin
     clientId,
     startFrom,
     onOutOfRange,
-    sessionTimeoutMs: integerIn("sessionTimeoutMs", options.sessionTimeoutMs ?? 30_000, 1_000, 1_800_000),
+    sessionTimeoutMs: integerIn(
+      "sessionTimeoutMs",
+      options.sessionTimeoutMs ?? LIMITS.sessionTimeoutMs,
+      1_000,
+      1_800_000,
+    ),
     autoCommit: options.autoCommit ?? true,
     commitIntervalMs: integerIn("commitIntervalMs", options.commitIntervalMs ?? 1_000, 10, 3_600_000),
     onAssign: optionalFunction("onAssign", options.onAssign),

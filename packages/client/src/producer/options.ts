@@ -21,13 +21,13 @@ export interface ProducerOptions<T = Data> {
   readonly lingerMs?: number | undefined;
   /** Size at which a batch leaves at once, bytes before compression, 1 KiB .. 4 MiB. Default 256 KiB. */
   readonly batchBytes?: number | undefined;
-  /** How batches are compressed. Default none. */
+  /** How batches are compressed: none, gzip, snappy, lz4 or zstd. Default none. */
   readonly compression?: CompressionKind | undefined;
   /** Records in memory that are not acknowledged yet, bytes; beyond it `send` waits. Default 64 MiB. */
   readonly bufferBytesMax?: number | undefined;
   /** How long a record is tried, from `send` on, ms. Default 30,000. Longer: rides out longer outages. */
   readonly deliveryTimeoutMs?: number | undefined;
-  /** How keys choose partitions. Default range. */
+  /** How keys choose partitions: `range` or `modulo`, as Kafka's clients do. Default range. */
   readonly partitioner?: PartitionerName | undefined;
   /** How values become bytes. Default: text, numbers and bytes as they are. */
   readonly serde?: Serde<T> | undefined;

@@ -13,12 +13,13 @@ export type ReadFrom = "earliest" | "latest" | { readonly offset: number } | { r
 export type ReadTo = "end" | { readonly offset: number } | { readonly timeMs: number };
 
 export interface ReaderOptions<T = Buffer> extends WaitOptions {
+  /** What is read. */
   readonly topic: string;
-  /** Default: all. */
+  /** Numbers of the partitions to read. Default: all. */
   readonly partitions?: readonly number[] | undefined;
-  /** Default earliest. `{ offset }` needs exactly one partition. */
+  /** Where reading begins: earliest, latest, `{ offset }` or `{ timeMs }`. `{ offset }` needs exactly one partition. Default earliest. */
   readonly from?: ReadFrom | undefined;
-  /** Where the reader ends by itself. Default: never, it follows the topic. `{ offset }` needs exactly one partition. */
+  /** Where the reader ends by itself: end, `{ offset }` or `{ timeMs }`; `{ offset }` needs one partition. Default: never, it follows. */
   readonly to?: ReadTo | undefined;
   /** Slows reading down, records per second. Default: as fast as it goes. */
   readonly maxRecordsPerSecond?: number | undefined;

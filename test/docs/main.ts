@@ -1,0 +1,17 @@
+/** main.ts: `npm run docs`: writes the parts of the READMEs that are made from the code, and says which changed. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { madeDocument, SECTIONS } from "./sections.js";
+
+// Compiled, this file is test/docs/dist/main.js.
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
+
+for (const section of SECTIONS) {
+  const { document, name } = section;
+  const made = madeDocument(section, read);
+  const changed = made !== read(document);
+  if (changed) writeFileSync(join(ROOT, document), made);
+  process.stdout.write(`${document}, ${name}: ${changed ? "written" : "up to date"}\n`);
+}
