@@ -32,7 +32,7 @@ const isFile = (path: string): boolean => statSync(join(root, path), { throwIfNo
 const listed = execFileSync("git", ["ls-files"], { cwd: root, encoding: "utf8" }).split("\n");
 const tracked = listed.filter((path) => path !== "" && isFile(path));
 const isBinary = (path: string): boolean =>
-  /\.(?:png|zst|gz|lz4|snappy|wal|log|idx|checkpoint|bin)$/.test(path) || path.includes("/fixtures/data-");
+  /\.(?:png|zst|gz|lz4|snappy|wal|log|idx|checkpoint|bin|binpb)$/.test(path) || path.includes("/fixtures/data-");
 
 /** The rules' own examples break the rules on purpose. */
 const isOfTheRules = (path: string): boolean => path.startsWith("test/tidy");
