@@ -31,6 +31,7 @@ const hasRegistry = await registryAnswers();
 const withoutIt = hasRegistry ? "" : " (skipped: npm's registry does not answer)";
 const manifests = publishedPackages(ROOT).map(({ manifest }) => manifest);
 const entries = manifests.flatMap(entriesOf);
+const publicEntries = manifests.filter(({ name }) => PUBLIC_PACKAGES.includes(name)).flatMap(entriesOf);
 
 const temp = temporaryFolder();
 const under = (name: string): string => join(temp.path, name);
@@ -85,10 +86,11 @@ describe.skipIf(!hasRegistry)(`the packages, installed from their tarballs into 
     test.each(Object.entries(RESOLUTIONS))(
       "compile strictly, libraries included, as %s resolves",
       async (how, args) => {
-        writeFileSync(join(app.folder, "entries.mts"), entries.map((entry) => `import "${entry}";\n`).join(""));
         // Only nodenext knows what a CommonJS module may require.
-        const programs = ["sdk.mts", "round-trip.mts", "entries.mts", ...(how === "nodenext" ? ["sdk.cts"] : [])];
+        const programs = ["sdk.mts", "round-trip.mts", ...(how === "nodenext" ? ["sdk.cts"] : [])];
         expect((await compile(compiler, [...args, ...programs])).stdout).toBe("");
+        writeFileSync(join(app.folder, "entries.mts"), entries.map((entry) => `import "${entry}";\n`).join(""));
+        expect((await compile(compiler, [...args, "entries.mts"])).stdout).toBe("");
       },
     );
 
@@ -102,6 +104,12 @@ describe.skipIf(!hasRegistry)(`the packages, installed from their tarballs into 
       writeFileSync(join(app.folder, "mistake.mts"), text);
       await expect(compile(compiler, [...RESOLUTIONS.nodenext, "mistake.mts"])).rejects.toThrow("mistake.mts(2,13)");
     });
+  });
+
+  test.each(publicEntries)("%s compiles in a program that imports nothing else", async (entry) => {
+    // Types that another package brings along would hide that this one does not ask for them.
+    writeFileSync(join(app.folder, "alone.mts"), `import "${entry}";\n`);
+    expect((await compile("typescript", [...RESOLUTIONS.nodenext, "alone.mts"])).stdout).toBe("");
   });
 
   test("run: varve says its version, starts a broker, and a record goes through it, also from a bundle in one file", async () => {

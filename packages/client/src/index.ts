@@ -1,6 +1,4 @@
 /** index.ts: the Varve SDK. */
-// Types below speak of Buffer, also where a program does not ask for the types of Node.js itself.
-/// <reference types="node" preserve="true" />
 export {
   type CompressionKind,
   type Effect,

@@ -1,6 +1,8 @@
 /**
  * output.ts: one record as a reader hands it out.
  */
+// Whoever imports these types gets Buffer's, too; TypeScript 7 would not include them unless a program asked.
+/// <reference types="node" preserve="true" />
 import type { Offset, PartitionId } from "@varve/base";
 import type { RecordCursor } from "@varve/records";
 

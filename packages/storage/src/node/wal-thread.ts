@@ -4,6 +4,8 @@
  * Bytes go through shared memory, commands through a message port that the worker drains after it was woken, so that a flush costs
  * one copy, one wake-up there and one message back.
  */
+// The declaration speaks of URL; TypeScript 7 would not include its types unless a program asked.
+/// <reference types="node" preserve="true" />
 import { Worker } from "node:worker_threads";
 import { assert, assertDefined, type WalCommand, type WalThread } from "@varve/base";
 
