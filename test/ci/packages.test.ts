@@ -29,6 +29,7 @@ const TARBALLS_BYTES_MAX = 2 * MIB;
 
 const hasRegistry = await registryAnswers();
 const withoutIt = hasRegistry ? "" : " (skipped: npm's registry does not answer)";
+if (!hasRegistry) process.stdout.write(`installs of the packages are not tested${withoutIt}\n`);
 const manifests = publishedPackages(ROOT).map(({ manifest }) => manifest);
 const entries = manifests.flatMap(entriesOf);
 const publicEntries = manifests.filter(({ name }) => PUBLIC_PACKAGES.includes(name)).flatMap(entriesOf);
