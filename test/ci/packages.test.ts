@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DevCommand } from "../pack/dev-command.js";
-import { Installation, registryAnswers, temporaryFolder } from "../pack/installation.js";
+import { Installation, registryAnswers, type TemporaryFolder, temporaryFolder } from "../pack/installation.js";
 import { packAll, type Tarball } from "../pack/pack.js";
 import { entriesOf, manifestIn, PUBLIC_PACKAGES, publishedPackages, withNeeds } from "../pack/packages.js";
 import { run } from "../pack/run.js";
@@ -34,13 +34,16 @@ const manifests = publishedPackages(ROOT).map(({ manifest }) => manifest);
 const entries = manifests.flatMap(entriesOf);
 const publicEntries = manifests.filter(({ name }) => PUBLIC_PACKAGES.includes(name)).flatMap(entriesOf);
 
-const temp = temporaryFolder();
+let temp: TemporaryFolder;
 const under = (name: string): string => join(temp.path, name);
 const fixture = (name: string): string => join(FIXTURES, name);
 const mib = (bytes: number): string => `${(bytes / MIB).toFixed(1)} MiB`;
 const packed = (tarballs: readonly Tarball[]): number =>
   tarballs.reduce((sum, { packedBytes }) => sum + packedBytes, 0);
 
+beforeAll(() => {
+  temp = temporaryFolder();
+});
 afterAll(() => temp.remove());
 
 describe.skipIf(!hasRegistry)(`the packages, installed from their tarballs into an empty folder${withoutIt}`, () => {

@@ -20,8 +20,13 @@ export async function registryAnswers(): Promise<boolean> {
   );
 }
 
+export interface TemporaryFolder {
+  readonly path: string;
+  remove(): void;
+}
+
 /** A new folder for a test's files; the caller removes it. */
-export function temporaryFolder(): { readonly path: string; remove(): void } {
+export function temporaryFolder(): TemporaryFolder {
   const path = mkdtempSync(join(tmpdir(), "varve-install-"));
   return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }) };
 }
