@@ -208,6 +208,8 @@ export interface GroupLog {
    * @throws VarveError OFFSET_OUT_OF_RANGE, REPLICA_QUARANTINED.
    */
   read(offset: Offset, bytesMax: number): ReadResult | Promise<ReadResult>;
+  /** When the batch that holds `offset` was appended, milliseconds since 1970; null at the high watermark. @throws VarveError as `read`. */
+  appendTimeAt(offset: Offset): Promise<number | null>;
   /** Offset of the first committed record whose frame has appendTimeMs >= timeMs; null when there is none. */
   offsetForTime(timeMs: number): Promise<Offset | null>;
   /** End offset (exclusive) of the last epoch <= `epoch` in the committed log, with that epoch; null when all are later or pruned. */

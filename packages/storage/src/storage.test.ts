@@ -115,6 +115,15 @@ describe("reading", () => {
     expect(await log.offsetForTime((frames[59]?.appendTimeMs ?? 0) + 1)).toBe(null);
   });
 
+  test("appendTimeAt is the time of the batch that holds the offset, in segments and in memory; at the end there is none", async () => {
+    const { log } = await setUp();
+    const frames = await appendCommitted(log, 60);
+    await settle();
+    for (const at of [0, 1, 20, 40, 59]) expect(await log.appendTimeAt(at)).toBe(frames[at]?.appendTimeMs);
+    expect(await log.appendTimeAt(60)).toBe(null);
+    await expect(log.appendTimeAt(61)).rejects.toMatchObject({ code: "OFFSET_OUT_OF_RANGE" });
+  });
+
   test("old frames come back for a lagging replica after a load", async () => {
     const { log } = await setUp();
     const frames = await appendCommitted(log, 60);

@@ -218,6 +218,10 @@ export class GroupLogImpl implements GroupLog {
     return this.reader.read(offset, bytesMax);
   }
 
+  appendTimeAt(offset: Offset): Promise<number | null> {
+    return this.reader.appendTimeAt(offset);
+  }
+
   offsetForTime(timeMs: number): Promise<Offset | null> {
     return this.reader.offsetForTime(timeMs);
   }

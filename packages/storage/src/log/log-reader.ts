@@ -22,12 +22,23 @@ export class LogReader {
 
   /** See GroupLog.read. */
   read(offset: Offset, bytesMax: number): ReadResult | Promise<ReadResult> {
+    const frames = this.committedFrom(offset, bytesMax);
+    return frames instanceof Promise ? frames.then((read) => collect(read, offset)) : collect(frames, offset);
+  }
+
+  /** See GroupLog.appendTimeAt. */
+  async appendTimeAt(offset: Offset): Promise<number | null> {
+    const frames = await this.committedFrom(offset, 0);
+    return frames[0]?.appendTimeMs ?? null;
+  }
+
+  /** Committed frames from the one that holds `offset` on; none at the end of the log. */
+  private committedFrom(offset: Offset, bytesMax: number): readonly Frame[] | Promise<readonly Frame[]> {
     const { core } = this;
     if (core.quarantine !== null) throw core.quarantineError();
     this.checkRange(offset);
-    if (offset === core.state.offset) return { batches: [], nextOffset: offset };
-    const inMemory = this.fromMemory(offset, bytesMax);
-    return inMemory ?? this.fromSegments(offset, bytesMax);
+    if (offset === core.state.offset) return [];
+    return this.fromMemory(offset, bytesMax) ?? this.fromSegments(offset, bytesMax);
   }
 
   private checkRange(offset: Offset): void {
@@ -44,21 +55,21 @@ export class LogReader {
     });
   }
 
-  private fromMemory(offset: Offset, bytesMax: number): ReadResult | null {
+  private fromMemory(offset: Offset, bytesMax: number): readonly Frame[] | null {
     const { memory, state } = this.core;
     const first = memory.get(memory.firstIndex);
     if (first === undefined || first.baseOffset > offset) return null;
     const start = memory.firstWhere(state.index, (frame) => frame.baseOffset + frame.offsetSpan > offset);
     if (start > state.index) return null;
-    return collect(memory.slice(start, state.index + 1, bytesMax), offset);
+    return memory.slice(start, state.index + 1, bytesMax);
   }
 
-  private async fromSegments(offset: Offset, bytesMax: number): Promise<ReadResult> {
+  private async fromSegments(offset: Offset, bytesMax: number): Promise<readonly Frame[]> {
     const segment = this.core.plan.forOffset(offset);
     if (segment === null) throw this.outOfRange(offset);
     const frames = await this.frames(segment, { kind: "offset", offset }, bytesMax);
     if (frames === null) throw this.outOfRange(offset);
-    if (frames.length > 0) return collect(frames, offset);
+    if (frames.length > 0) return frames;
     throw this.damaged(`${this.core.files.segmentPath(segment.name)} lacks offset ${offset}`);
   }
 
