@@ -1,4 +1,5 @@
 /** index.ts: what every other package may rely on: ids, limits, assertions, the error catalogue and the ports. */
+export { onAbort } from "./abort.js";
 export { AssertionError, assert, assertDefined, unreachable } from "./assert.js";
 export {
   type Effect,

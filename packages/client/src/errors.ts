@@ -1,8 +1,14 @@
 /**
  * errors.ts: the SDK's own errors, worded once, and how the effects of several attempts add up.
  */
-import { type Effect, ERROR_CATALOGUE, type ErrorPolicy, toVarveError, VarveError } from "@varve/base";
-import { onAbort as onSignal } from "@varve/rpc";
+import {
+  type Effect,
+  ERROR_CATALOGUE,
+  type ErrorPolicy,
+  onAbort as onSignal,
+  toVarveError,
+  VarveError,
+} from "@varve/base";
 
 /** Rejects a wait whose signal was aborted. */
 export function aborted(what: string, effect: Effect, cause: unknown): VarveError {

@@ -1,5 +1,4 @@
 /** index.ts: the public API as typed methods and messages, its errors, and the ports of servers and clients. */
-export { onAbort } from "./abort.js";
 export {
   decodeStatus,
   ERROR_DOMAIN,

@@ -1,6 +1,7 @@
 /**
  * clock.ts: the port to time. Elections, timeouts and waits use the monotonic clock; only append times use the wall clock.
  */
+import { onAbort } from "../abort.js";
 
 export interface TimerHandle {
   cancel(): void;
@@ -24,14 +25,16 @@ export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
       reject(signal.reason);
       return;
     }
-    const onAbort = (): void => {
-      timer.cancel();
-      reject(signal?.reason);
-    };
     const timer = clock.setTimer(delayMs, () => {
-      signal?.removeEventListener("abort", onAbort);
+      forget?.();
       resolve();
     });
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const forget =
+      signal === undefined
+        ? null
+        : onAbort(signal, () => {
+            timer.cancel();
+            reject(signal.reason);
+          });
   });
 }

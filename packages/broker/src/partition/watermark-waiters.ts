@@ -1,7 +1,7 @@
 /**
  * watermark-waiters.ts: long polls of one partition, woken by a commit, a deadline, a lost leadership or their caller.
  */
-import type { Clock, Offset, TimerHandle } from "@varve/base";
+import { type Clock, type Offset, onAbort, type TimerHandle } from "@varve/base";
 
 interface Waiter {
   readonly above: Offset;
@@ -28,13 +28,13 @@ export class WatermarkWaiters {
       const wake = (): void => {
         this.waiters.delete(waiter);
         timer?.cancel();
-        signal?.removeEventListener("abort", wake);
+        forget?.();
         resolve();
       };
       const waiter: Waiter = { above, wake };
       this.waiters.add(waiter);
       if (Number.isFinite(waitMs)) timer = this.clock.setTimer(waitMs, wake);
-      signal?.addEventListener("abort", wake, { once: true });
+      const forget = signal === undefined ? null : onAbort(signal, wake);
     });
   }
 

@@ -6,8 +6,8 @@
  *   G2  records of one key are worked on one after another in the order of their offsets, also over retries and live seeks
  *   G3  run() ends only by close, by its signal, by a handler's decision or by an error that trying again does not change
  */
-import { assertDefined, delay, type TimerHandle, toVarveError, VarveError } from "@varve/base";
-import { GROUP_METHODS, onAbort } from "@varve/rpc";
+import { assertDefined, delay, onAbort, type TimerHandle, toVarveError, VarveError } from "@varve/base";
+import { GROUP_METHODS } from "@varve/rpc";
 import type { Cluster } from "../cluster/cluster.js";
 import { aborted, closed, untilAborted } from "../errors.js";
 import { invalidArgument, type WaitOptions } from "../options.js";

@@ -7,9 +7,9 @@
  *   H3  a partition whose records are not taken does not keep the others of its broker from being fetched: after a while it is parked,
  *       that is, its batches are thrown away and fetched again when they are wanted
  */
-import { delay, toVarveError, type VarveError } from "@varve/base";
+import { delay, onAbort, toVarveError, type VarveError } from "@varve/base";
 import { batchLastOffset, batchLeaderEpoch, decodeRecords, type RecordCursor } from "@varve/records";
-import { onAbort, type SubscribeBatches, type SubscribeProgress } from "@varve/rpc";
+import type { SubscribeBatches, SubscribeProgress } from "@varve/rpc";
 import { backoffMs } from "../cluster/backoff.js";
 import type { Cluster } from "../cluster/cluster.js";
 import { blamesAddress } from "../errors.js";

@@ -3,8 +3,7 @@
  *
  * Bound: WAITING_MAX records; a send beyond it is refused. Each waits at most the delivery timeout.
  */
-import { VarveError } from "@varve/base";
-import { onAbort } from "@varve/rpc";
+import { onAbort, VarveError } from "@varve/base";
 import { aborted } from "../errors.js";
 import type { EncodedRecord } from "./encoded-record.js";
 import type { SendResult } from "./options.js";

@@ -7,9 +7,9 @@
  *   R3  records that retention deleted before they were read are an error, never a silent gap; only `earliest` moves up with the log
  *       as long as nothing of the partition was read
  */
-import { delay, type TimerHandle, toVarveError, VarveError } from "@varve/base";
+import { delay, onAbort, type TimerHandle, toVarveError, VarveError } from "@varve/base";
 import { batchLastOffset, batchLeaderEpoch, decodeRecords, type RecordCursor } from "@varve/records";
-import { onAbort, type SubscribeBatches, type SubscribeProgress } from "@varve/rpc";
+import type { SubscribeBatches, SubscribeProgress } from "@varve/rpc";
 import { backoffMs } from "../cluster/backoff.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { TopicView } from "../cluster/topic-view.js";

@@ -6,7 +6,7 @@
  *   K2  NOT_APPLIED is said only of a call that never left this process or that the other side says it did not run
  *   K3  at most `callsMax` calls are in flight
  */
-import { type BrokerId, type Clock, type Effect, type TimerHandle, VarveError } from "@varve/base";
+import { type BrokerId, type Clock, type Effect, onAbort, type TimerHandle, VarveError } from "@varve/base";
 import type { Channel } from "../channel.js";
 import { PeerFailure, peerOverloaded, peerUnreachable } from "../errors.js";
 import { PEER_LIMITS } from "../limits.js";
@@ -58,11 +58,7 @@ export class Caller {
       this.pending.set(id, call);
       this.channel.send(FrameType.call, method, id, timeoutMs, [payload]);
       call.timer = this.clock.setTimer(timeoutMs, () => this.expire(id));
-      if (signal !== undefined) {
-        const onAbort = (): void => this.abort(id, signal);
-        signal.addEventListener("abort", onAbort, { once: true });
-        call.unlisten = () => signal.removeEventListener("abort", onAbort);
-      }
+      if (signal !== undefined) call.unlisten = onAbort(signal, () => this.abort(id, signal));
     });
   }
 

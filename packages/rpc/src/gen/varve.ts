@@ -977,7 +977,10 @@ export const GroupTopicPartitionsCodec = new TableCodec<GroupTopicPartitions>("v
 export interface SessionRequest {
   /** Name of the group. */
   readonly group: string;
-  /** Empty at the first message of a new member; then the id that the coordinator gave. */
+  /**
+   * Chosen by the member, new for each life of it: 1 to 128 of the characters A-Z a-z 0-9 . _ - :. Empty at the first message: the
+   * broker gives one, to be used from then on; a join whose answer is lost then leaves a member behind until its session times out.
+   */
   readonly memberId: string;
   /** 0 = join; else the epoch of the newest answer; -1 = leave for good; -2 = a static member leaves for a while. */
   readonly memberEpoch: number;
@@ -1022,6 +1025,11 @@ export interface AssignedPartition {
   readonly assignmentEpoch: number;
   /** Offset of the first record to work on; -1 = nothing is committed, go by `start_from`. */
   readonly startOffset: number;
+  /**
+   * Where to begin when nothing is committed: as the member wishes, but always at the first record of a partition that was added while the
+   * group knew the topic.
+   */
+  readonly startFrom: StartFrom;
 }
 
 export const AssignedPartitionCodec = new TableCodec<AssignedPartition>("varve.v1.AssignedPartition", [
@@ -1030,6 +1038,7 @@ export const AssignedPartitionCodec = new TableCodec<AssignedPartition>("varve.v
   { name: "partition", number: 3, type: "int32" },
   { name: "assignmentEpoch", number: 4, type: "int64" },
   { name: "startOffset", number: 5, type: "int64" },
+  { name: "startFrom", number: 6, type: { enum: StartFromValues } },
 ]);
 
 /** What the coordinator says to a member. */

@@ -2,8 +2,7 @@
  * grpc-transport.ts: RpcTransport on @grpc/grpc-js.
  */
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import { isVarveError, type VarveError } from "@varve/base";
-import { onAbort } from "../abort.js";
+import { isVarveError, onAbort, type VarveError } from "@varve/base";
 import type { BidiMethod, UnaryMethod } from "../methods.js";
 import type { BidiOptions, ClientStream, RpcChannel, RpcTransport, UnaryOptions } from "../transport.js";
 import type { Init } from "../wire/message-codec.js";

@@ -2,8 +2,7 @@
  * server-stream.ts: a grpc-js duplex call as a ServerStream: typed messages, held back in both directions.
  */
 import type { ServerDuplexStream } from "@grpc/grpc-js";
-import { VarveError } from "@varve/base";
-import { onAbort } from "../abort.js";
+import { onAbort, VarveError } from "@varve/base";
 import type { BidiMethod } from "../methods.js";
 import type { ServerStream } from "../server.js";
 import type { Init } from "../wire/message-codec.js";

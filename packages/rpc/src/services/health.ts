@@ -4,7 +4,7 @@
  * Source: grpc.github.io/grpc, "GRPC Health Checking Protocol".
  */
 
-import { onAbort } from "../abort.js";
+import { onAbort } from "@varve/base";
 import type { HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse } from "../gen/grpc.js";
 import {
   HealthCheckRequestCodec,

@@ -4,8 +4,7 @@
  * Messages are encoded and decoded as on a real wire. A stopped server refuses new calls and breaks open ones; a silent one
  * neither answers nor refuses, as a paused process does.
  */
-import { type Clock, isVarveError, VarveError } from "@varve/base";
-import { onAbort } from "../abort.js";
+import { type Clock, isVarveError, onAbort, VarveError } from "@varve/base";
 import { publicError } from "../errors/status.js";
 import {
   ADMIN_METHODS,
