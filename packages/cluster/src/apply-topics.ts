@@ -14,6 +14,7 @@ import {
 } from "@varve/base";
 import type { AddPartitionsCommand, AlterTopicCommand, CreateTopicCommand, DeleteTopicCommand } from "./commands.js";
 import { growRanges } from "./grow-ranges.js";
+import { isInternalTopic } from "./internal-topics.js";
 import { CLUSTER_LIMITS, type Partition, rangesOf, type Topic } from "./model.js";
 import { type ApplyContext, changed, DONE, type Outcome, refused, unchanged } from "./outcome.js";
 import { type PlacedReplicas, placePartitions } from "./placement.js";
@@ -35,7 +36,7 @@ export function applyCreateTopic(tables: Tables, command: CreateTopicCommand, co
   const partitions = command.partitions ?? TOPIC_DEFAULTS.partitions;
   const replicas = command.replicas ?? Math.max(1, Math.min(TOPIC_DEFAULTS.replicas, tables.brokers.size));
   const problem =
-    nameRefusal(command.topic) ??
+    (isInternalTopic(command.topic) ? null : nameRefusal(command.topic)) ??
     (existing === null ? null : topicExists(existing)) ??
     topicIdRefusal(tables, command.topicId) ??
     partitionsRefusal(tables, command.topic, partitions, 0) ??
@@ -59,6 +60,7 @@ export function applyCreateTopic(tables: Tables, command: CreateTopicCommand, co
 export function applyDeleteTopic(tables: Tables, command: DeleteTopicCommand): Outcome {
   const topic = topicByName(tables, command.topic);
   if (topic === null) return refused(unknownTopic(command.topic));
+  if (isInternalTopic(topic.topic)) return refused(internalTopic(topic.topic));
   if (command.topicId !== null && command.topicId !== topic.topicId) {
     return refused(
       refuse(
@@ -76,6 +78,7 @@ export function applyDeleteTopic(tables: Tables, command: DeleteTopicCommand): O
 export function applyAlterTopic(tables: Tables, command: AlterTopicCommand): Outcome {
   const topic = topicByName(tables, command.topic);
   if (topic === null) return refused(unknownTopic(command.topic));
+  if (isInternalTopic(topic.topic)) return refused(internalTopic(topic.topic));
   const problem = configRefusal(command.topic, command.config);
   if (problem !== null) return refused(problem);
   const config = patchTopicConfig(topic.config, command.config);
@@ -89,6 +92,7 @@ export function applyAlterTopic(tables: Tables, command: AlterTopicCommand): Out
 export function applyAddPartitions(tables: Tables, command: AddPartitionsCommand): Outcome {
   const topic = topicByName(tables, command.topic);
   if (topic === null) return refused(unknownTopic(command.topic));
+  if (isInternalTopic(topic.topic)) return refused(internalTopic(topic.topic));
   if (command.partitions === topic.partitions.length) return unchanged({ kind: "topic", topic, created: false });
   const problem =
     partitionsRefusal(tables, topic.topic, command.partitions, topic.partitions.length) ??
@@ -159,6 +163,14 @@ function nameRefusal(topic: string): Refusal | null {
     "INVALID_TOPIC_NAME",
     `topic name ${JSON.stringify(shown)} ${problem}; a name has 1 to 249 of the characters A-Z a-z 0-9 . _ -`,
     { topic: shown },
+  );
+}
+
+function internalTopic(topic: string): Refusal {
+  return refuse(
+    "INVALID_TOPIC_NAME",
+    `topic ${JSON.stringify(topic)} belongs to the cluster itself and is not changed by hand`,
+    { topic },
   );
 }
 

@@ -15,6 +15,7 @@ export type {
   RegisterBrokerCommand,
   SetControllerVotersCommand,
 } from "./commands.js";
+export { GROUPS_TOPIC, isInternalTopic } from "./internal-topics.js";
 export {
   type Broker,
   type BrokerEndpoints,

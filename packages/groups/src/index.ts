@@ -1,4 +1,5 @@
 /** index.ts: consumer groups as a state machine: commands, their codec, and the state that they lead to. */
+export type { OverdueMembers, TopicCatalogue, TopicFinding } from "./audit.js";
 export { COMMAND_BYTES_MAX, COMMAND_VERSION, decodeCommand, encodeCommand } from "./command-codec.js";
 export {
   AWAY_EPOCH,

@@ -1,5 +1,7 @@
 /**
  * limits.ts: what bounds the memory of one shard of groups. Beyond each limit the command is refused and changes nothing.
+ *
+ * They are part of the state machine, so they are the same on every broker: no setting changes them.
  */
 import { KIB } from "@varve/base";
 

@@ -8,6 +8,7 @@
  *   S5  entries applied to a store in the order of `takeChanges` are, after each call, the entries of the state
  */
 import { assert, unreachable } from "@varve/base";
+import { type OverdueMembers, overdueMembers, type TopicCatalogue, type TopicFinding, topicFindings } from "./audit.js";
 import { groupNameRefusal } from "./check.js";
 import type { CommitCommand, GroupCommand, Heartbeat, TopicPartitions } from "./commands.js";
 import { decide } from "./decide.js";
@@ -150,6 +151,16 @@ export class GroupsState {
   /** Why a commit would be refused at this moment; null: propose it. */
   commitRefusal(command: CommitCommand): Refusal | null {
     return commitRefusal(this.shard, command);
+  }
+
+  /** Members that should have given up partitions by now. */
+  overdue(nowMs: number): readonly OverdueMembers[] {
+    return overdueMembers(this.shard, nowMs);
+  }
+
+  /** In which groups topics are other than the catalogue has them; see `topicFindings` about deleted ones. */
+  topicFindings(catalogue: TopicCatalogue): readonly TopicFinding[] {
+    return topicFindings(this.shard, catalogue);
   }
 
   /** All groups, sorted by name. */
