@@ -30,7 +30,7 @@ test("a group is listed and described with members, assignment, offsets and lag"
     coordinator: 1,
     members: [
       {
-        id: "member-1",
+        id: expect.stringMatching(/^[0-9a-f-]{36}$/),
         staticId: "pod-0",
         clientId: "worker",
         topics: ["t"],

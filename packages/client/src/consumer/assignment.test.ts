@@ -1,9 +1,10 @@
 /** assignment.test.ts: what answers of a coordinator change. */
+import { StartFrom } from "@varve/rpc";
 import { expect, test } from "vitest";
 import { assignmentChange, groupByTopic, partitionKey } from "./assignment.js";
 
 function given(partition: number, assignmentEpoch: number, startOffset = 0) {
-  return { topicId: "id", topic: "t", partition, assignmentEpoch, startOffset };
+  return { topicId: "id", topic: "t", partition, assignmentEpoch, startOffset, startFrom: StartFrom.EARLIEST };
 }
 
 function held(...list: readonly (readonly [partition: number, epoch: number, isReleasing?: boolean])[]) {

@@ -87,7 +87,7 @@ export class Committer {
     for (let attempt = 1; ; attempt++) {
       const entries = collect().slice(0, ENTRIES_MAX);
       if (entries.length === 0) return;
-      if (session.memberId === "") throw notAMember(this.options.group);
+      if (session.memberEpoch === 0) throw notAMember(this.options.group);
       try {
         await this.send(entries, wait);
         return;

@@ -218,21 +218,27 @@ export class Membership {
   /** Offsets of the ends of partitions that have none; tries for as long as they are held. */
   private async lookUp(works: readonly PartitionWork[]): Promise<Map<string, Offset>> {
     const found = new Map<string, Offset>();
-    const byTopic = new Map<string, PartitionWork[]>();
-    for (const work of works) byTopic.set(work.topic, [...(byTopic.get(work.topic) ?? []), work]);
-    await Promise.all([...byTopic].map(([topic, list]) => this.lookUpTopic(topic, list, found)));
+    const alike = new Map<string, PartitionWork[]>();
+    for (const work of works) {
+      const key = `${work.startFrom} ${work.topic}`;
+      alike.set(key, [...(alike.get(key) ?? []), work]);
+    }
+    await Promise.all([...alike.values()].map((list) => this.lookUpAlike(list, found)));
     return found;
   }
 
-  private async lookUpTopic(topic: string, works: readonly PartitionWork[], found: Map<string, Offset>): Promise<void> {
+  /** Of one topic, and to begin at the same end. */
+  private async lookUpAlike(works: readonly PartitionWork[], found: Map<string, Offset>): Promise<void> {
     const { clock } = this.cluster.ports;
     const { signal } = this.closing;
     for (;;) {
       const left = works.filter((work) => this.held.get(work.key) === work && work.state === "starting");
-      if (left.length === 0 || signal.aborted) return;
+      const [first] = left;
+      if (first === undefined || signal.aborted) return;
+      const { topic, startFrom: at } = first;
       try {
         const partitions = left.map(({ partition }) => partition);
-        const offsets = await listOffsets(this.cluster, { topic, at: this.settings.startFrom, partitions }, { signal });
+        const offsets = await listOffsets(this.cluster, { topic, at, partitions }, { signal });
         for (const work of left) {
           const answer = offsets.find(({ partition }) => partition === work.partition);
           if (answer !== undefined) found.set(work.key, answer.offset);

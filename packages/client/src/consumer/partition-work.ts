@@ -3,7 +3,7 @@
  * assignment makes a new one; what the old one's handlers still do no longer counts.
  */
 import type { Offset, PartitionId, TopicId } from "@varve/base";
-import type { AssignedPartition } from "@varve/rpc";
+import { type AssignedPartition, StartFrom } from "@varve/rpc";
 import { PartitionCursor } from "../reader/cursor.js";
 import { type HeldPartition, partitionKey } from "./assignment.js";
 import { FinishedPrefix } from "./finished-prefix.js";
@@ -22,6 +22,8 @@ export class PartitionWork implements HeldPartition {
   /** It was held already, and the group was moved. */
   readonly seeked: boolean;
   state: WorkState = "starting";
+  /** Where to begin when nothing is committed. */
+  readonly startFrom: "earliest" | "latest";
   cursor: PartitionCursor;
   prefix: FinishedPrefix;
   /** Last acknowledged commit of this assignment; null: none. */
@@ -50,6 +52,7 @@ export class PartitionWork implements HeldPartition {
     this.key = partitionKey(given.topicId, given.partition);
     this.assignmentEpoch = given.assignmentEpoch;
     this.committedAtStart = given.startOffset < 0 ? null : given.startOffset;
+    this.startFrom = given.startFrom === StartFrom.LATEST ? "latest" : "earliest";
     this.seeked = seeked;
     this.committed = this.committedAtStart;
     this.cursor = new PartitionCursor(given.partition, 0, null, 0);
@@ -59,7 +62,11 @@ export class PartitionWork implements HeldPartition {
   /** The same assignment, to be begun at another place. */
   movedTo(offset: Offset): PartitionWork {
     const { topicId, topic, partition, assignmentEpoch } = this;
-    const moved = new PartitionWork({ topicId, topic, partition, assignmentEpoch, startOffset: offset }, true);
+    const startFrom = StartFrom.EARLIEST;
+    const moved = new PartitionWork(
+      { topicId, topic, partition, assignmentEpoch, startOffset: offset, startFrom },
+      true,
+    );
     moved.committed = this.committed;
     return moved;
   }

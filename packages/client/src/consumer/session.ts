@@ -9,7 +9,7 @@
  *   S3  the epoch that is said is that of the newest answer that was handed on
  * Shaped after KIP-848 (heartbeat carries what is owned, the server assigns).
  */
-import { delay, type Logger, type TimerHandle, toVarveError, VarveError } from "@varve/base";
+import { delay, type Logger, randomUuid, type TimerHandle, toVarveError, VarveError } from "@varve/base";
 import { type ClientStream, GROUP_METHODS, type SessionRequest, type SessionResponse, StartFrom } from "@varve/rpc";
 import { backoffMs } from "../cluster/backoff.js";
 import type { Cluster } from "../cluster/cluster.js";
@@ -49,8 +49,9 @@ const LEAVE = -1;
 const LEAVE_STATIC = -2;
 
 export class GroupSession {
-  /** Of the member; empty before the first answer. */
-  memberId = "";
+  /** Chosen here, anew for each life of the member: a join whose answer is lost can be asked again. */
+  memberId: string;
+  /** 0 before the first answer. */
   memberEpoch = 0;
   /** Why there is no answer at this moment; null: all is well. */
   trouble: VarveError | null = null;
@@ -76,6 +77,7 @@ export class GroupSession {
     this.identity = identity;
     this.events = events;
     this.logger = cluster.settings.logger;
+    this.memberId = randomUuid(cluster.ports.random);
     this.heartbeatMs = Math.min(HEARTBEAT_MAX_MS, Math.floor(identity.sessionTimeoutMs / 4));
     this.heardAtMs = cluster.ports.clock.monotonicMs();
     this.guard = new LoopGuard(identity.sessionTimeoutMs - this.heartbeatMs);
@@ -97,7 +99,7 @@ export class GroupSession {
 
   /** Says now what is owned. Answers the number of that message, or of the next one when no stream is open. */
   acknowledge(): number {
-    if (this.stream === null || this.memberId === "") return this.sequence + 1;
+    if (this.stream === null || this.memberEpoch === 0) return this.sequence + 1;
     this.say(this.stream.stream, this.memberEpoch);
     return this.sequence;
   }
@@ -114,7 +116,7 @@ export class GroupSession {
     if (this.state !== "open") return this.stop();
     this.state = "leaving";
     const { stream } = this;
-    if (stream === null || this.memberId === "") return this.stop();
+    if (stream === null) return this.stop();
     const gone = new Promise<void>((resolve) => this.waiters.push({ sequence: Number.POSITIVE_INFINITY, resolve }));
     this.say(stream.stream, this.identity.staticId === "" ? LEAVE : LEAVE_STATIC);
     stream.stream.end();
@@ -196,7 +198,7 @@ export class GroupSession {
       this.except = address; // Whatever is wrong there may be right elsewhere.
       return;
     }
-    this.memberId = "";
+    this.memberId = randomUuid(this.cluster.ports.random);
     this.memberEpoch = 0;
     this.failures = 1;
     this.events.lost(error); // S2
@@ -252,7 +254,7 @@ export class GroupSession {
     if (stream !== null) {
       const sinceMs = nowMs - Math.max(this.heardAtMs, this.openedAtMs);
       if (sinceMs > this.answerMaxMs() + this.heartbeatMs) this.cut(stream.stream, stream.address);
-      else if (this.memberId !== "") this.acknowledge();
+      else if (this.memberEpoch !== 0) this.acknowledge();
     }
     this.heartbeatLater();
   }

@@ -17,6 +17,7 @@ import {
   type ServerStream,
   type SessionRequest,
   type SessionResponse,
+  StartFrom,
 } from "@varve/rpc";
 import type { ModelCluster } from "./model-cluster.js";
 
@@ -25,6 +26,7 @@ interface Member {
   readonly staticId: string;
   readonly clientId: string;
   readonly sessionTimeoutMs: number;
+  readonly startFrom: StartFrom;
   topics: readonly string[];
   /** What it said last that it owns. */
   owned: Set<string>;
@@ -192,8 +194,8 @@ export class ModelGroups {
   private heard(request: SessionRequest, stream: NonNullable<Member["stream"]>): Member | null {
     if (this.isAway) throw new VarveError("COORDINATOR_LOADING", { message: "loading" });
     const group = this.groupFor(request.group);
-    const member =
-      request.memberEpoch === 0 && request.memberId === "" ? this.join(group, request) : this.known(group, request);
+    const isNew = request.memberEpoch === 0 && !group.members.has(request.memberId);
+    const member = isNew ? this.join(group, request) : this.known(group, request);
     if (request.memberEpoch === -1) {
       this.remove(group, member, null);
       return null;
@@ -217,14 +219,15 @@ export class ModelGroups {
   }
 
   private join(group: ModelGroup, request: SessionRequest): Member {
-    const { staticId, clientId, sessionTimeoutMs, topics } = request;
+    const { staticId, clientId, sessionTimeoutMs, topics, startFrom } = request;
     const before = staticId === "" ? undefined : [...group.members.values()].find((each) => each.staticId === staticId);
-    const id = `member-${this.nextMember++}`;
+    const id = request.memberId === "" ? `member-${this.nextMember++}` : request.memberId;
     const member: Member = {
       id,
       staticId,
       clientId,
       sessionTimeoutMs: sessionTimeoutMs || 30_000,
+      startFrom,
       topics,
       owned: new Set(),
       epoch: 0,
@@ -438,6 +441,7 @@ export class ModelGroups {
 
 /** What a member may work on: what is its, and is to stay so. */
 function assignedOf(group: ModelGroup, memberId: string): AssignedPartition[] {
+  const startFrom = group.members.get(memberId)?.startFrom ?? StartFrom.EARLIEST;
   return [...group.partitions.values()]
     .filter(({ owner, target }) => owner === memberId && target === memberId)
     .map(({ topicId, topic, partition, epoch, committed }) => ({
@@ -446,6 +450,7 @@ function assignedOf(group: ModelGroup, memberId: string): AssignedPartition[] {
       partition,
       assignmentEpoch: epoch,
       startOffset: committed,
+      startFrom,
     }));
 }
 
