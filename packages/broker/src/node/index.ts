@@ -3,6 +3,7 @@
 export type { DataDirReport, LogReport, SegmentReport } from "@varve/storage";
 export { nativeCodec } from "./codec.js";
 export { inspectDataDir } from "./inspect.js";
+export { type LmdbStoreOptions, lmdbStores } from "./lmdb-store.js";
 export { loadConfigFile } from "./load-config-file.js";
 export { createLogger } from "./logger.js";
 export { type PortOverrides, type RunningBroker, runBroker } from "./run-broker.js";
