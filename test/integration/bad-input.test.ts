@@ -8,10 +8,10 @@ import { join } from "node:path";
 import type { Effect, ErrorCode } from "@varve/base";
 import { parseConfig } from "@varve/broker";
 import { runBroker } from "@varve/broker/node";
-import { METHODS, type RpcChannel } from "@varve/rpc";
+import { GROUP_METHODS, METHODS, OffsetPosition, type RpcChannel } from "@varve/rpc";
 import { startCluster, type TestCluster } from "@varve/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { batchOf, connect, DEADLINE, failureOf, readAll } from "./raw.js";
+import { batchOf, connect, DEADLINE, failureOf, RawMember, readAll } from "./raw.js";
 
 let cluster: TestCluster;
 let channel: RpcChannel;
@@ -219,6 +219,198 @@ describe("a bad request", () => {
   test("several problems of a topic's configuration are all named", async () => {
     const error = await failureOf(create({ config: { retention: "1", segmentBytes: "1" } }));
     expect(JSON.stringify(error.details["problems"])).toMatch(/retention.*segmentBytes/);
+  });
+});
+
+describe("a bad request about groups", () => {
+  let topicId: string;
+  let member: RawMember;
+  const NOBODY = "00000000-0000-4000-8000-000000000000";
+  const commit = (request: object, offset: object = {}): Promise<unknown> =>
+    channel.unary(
+      GROUP_METHODS.commitOffsets,
+      {
+        group: "busy",
+        memberId: member.memberId,
+        memberEpoch: member.memberEpoch,
+        offsets: [
+          { topicId, partition: 0, assignmentEpoch: member.assigned[0]?.assignmentEpoch ?? 0, offset: 1, ...offset },
+        ],
+        ...request,
+      },
+      DEADLINE,
+    );
+  const seek = (request: object): Promise<unknown> =>
+    channel.unary(
+      GROUP_METHODS.seekGroup,
+      { group: "busy", topic: "good", at: OffsetPosition.EARLIEST, ...request },
+      DEADLINE,
+    );
+  const join = (request: object): Promise<unknown> =>
+    RawMember.join(channel, { group: "busy", topics: ["good"], ...request });
+  const byName = (name: string) => ({
+    describe: () => channel.unary(GROUP_METHODS.describeGroup, { group: name }, DEADLINE),
+    delete: () => channel.unary(GROUP_METHODS.deleteGroup, { group: name }, DEADLINE),
+  });
+
+  beforeAll(async () => {
+    const described = await channel.unary(METHODS.describeTopic, { topic: "good" }, DEADLINE);
+    topicId = described.topicId;
+    member = await RawMember.join(channel, { group: "busy", topics: ["good"], staticId: "pod-0" });
+    await commit({}, { offset: 0 });
+  });
+
+  afterAll(() => member?.leave());
+
+  test.each<Row>([
+    { why: "description of an unknown group", call: () => byName("nobody").describe(), code: "UNKNOWN_GROUP" },
+    { why: "deletion of an unknown group", call: () => byName("nobody").delete(), code: "UNKNOWN_GROUP" },
+    { why: "seek of an unknown group", call: () => seek({ group: "nobody" }), code: "UNKNOWN_GROUP" },
+    { why: "empty group name", call: () => byName("").describe(), code: "INVALID_GROUP_NAME" },
+    { why: "group name ../x", call: () => byName("../x").delete(), code: "INVALID_GROUP_NAME" },
+    { why: "group __x", call: () => join({ group: "__x" }), code: "INVALID_GROUP_NAME" },
+    { why: "group name of 300 characters", call: () => join({ group: "x".repeat(300) }), code: "INVALID_GROUP_NAME" },
+    { why: "subscription to an illegal topic", call: () => join({ topics: ["a b"] }), code: "INVALID_TOPIC_NAME" },
+    {
+      why: "deletion with live members",
+      call: () => byName("busy").delete(),
+      code: "GROUP_NOT_EMPTY",
+      details: ["members"],
+    },
+    {
+      why: "commit past the end",
+      call: () => commit({}, { offset: 2 }),
+      code: "OFFSET_OUT_OF_RANGE",
+      effect: "NOT_APPLIED",
+      details: ["highWatermark", "safeOffset"],
+    },
+    { why: "negative commit", call: () => commit({}, { offset: -1 }), code: "INVALID_ARGUMENT" },
+    {
+      why: "commit by a stranger",
+      call: () => commit({ memberId: NOBODY }),
+      code: "UNKNOWN_MEMBER",
+      effect: "NOT_APPLIED",
+    },
+    { why: "commit of an epoch to come", call: () => commit({ memberEpoch: 1_000 }), code: "FENCED_MEMBER" },
+    {
+      why: "commit of another assignment",
+      call: () => commit({}, { assignmentEpoch: 1_000 }),
+      code: "STALE_ASSIGNMENT",
+    },
+    {
+      why: "commit for a partition that is not assigned",
+      call: () => commit({}, { partition: 7 }),
+      code: "STALE_ASSIGNMENT",
+    },
+    { why: "commit beside live members", call: () => commit({ memberId: "" }), code: "GROUP_NOT_EMPTY" },
+    {
+      why: "commit to a topic that is not there",
+      call: () => commit({ group: "new", memberId: "" }, { topicId: NOBODY }),
+      code: "UNKNOWN_TOPIC_ID",
+    },
+    { why: "note over the limit", call: () => commit({}, { metadata: "x".repeat(4_097) }), code: "INVALID_ARGUMENT" },
+    {
+      why: "seek to an offset that is not in the log",
+      call: () => seek({ at: OffsetPosition.UNSPECIFIED, partition: 0, offset: 9 }),
+      code: "OFFSET_OUT_OF_RANGE",
+      effect: "NOT_APPLIED",
+      details: ["logStart", "highWatermark", "safeOffset"],
+    },
+    {
+      why: "seek to an offset in all partitions",
+      call: () => seek({ at: OffsetPosition.UNSPECIFIED, offset: 0 }),
+      code: "INVALID_ARGUMENT",
+    },
+    { why: "seek in an unknown topic", call: () => seek({ topic: "nowhere" }), code: "UNKNOWN_TOPIC" },
+    { why: "seek in an unknown partition", call: () => seek({ partition: 5 }), code: "UNKNOWN_PARTITION" },
+    { why: "heartbeat of a stranger", call: () => join({ memberId: NOBODY, memberEpoch: 3 }), code: "UNKNOWN_MEMBER" },
+    {
+      why: "heartbeat of an old epoch",
+      call: () => join({ memberId: member.memberId, staticId: "pod-0", memberEpoch: 99 }),
+      code: "FENCED_MEMBER",
+    },
+    { why: "client id over the limit", call: () => join({ clientId: "x".repeat(257) }), code: "INVALID_ARGUMENT" },
+    { why: "static id over the limit", call: () => join({ staticId: "x".repeat(5_000) }), code: "INVALID_ARGUMENT" },
+    { why: "session timeout of 1 ms", call: () => join({ sessionTimeoutMs: 1 }), code: "INVALID_ARGUMENT" },
+    { why: "member id with a slash", call: () => join({ memberId: "a/b" }), code: "INVALID_ARGUMENT" },
+  ])("$why gives $code, and nothing is committed", async ({ call, code, effect, details }) => {
+    const error = await failureOf(call());
+    expect(error.code).toBe(code);
+    if (effect !== undefined) expect(error.effect).toBe(effect);
+    else expect(["NOT_APPLIED", "NONE"]).toContain(error.effect);
+    expect(error.message.length).toBeGreaterThan(20);
+    for (const name of details ?? []) expect(error.details).toHaveProperty(name);
+    const { offsets } = await channel.unary(GROUP_METHODS.fetchOffsets, { group: "busy" }, DEADLINE);
+    expect(offsets.map(({ partition, offset }) => [partition, offset])).toEqual([[0, 0]]);
+  });
+
+  test("a static id twice: the one before hears FENCED_INSTANCE, whatever it says; the later one works", async () => {
+    const first = await RawMember.join(channel, { group: "static", topics: ["good"], staticId: "pod-1" });
+    const second = await RawMember.join(channel, { group: "static", topics: ["good"], staticId: "pod-1" });
+    expect((await failureOf(first.ended)).code).toBe("FENCED_INSTANCE");
+    const again = { memberId: first.memberId, memberEpoch: first.memberEpoch, staticId: "pod-1" };
+    expect((await failureOf(join({ group: "static", ...again }))).code).toBe("FENCED_INSTANCE");
+    expect(second.assigned).toHaveLength(1);
+    await second.leave();
+  });
+
+  test("a session without heartbeats is over after its timeout; its partitions go to another", async () => {
+    const silent = await RawMember.join(channel, { group: "silent", topics: ["good"], sessionTimeoutMs: 1_000 });
+    const other = await RawMember.join(channel, { group: "silent", topics: ["good"] });
+    expect([silent.assigned.length, other.assigned.length]).toEqual([1, 0]);
+    await other.until(() => other.assigned.length === 1);
+    expect((await failureOf(silent.ended)).code).toBe("UNKNOWN_MEMBER");
+    await other.leave();
+  });
+
+  test("a topic that is not there is waited for, and named; when it comes its partitions are assigned from their start", async () => {
+    const early = await RawMember.join(channel, { group: "early", topics: ["later"], startFrom: 2 });
+    expect([early.assigned, early.missingTopics]).toEqual([[], ["later"]]);
+    await channel.unary(METHODS.createTopic, { topic: "later", partitions: 2, replicas: 3 }, DEADLINE);
+    await early.until(() => early.assigned.length === 2);
+    expect(early.missingTopics).toEqual([]);
+    expect(early.assigned.map(({ startOffset, startFrom }) => [startOffset, startFrom])).toEqual([
+      [-1, 1],
+      [-1, 1],
+    ]);
+    await early.leave();
+  });
+
+  test("a topic deleted and made again under a live group: offsets of the old one go, commits of it are refused", async () => {
+    await channel.unary(METHODS.createTopic, { topic: "reborn", partitions: 1, replicas: 3 }, DEADLINE);
+    const worker = await RawMember.join(channel, { group: "reborn", topics: ["reborn"] });
+    const [old] = worker.assigned;
+    expect(old).toBeDefined();
+    const mine = { group: "reborn", memberId: worker.memberId };
+    const place = { topicId: old?.topicId, assignmentEpoch: old?.assignmentEpoch, offset: 0 };
+    await commit({ ...mine, memberEpoch: worker.memberEpoch }, place);
+    await channel.unary(METHODS.deleteTopic, { topic: "reborn" }, DEADLINE);
+    await worker.until(() => worker.assigned.length === 0);
+    expect(worker.missingTopics).toEqual(["reborn"]);
+    await channel.unary(METHODS.createTopic, { topic: "reborn", partitions: 1, replicas: 3 }, DEADLINE);
+    await worker.until(() => worker.assigned.length === 1);
+    expect(worker.assigned[0]).toMatchObject({ startOffset: -1 });
+    expect(worker.assigned[0]?.topicId).not.toBe(old?.topicId);
+    const late = await failureOf(commit({ ...mine, memberEpoch: worker.memberEpoch }, place));
+    expect([late.code, late.effect]).toEqual(["STALE_ASSIGNMENT", "NOT_APPLIED"]);
+    const { offsets } = await channel.unary(GROUP_METHODS.fetchOffsets, { group: "reborn" }, DEADLINE);
+    expect(offsets).toEqual([]);
+    await worker.leave();
+  });
+
+  test("the topic of groups itself cannot be made, read, changed or deleted by name", async () => {
+    const topic = "__groups";
+    const calls = [
+      create({ topic }),
+      channel.unary(METHODS.deleteTopic, { topic }, DEADLINE),
+      channel.unary(METHODS.addPartitions, { topic, partitions: 20 }, DEADLINE),
+      channel.unary(METHODS.alterTopic, { topic, config: { retentionMs: "1000" } }, DEADLINE),
+    ];
+    for (const call of calls) expect((await failureOf(call)).code).toBe("INVALID_TOPIC_NAME");
+    expect((await failureOf(produce({ topic }))).code).toBe("UNKNOWN_TOPIC");
+    expect((await failureOf(read({ topic }))).code).toBe("UNKNOWN_TOPIC");
+    const { topics } = await channel.unary(METHODS.listTopics, {}, DEADLINE);
+    expect(topics.map(({ topic: name }) => name)).not.toContain(topic);
   });
 });
 

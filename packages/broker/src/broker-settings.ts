@@ -1,7 +1,7 @@
 /**
  * broker-settings.ts: what a broker is given: its settings, its addresses, and the world behind ports.
  */
-import type { BrokerId, Clock, Codec, Disk, Link, Logger, Random, WalThread } from "@varve/base";
+import type { BrokerId, Clock, Codec, Disk, KeyValueOpener, Link, Logger, Random, WalThread } from "@varve/base";
 import type { PartitionMeter } from "./partition/partition.js";
 
 /** What a broker is told; from its configuration. */
@@ -49,6 +49,8 @@ export interface BrokerPorts {
   readonly disk: Disk;
   readonly walThread: WalThread;
   readonly codec: Codec;
+  /** Holds what can be rebuilt from checkpoints and logs. */
+  readonly keyValue: KeyValueOpener;
   readonly link: Link;
   readonly meter: PartitionMeter;
   readonly onFlush: (durationMs: number, bytes: number) => void;

@@ -4,7 +4,7 @@
  * Order of a start: lock and recover the data directory; listen to peers; belong to a cluster; run the controller's replica and the
  * partitions found on disk; register; then ready. Order of a stop: leaderships away; listeners closed; replicas stopped; flush.
  */
-import { type BrokerId, CONTROLLER_GROUP, delay, toVarveError, VarveError } from "@varve/base";
+import { type BrokerId, CONTROLLER_GROUP, delay, type KeyValue, toVarveError, VarveError } from "@varve/base";
 import { type ControllerState, effectiveTopicConfig } from "@varve/cluster";
 import { createPeerHub, type LinkDownReason, type PeerHello, type PeerHub } from "@varve/peer";
 import { openStorage, type Storage } from "@varve/storage";
@@ -15,18 +15,26 @@ import { Announcements } from "./duties/announcements.js";
 import { ClusterClock } from "./duties/cluster-clock.js";
 import { ControllerDuties } from "./duties/controller-duties.js";
 import { Leadership } from "./duties/leadership.js";
-import { type BrokerStatus, decodeStatus, encodeStatus, type GroupStatus, groupStatus } from "./duties/status.js";
+import { replicaHealth } from "./duties/replica-health.js";
+import {
+  type BrokerStatus,
+  decodeStatus,
+  encodeStatus,
+  type GroupStatus,
+  groupStatus,
+  parseGroupIds,
+} from "./duties/status.js";
+import { coordinatorFactory } from "./groups/coordinator-factory.js";
 import { initialReplicas } from "./membership/founding-note.js";
 import { type JoinRequest, type Member, Membership } from "./membership/membership.js";
-import { answerJoin, register } from "./membership/registration.js";
+import { answerJoin, checkIdentity, register } from "./membership/registration.js";
 import { type BrokerFacts, readinessOf } from "./ops/index.js";
 import { ByteBudget } from "./partition/byte-budget.js";
-import type { Partition } from "./partition/partition.js";
 import { PartitionSet } from "./partition/partition-set.js";
 import { wantedReplica } from "./partition/wanted-replica.js";
 import { PeerKind, PeerMethod } from "./peer-kinds.js";
 import { ReplicaHost } from "./replica/host.js";
-import type { Replica } from "./replica/replica.js";
+import type { Replica, Role } from "./replica/replica.js";
 import { encodeError, Forwarding, peerCall } from "./routing/forwarding.js";
 import { LeaderTable } from "./routing/leader-table.js";
 import { Router } from "./routing/router.js";
@@ -50,6 +58,8 @@ export class Broker {
   readonly forwarding: Forwarding;
   readonly inFlight: ByteBudget;
   readonly clusterClock: ClusterClock;
+  /** Materialised state of the groups coordinated here. */
+  private readonly groupStore: KeyValue;
   private readonly announcements: Announcements;
   private readonly membership: Membership;
   private readonly leadership: Leadership;
@@ -65,10 +75,11 @@ export class Broker {
   private wantedCount = 0;
   private fatal: string | null = null;
 
-  private constructor(settings: BrokerSettings, ports: BrokerPorts, storage: Storage) {
+  private constructor(settings: BrokerSettings, ports: BrokerPorts, storage: Storage, groupStore: KeyValue) {
     this.settings = settings;
     this.ports = ports;
     this.storage = storage;
+    this.groupStore = groupStore;
     const { clock, random, logger } = ports;
     this.inFlight = new ByteBudget(settings.inFlightBytesMax);
     this.clusterClock = new ClusterClock(clock);
@@ -98,6 +109,9 @@ export class Broker {
       appendClockMs: () => this.clusterClock.appendMs(),
       ...(ports.faults === undefined ? {} : { raftFaults: ports.faults }),
     });
+    const onRole = (groupId: number, role: Role): void => {
+      if (role.kind === "leader" && role.ready) this.announcements.leads({ groupId, term: role.term });
+    };
     this.partitions = new PartitionSet({
       storage,
       host: this.host,
@@ -110,10 +124,17 @@ export class Broker {
       batchLimits: settings,
       meter: ports.meter,
       brokerOf,
-      onRole: (partition, role) => {
-        if (role.kind === "leader" && role.ready)
-          this.announcements.leads({ groupId: partition.log.spec.groupId, term: role.term });
-      },
+      onRole,
+      coordinator: coordinatorFactory({
+        store: groupStore,
+        clock,
+        logger,
+        nowMs: () => this.clusterClock.nowMs(),
+        state: () => this.state(),
+        refreshState: () => this.refreshState(),
+        brokerOf,
+        onRole,
+      }),
     });
     this.announcements = new Announcements({
       brokerId: settings.brokerId,
@@ -200,12 +221,15 @@ export class Broker {
       producerExpiryMs: settings.producerExpiryMs,
       ...(ports.faults === undefined ? {} : { faults: ports.faults }),
     });
+    let groupStore: KeyValue | null = null;
     try {
       checkIdentity(storage, settings.brokerId);
-      const broker = new Broker(settings, ports, storage);
+      groupStore = await ports.keyValue.open(`${settings.dataDir}/state`);
+      const broker = new Broker(settings, ports, storage, groupStore);
       broker.peerPort = (await broker.hub.listen(settings.listenHost, settings.peerPort)).port;
       return broker;
     } catch (error) {
+      await groupStore?.close();
       await storage.close();
       throw error;
     }
@@ -230,7 +254,6 @@ export class Broker {
 
   /** What readiness is judged by. */
   facts(): BrokerFacts {
-    const replicas = [...this.partitions.all()];
     return {
       brokerId: this.settings.brokerId,
       clusterId: this.member?.clusterId ?? null,
@@ -238,20 +261,18 @@ export class Broker {
       recovering: false,
       registered: this.registered,
       controller: this.access.leader(),
-      replicaCount: replicas.length,
-      replicasMissing: Math.max(0, this.wantedCount - replicas.length),
-      replicasLeaderless: replicas.filter((partition) => this.leaderOf(partition) === null).length,
-      replicasQuarantined: replicas
-        .filter(({ log }) => log.quarantine !== null)
-        .map(({ name }) => `${name.topic}/${name.partition}`),
+      ...replicaHealth(this.partitions, this.wantedCount, (groupId) => this.leaders.get(groupId)?.broker ?? null),
       pressure: this.storage.pressure(),
       shuttingDown: this.stopping,
       fatal: this.fatal,
     };
   }
 
-  private leaderOf(partition: Partition): BrokerId | null {
-    return partition.leader() ?? this.leaders.get(partition.log.spec.groupId)?.broker ?? null;
+  private refreshState(): Promise<boolean> {
+    return this.access.refresh({
+      deadlineAtMs: this.ports.clock.monotonicMs() + CALL_MS,
+      signal: this.stopped.signal,
+    });
   }
 
   state(): ControllerState {
@@ -315,9 +336,10 @@ export class Broker {
   async stop(): Promise<void> {
     this.stopping = true;
     this.stopped.abort(new VarveError("SHUTTING_DOWN", { message: "the broker is stopping" }));
-    this.partitions.close();
+    await this.partitions.close();
     this.host.stop();
     await this.hub.close();
+    await this.groupStore.close();
     await this.storage.close();
   }
 
@@ -326,8 +348,9 @@ export class Broker {
     this.stopping = true;
     this.stopped.abort(new VarveError("SHUTTING_DOWN", { message: "the broker was killed" }));
     this.host.stop();
-    this.partitions.close();
     this.hub.destroy();
+    await this.partitions.close();
+    await this.groupStore.close();
     await this.storage.abandon();
   }
 
@@ -423,6 +446,7 @@ export class Broker {
     const isGone = (groupId: number): boolean =>
       groupId !== CONTROLLER_GROUP && state.wasMinted(groupId) && state.partitionOf(groupId) === null;
     this.partitions.reconcile(wanted.map(wantedReplica), isGone).catch(() => {});
+    for (const coordinator of this.partitions.allCoordinators()) coordinator.topicsChanged();
   }
 
   private preferredReplica(groupId: number): number | null {
@@ -455,6 +479,7 @@ export class Broker {
   private sweep(): void {
     const nowMs = this.ports.clock.monotonicMs();
     for (const partition of this.partitions.all()) partition.sweep(nowMs);
+    for (const coordinator of this.partitions.allCoordinators()) coordinator.sweep(nowMs);
   }
 
   private retain(): void {
@@ -477,17 +502,3 @@ export class Broker {
 
 /** Group 0 belongs to no topic. */
 const CONTROLLER_TOPIC_ID = "00000000-0000-0000-0000-000000000000";
-
-function checkIdentity(storage: Storage, brokerId: BrokerId): void {
-  const known = storage.identity.brokerId;
-  if (known === null || known === brokerId) return;
-  throw new VarveError("DATA_DIR_UNUSABLE", {
-    message: `this data directory belongs to broker ${known}, but the configuration says ${brokerId}; nothing was changed; correct one of them`,
-    details: { brokerId, directoryBrokerId: known },
-  });
-}
-
-function parseGroupIds(payload: Uint8Array): number[] {
-  const raw: unknown = JSON.parse(Buffer.from(payload).toString("utf8"));
-  return Array.isArray(raw) ? raw.filter((id): id is number => Number.isSafeInteger(id)) : [];
-}

@@ -4,6 +4,7 @@
  * A killed broker loses what it had not synced, as at a power cut; its disk stays for `restart`.
  */
 import { type BrokerId, type Logger, silentLogger, VarveError } from "@varve/base";
+import { type MemoryKeyValue, memoryKeyValue } from "@varve/base/testing";
 import { parseConfig } from "@varve/broker";
 import { type RunningBroker, runBroker } from "@varve/broker/node";
 import { Varve, type VarveOptions } from "@varve/client";
@@ -52,6 +53,7 @@ const PORTS_PER_BROKER = 3;
 interface Member {
   readonly id: BrokerId;
   readonly disk: SimDisk;
+  readonly keyValue: MemoryKeyValue;
   readonly ports: { readonly grpcPort: number; readonly peerPort: number; readonly opsPort: number };
   running: RunningBroker | null;
 }
@@ -68,7 +70,8 @@ export async function startCluster(options: StartClusterOptions = {}): Promise<T
   const ports = await freePorts(count * PORTS_PER_BROKER);
   const members: Member[] = Array.from({ length: count }, (_, at) => {
     const [grpcPort = 0, peerPort = 0, opsPort = 0] = ports.slice(at * PORTS_PER_BROKER, (at + 1) * PORTS_PER_BROKER);
-    return { id: at + 1, disk: new SimDisk(), ports: { grpcPort, peerPort, opsPort }, running: null };
+    const listeners = { grpcPort, peerPort, opsPort };
+    return { id: at + 1, disk: new SimDisk(), keyValue: memoryKeyValue(), ports: listeners, running: null };
   });
   const cluster = new Cluster(members, options);
   try {
@@ -126,11 +129,12 @@ class Cluster implements TestCluster {
   async restart(brokerId: BrokerId): Promise<void> {
     const member = this.member(brokerId);
     if (member.running !== null) return;
-    const { disk, ports } = member;
+    const { disk, keyValue, ports } = member;
     const running = await runBroker(this.configOf(member), {
       logger: this.options.logger ?? silentLogger,
       disk: disk.process(),
       walThread: disk.walThread(),
+      keyValue,
       link: partitionableLink(nodeLink, brokerId, this.switchboard),
       watchProcess: false,
     });

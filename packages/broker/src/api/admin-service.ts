@@ -7,6 +7,7 @@ import {
   type ControllerState,
   effectiveTopicConfig,
   expectValue,
+  isInternalTopic,
   type Partition,
   type Topic,
 } from "@varve/cluster";
@@ -69,7 +70,7 @@ export function adminService(options: AdminServiceOptions): AdminServiceHandlers
     },
     listTopics: async (request, call) => {
       const state = await admin.stateAt(request.minMetadataVersion, admin.context(call));
-      const topics = state.topics().map(({ topic, topicId, partitions, replicas }) => ({
+      const topics = publicTopics(state).map(({ topic, topicId, partitions, replicas }) => ({
         topic,
         topicId,
         partitions: partitions.length,
@@ -99,6 +100,22 @@ export function adminService(options: AdminServiceOptions): AdminServiceHandlers
     metadata: (request, call) => admin.metadata(request, admin.context(call)),
     clusterHealth: () => clusterHealth(options.broker),
   };
+}
+
+/** Without those that the cluster keeps for itself. */
+function publicTopics(state: ControllerState): Topic[] {
+  return state.topics().filter((topic) => publicTopic(topic) !== null);
+}
+
+function publicTopic(topic: Topic | null): Topic | null {
+  return topic === null || isInternalTopic(topic.topic) ? null : topic;
+}
+
+function reservedName(topic: string): VarveError {
+  return new VarveError("INVALID_TOPIC_NAME", {
+    message: `topic name ${JSON.stringify(topic)} starts with __, which is reserved; nothing was created; choose another`,
+    details: { topic },
+  });
 }
 
 /** No group has this id: a status without groups. */
@@ -153,6 +170,7 @@ class Admin {
     context: CallContext,
   ): Promise<{ topicId: string; created: boolean; partitions: number; replicas: number; metadataVersion: number }> {
     if (request.topicId !== "") checkTopicRef(request);
+    if (isInternalTopic(request.topic)) throw reservedName(request.topic);
     const { partitions, replicas } = request;
     const shape = completeTopicShape(this.options.topicPolicy, {
       partitions,
@@ -269,8 +287,8 @@ class Admin {
       clusterId: state.clusterId ?? "",
       brokers: state.brokers().map(({ brokerId, grpcAddress }) => ({ id: brokerId, address: grpcAddress })),
       topics: [
-        ...request.topics.map((name) => this.topicMetadata(state.topicByName(name), name, "")),
-        ...request.topicIds.map((id) => this.topicMetadata(state.topicById(id), "", id)),
+        ...request.topics.map((name) => this.topicMetadata(publicTopic(state.topicByName(name)), name, "")),
+        ...request.topicIds.map((id) => this.topicMetadata(publicTopic(state.topicById(id)), "", id)),
       ],
       metadataVersion: state.metadataVersion,
       authoritative,

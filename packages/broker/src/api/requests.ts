@@ -1,7 +1,7 @@
 /**
  * requests.ts: what callers send, checked and put into the broker's own terms.
  */
-import { NUMBER_MAX, type Offset, VarveError } from "@varve/base";
+import { NUMBER_MAX, nameProblem, type Offset, VarveError } from "@varve/base";
 import { isTopicConfigKey, type TopicConfigPatch, topicConfigProblems } from "@varve/cluster";
 import { OffsetPosition, Acks as WireAcks } from "@varve/rpc";
 import type { Acks } from "../partition/partition.js";
@@ -30,6 +30,15 @@ export function partitionRef(request: {
 export function checkTopicRef({ topic, topicId }: { readonly topic: string; readonly topicId: string }): void {
   if (topicId !== "" && !UUID.test(topicId)) throw invalidArgument("topic_id is not a UUID in lower case");
   if (topicId === "" && topic === "") throw invalidArgument("neither topic nor topic_id is given");
+}
+
+/** @throws VarveError INVALID_GROUP_NAME. */
+export function checkGroupName(group: string): void {
+  const problem = nameProblem(group);
+  if (problem === null) return;
+  throw new VarveError("INVALID_GROUP_NAME", {
+    message: `the group name ${JSON.stringify(group.slice(0, 300))} ${problem}; a name has 1 to 249 of the characters A-Z a-z 0-9 . _ -; nothing was done`,
+  });
 }
 
 export function acksOf(acks: WireAcks): Acks {

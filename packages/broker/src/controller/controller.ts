@@ -6,7 +6,7 @@
  *   C1  state is a function of the committed commands, in order; nothing else changes it
  *   C2  a command is answered after it is applied, with the result that every replica computes
  */
-import { type BrokerId, type Clock, CONTROLLER_GROUP, type RaftIndex, type Term, VarveError } from "@varve/base";
+import { type BrokerId, type Clock, CONTROLLER_GROUP, VarveError } from "@varve/base";
 import {
   type CommandResult,
   type ControllerCommand,
@@ -15,7 +15,7 @@ import {
   encodeCommand,
 } from "@varve/cluster";
 import { type CheckpointSection, type Frame, FrameKind, type GroupLog, type LogSnapshot } from "@varve/storage";
-import { EntryType } from "raft-ts";
+import { CommandLog } from "../replica/command-log.js";
 import type { Replica, Role, StateMachine } from "../replica/replica.js";
 
 /** Tag of the controller's section in checkpoints of group 0. */
@@ -28,26 +28,17 @@ export interface ControllerListener {
   roleChanged(role: Role): void;
 }
 
-interface PendingCommand {
-  readonly term: Term;
-  readonly resolve: (result: CommandResult) => void;
-  readonly reject: (error: VarveError) => void;
-}
-
 interface VersionWaiter {
   readonly version: number;
   readonly wake: () => void;
 }
-
-/** Commands appended and not yet applied that one leader keeps at most. */
-const PENDING_MAX = 1_000;
 
 export class Controller implements StateMachine {
   private current: ControllerState;
   private readonly clock: Clock;
   private readonly listener: ControllerListener;
   private replica: Replica | null = null;
-  private readonly pending = new Map<RaftIndex, PendingCommand>();
+  private readonly commands = new CommandLog<CommandResult>({ notLeader: notController, overloaded, unknown });
   private versionWaiters: VersionWaiter[] = [];
 
   constructor(log: GroupLog, clock: Clock, listener: ControllerListener) {
@@ -85,25 +76,7 @@ export class Controller implements StateMachine {
    * @throws VarveError NOT_LEADER (nothing was appended, or another leader replaced it), COMMIT_UNKNOWN.
    */
   execute(command: ControllerCommand): Promise<CommandResult> {
-    const replica = this.replica;
-    if (replica === null || !replica.isReadyLeader()) return Promise.reject(notController());
-    if (this.pending.size >= PENDING_MAX) return Promise.reject(tooManyCommands());
-    try {
-      const place = replica.propose({
-        type: EntryType.normal,
-        kind: FrameKind.state,
-        data: encodeCommand(command),
-        offsetSpan: 0,
-        recordCount: 0,
-        stamp: null,
-      });
-      return new Promise((resolve, reject) => {
-        this.pending.set(place.index, { term: place.term, resolve, reject });
-      });
-    } catch (error) {
-      if (error instanceof Error && error.name === "ProposalDropped") return Promise.reject(notController());
-      return Promise.reject(error);
-    }
+    return this.commands.execute(this.replica, encodeCommand(command));
   }
 
   /** Resolves when at least this version is applied here; false when it was not within `waitMs`. */
@@ -126,14 +99,7 @@ export class Controller implements StateMachine {
   }
 
   apply(frames: readonly Frame[]): void {
-    for (const frame of frames) {
-      const result = this.applyFrame(frame);
-      const pending = this.pending.get(frame.index);
-      if (pending === undefined) continue;
-      this.pending.delete(frame.index);
-      if (pending.term === frame.term && result !== null) pending.resolve(result);
-      else pending.reject(notController());
-    }
+    for (const frame of frames) this.commands.settle(frame, this.applyFrame(frame));
   }
 
   applied(frames: readonly Frame[]): void {
@@ -151,10 +117,7 @@ export class Controller implements StateMachine {
   }
 
   roleChanged(role: Role): void {
-    if (role.kind === "follower") {
-      for (const pending of this.pending.values()) pending.reject(commandUnknown());
-      this.pending.clear();
-    }
+    if (role.kind === "follower") this.commands.abandon();
     this.listener.roleChanged(role);
   }
 
@@ -184,14 +147,14 @@ export function notController(leader: BrokerId | null = null): VarveError {
   });
 }
 
-function tooManyCommands(): VarveError {
+function overloaded(pendingMax: number): VarveError {
   return new VarveError("BROKER_OVERLOADED", {
-    message: `the controller has ${PENDING_MAX} commands under way; nothing was changed; retry`,
+    message: `the controller has ${pendingMax} commands under way; nothing was changed; retry`,
     retryAfterMs: 200,
   });
 }
 
-function commandUnknown(): VarveError {
+function unknown(): VarveError {
   return new VarveError("COMMIT_UNKNOWN", {
     message:
       "the controller changed its leader before the command was committed; it may or may not take effect; look before you repeat it",

@@ -68,3 +68,9 @@ export function newestStatuses(answers: readonly BrokerStatus[]): Map<number, Gr
   }
   return newest;
 }
+
+/** The groups that a call between brokers names. */
+export function parseGroupIds(payload: Uint8Array): number[] {
+  const raw: unknown = JSON.parse(Buffer.from(payload).toString("utf8"));
+  return Array.isArray(raw) ? raw.filter((id): id is number => Number.isSafeInteger(id)) : [];
+}

@@ -1,9 +1,9 @@
 /**
  * registration.ts: a broker's place in the controller's state: it registers at each start, and answers others that want to join.
  */
-import { type Clock, delay, isVarveError } from "@varve/base";
+import { type BrokerId, type Clock, delay, isVarveError, VarveError } from "@varve/base";
 import { expectValue, refusalError } from "@varve/cluster";
-import type { NodeIdentity } from "@varve/storage";
+import type { NodeIdentity, Storage } from "@varve/storage";
 import type { BrokerSettings, PublicAddresses } from "../broker-settings.js";
 import type { ControllerAccess } from "../controller/access.js";
 import type { JoinAnswer, JoinRequest } from "./membership.js";
@@ -81,4 +81,14 @@ export async function answerJoin(
   if (!result.ok) return { replicaId: 0, voters, refused: result.message };
   accepted(request.peerAddress);
   return { replicaId: expectValue(result, "member").replicaId, voters };
+}
+
+/** @throws VarveError DATA_DIR_UNUSABLE: the directory is another broker's. */
+export function checkIdentity(storage: Storage, brokerId: BrokerId): void {
+  const known = storage.identity.brokerId;
+  if (known === null || known === brokerId) return;
+  throw new VarveError("DATA_DIR_UNUSABLE", {
+    message: `this data directory belongs to broker ${known}, but the configuration says ${brokerId}; nothing was changed; correct one of them`,
+    details: { brokerId, directoryBrokerId: known },
+  });
 }

@@ -9,6 +9,7 @@ import {
   type Clock,
   type Disk,
   isVarveError,
+  type KeyValueOpener,
   type Link,
   type Logger,
   MIB,
@@ -21,6 +22,8 @@ import { nodeLink } from "@varve/peer/node";
 import { createServer } from "@varve/rpc/node";
 import { nodeDisk, nodeWalThread } from "@varve/storage/node";
 import { adminService } from "../api/admin-service.js";
+import { GroupApi } from "../api/group-api.js";
+import { groupService } from "../api/group-service.js";
 import { LogApi } from "../api/log-api.js";
 import { logService } from "../api/log-service.js";
 import { Traffic } from "../api/traffic.js";
@@ -28,9 +31,11 @@ import { Broker } from "../broker.js";
 import type { BrokerSettings } from "../broker-settings.js";
 import { advertisedAddresses, type BrokerConfig } from "../config/index.js";
 import { watchBroker } from "../duties/watch-broker.js";
+import { groupsTopicCreator } from "../groups/groups-topic.js";
 import { type BrokerFacts, createMetrics, livenessOf, readinessOf } from "../ops/index.js";
 import { VERSION } from "../version.js";
 import { nativeCodec } from "./codec.js";
+import { lmdbStores } from "./lmdb-store.js";
 import { createLogger } from "./logger.js";
 import { startOpsServer } from "./ops-server.js";
 import { watchProcess } from "./process-metrics.js";
@@ -59,6 +64,7 @@ export interface PortOverrides {
   readonly walThread?: WalThread;
   readonly link?: Link;
   readonly clock?: Clock;
+  readonly keyValue?: KeyValueOpener;
   /** Watch this process's memory, CPU and event loop; false where several brokers share one. Default true. */
   readonly watchProcess?: boolean;
 }
@@ -101,6 +107,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
       disk: overrides.disk ?? nodeDisk,
       walThread: overrides.walThread ?? nodeWalThread(),
       codec: nativeCodec,
+      keyValue: overrides.keyValue ?? lmdbStores({ logger }),
       link: overrides.link ?? nodeLink,
       meter: {
         produced: (bytes, records) => {
@@ -148,6 +155,28 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
         limits: config.limits,
         traffic,
         failed: (kind, code) => (kind === "produce" ? metrics.produceErrors : metrics.fetchErrors).add(code),
+      }),
+    );
+    server.addGroupService(
+      groupService({
+        api: new GroupApi({
+          clock: started.ports.clock,
+          router: started.router,
+          forwarding: started.forwarding,
+          log: api,
+          createGroupsTopic: groupsTopicCreator({
+            access: started.access,
+            state: () => started.state(),
+            seedCount: config.cluster.seeds.length,
+            clock: started.ports.clock,
+            random: nodeRandom,
+          }),
+        }),
+        router: started.router,
+        clock: started.ports.clock,
+        random: nodeRandom,
+        nowMs: () => started.clusterClock.nowMs(),
+        requestDeadlineMs: config.limits.requestDeadlineMs,
       }),
     );
     server.addAdminService(adminService({ broker: started, random: nodeRandom, topicPolicy: config }));

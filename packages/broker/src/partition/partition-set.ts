@@ -1,5 +1,6 @@
 /**
- * partition-set.ts: the partitions that have a replica on this broker, kept as the controller's state says.
+ * partition-set.ts: the partitions that have a replica on this broker, kept as the controller's state says: of users' topics, and of the
+ * internal one whose partitions coordinate groups.
  *
  * Changes are made one after another, so that creating, reconfiguring and deleting one log never overlap.
  * Invariants:
@@ -7,9 +8,10 @@
  *   S2  a quarantined log stays on disk and runs no replica
  */
 import type { BrokerId, Clock, Codec, GroupId, Logger, PartitionId, TopicId } from "@varve/base";
-import type { LogConfig, Storage } from "@varve/storage";
+import type { GroupLog, LogConfig, Storage } from "@varve/storage";
+import type { Coordinator } from "../groups/coordinator.js";
 import type { ReplicaHost } from "../replica/host.js";
-import type { Role } from "../replica/replica.js";
+import type { Replica, Role, StateMachine } from "../replica/replica.js";
 import type { ByteBudget } from "./byte-budget.js";
 import { Partition, type PartitionMeter, type PartitionSettings } from "./partition.js";
 
@@ -24,6 +26,8 @@ export interface WantedReplica {
   readonly voters: readonly number[];
   readonly config: LogConfig;
   readonly batchBytesMax: number;
+  /** Of an internal topic: its log holds commands of groups. */
+  readonly coordinates: boolean;
   /** This replica stands first when its group is new. */
   readonly preferred: boolean;
 }
@@ -41,12 +45,20 @@ export interface PartitionSetOptions {
   readonly batchLimits: PartitionSettings;
   readonly meter: PartitionMeter;
   readonly brokerOf: (groupId: GroupId, replicaId: number) => BrokerId | null;
-  readonly onRole: (partition: Partition, role: Role) => void;
+  readonly onRole: (groupId: GroupId, role: Role) => void;
+  /** What runs on a log that coordinates groups. */
+  readonly coordinator: (wanted: WantedReplica, log: GroupLog) => Coordinator;
+}
+
+/** What runs on a log here. */
+interface Hosted extends StateMachine {
+  attach(replica: Replica): void;
 }
 
 export class PartitionSet {
   private readonly options: PartitionSetOptions;
   private readonly partitions = new Map<GroupId, Partition>();
+  private readonly coordinators = new Map<GroupId, Coordinator>();
   private work: Promise<void> = Promise.resolve();
   private closed = false;
 
@@ -60,6 +72,14 @@ export class PartitionSet {
 
   all(): IterableIterator<Partition> {
     return this.partitions.values();
+  }
+
+  coordinator(groupId: GroupId): Coordinator | null {
+    return this.coordinators.get(groupId) ?? null;
+  }
+
+  allCoordinators(): IterableIterator<Coordinator> {
+    return this.coordinators.values();
   }
 
   /**
@@ -85,17 +105,38 @@ export class PartitionSet {
   }
 
   private async ensure(wanted: WantedReplica): Promise<void> {
-    const running = this.partitions.get(wanted.groupId);
-    if (running !== undefined) {
-      running.log.setConfig(wanted.config);
-      running.setSettings(this.settingsOf(wanted));
+    const { groupId, config } = wanted;
+    const running = this.partitions.get(groupId);
+    running?.log.setConfig(config);
+    running?.setSettings(this.settingsOf(wanted));
+    if (running !== undefined || this.coordinators.has(groupId)) return;
+    const existing = this.options.storage.group(groupId);
+    const log = existing ?? (await this.create(wanted));
+    log.setConfig(config);
+    const hosted = wanted.coordinates ? this.coordinate(wanted, log) : this.hold(wanted, log);
+    if (log.quarantine !== null) {
+      const { topic, partition } = wanted;
+      this.options.logger.error(
+        { topic, partition, why: log.quarantine },
+        "a replica is quarantined: it does not serve or vote",
+      );
       return;
     }
-    const existing = this.options.storage.group(wanted.groupId);
-    const log = existing ?? (await this.create(wanted));
-    log.setConfig(wanted.config);
+    const replica = this.options.host.add(log, hosted);
+    hosted.attach(replica);
+    if (existing === null && wanted.preferred) replica.campaign();
+  }
+
+  private coordinate(wanted: WantedReplica, log: GroupLog): Hosted {
+    const coordinator = this.options.coordinator(wanted, log);
+    this.coordinators.set(wanted.groupId, coordinator);
+    return coordinator;
+  }
+
+  private hold(wanted: WantedReplica, log: GroupLog): Hosted {
+    const { groupId, topic, partition: number } = wanted;
     const partition = new Partition({
-      name: { topic: wanted.topic, partition: wanted.partition },
+      name: { topic, partition: number },
       log,
       storage: this.options.storage,
       clock: this.options.clock,
@@ -105,20 +146,11 @@ export class PartitionSet {
       uncommittedBytesMax: this.options.uncommittedBytesMax,
       undrainedBytesMax: this.options.undrainedBytesMax,
       meter: this.options.meter,
-      brokerOf: (replicaId) => this.options.brokerOf(wanted.groupId, replicaId),
+      brokerOf: (replicaId) => this.options.brokerOf(groupId, replicaId),
       onRole: this.options.onRole,
     });
-    this.partitions.set(wanted.groupId, partition);
-    if (log.quarantine !== null) {
-      this.options.logger.error(
-        { ...partition.name, why: log.quarantine },
-        "a replica is quarantined: it does not serve or vote",
-      );
-      return;
-    }
-    const replica = this.options.host.add(log, partition);
-    partition.attach(replica);
-    if (existing === null && wanted.preferred) replica.campaign();
+    this.partitions.set(groupId, partition);
+    return partition;
   }
 
   private settingsOf(wanted: WantedReplica): PartitionSettings {
@@ -133,7 +165,7 @@ export class PartitionSet {
         replicaId: wanted.replicaId,
         topicId: wanted.topicId,
         partition: wanted.partition,
-        kind: "data",
+        kind: wanted.coordinates ? "state" : "data",
         initial: { voters: wanted.voters, learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false },
       },
       wanted.config,
@@ -144,12 +176,15 @@ export class PartitionSet {
     this.options.host.remove(groupId);
     this.partitions.get(groupId)?.close();
     this.partitions.delete(groupId);
+    await this.coordinators.get(groupId)?.close();
+    this.coordinators.delete(groupId);
     await this.options.storage.dropGroup(groupId);
   }
 
-  /** Ends every wait; no more logs are made. */
-  close(): void {
+  /** Ends every wait; no more logs are made. Resolves when what coordinators materialise is in the store. */
+  async close(): Promise<void> {
     this.closed = true;
     for (const partition of this.partitions.values()) partition.close();
+    await Promise.all([...this.coordinators.values()].map((coordinator) => coordinator.close()));
   }
 }

@@ -11,6 +11,7 @@ import {
   type BrokerId,
   type Clock,
   type Codec,
+  type GroupId,
   isVarveError,
   type Offset,
   type RaftIndex,
@@ -85,6 +86,15 @@ export interface ReadAnswer extends ReadResult {
   readonly epoch: Term;
 }
 
+/** What a reader has not read yet. */
+export interface Backlog {
+  readonly highWatermark: Offset;
+  readonly logStart: Offset;
+  readonly records: number;
+  /** When the next record to read was appended, milliseconds since 1970; null: there is none. */
+  readonly appendTimeMs: number | null;
+}
+
 /** What producers may send: the topic's settings and the broker's. */
 export interface PartitionSettings {
   readonly batchBytesMax: number;
@@ -114,7 +124,7 @@ export interface PartitionOptions {
   readonly meter: PartitionMeter;
   /** The broker that holds a replica of this partition. */
   readonly brokerOf: (replicaId: number) => BrokerId | null;
-  readonly onRole: (partition: Partition, role: Role) => void;
+  readonly onRole: (groupId: GroupId, role: Role) => void;
 }
 
 /** After losing leadership, how long the new leader's log is waited for before a batch's fate is called unknown, milliseconds. */
@@ -376,6 +386,18 @@ export class Partition implements StateMachine {
     return { offset: found ?? highWatermark, epoch };
   }
 
+  /**
+   * What waits behind a reader that goes on at `from`; null, or what retention deleted: at the first record.
+   * @throws VarveError NOT_LEADER, REPLICA_QUARANTINED.
+   */
+  async backlog(from: Offset | null): Promise<Backlog> {
+    this.serving(0);
+    const { logStartOffset: logStart, highWatermark } = this.log.pointers();
+    const nextOffset = Math.min(Math.max(from ?? logStart, logStart), highWatermark);
+    const appendTimeMs = await this.log.appendTimeAt(nextOffset);
+    return { highWatermark, logStart, records: highWatermark - nextOffset, appendTimeMs };
+  }
+
   // StateMachine
 
   apply(): void {}
@@ -423,7 +445,7 @@ export class Partition implements StateMachine {
     if (role.kind === "follower") this.stepDown();
     if (role.kind !== this.lastRole) this.options.meter.leaderChanged();
     this.lastRole = role.kind;
-    this.options.onRole(this, role);
+    this.options.onRole(this.log.spec.groupId, role);
     this.waiters.wakeAll();
   }
 

@@ -1,7 +1,7 @@
 /**
  * wanted-replica.ts: what the controller's assignment of a replica means for the broker that runs it.
  */
-import { effectiveTopicConfig, type ReplicaAssignment } from "@varve/cluster";
+import { effectiveTopicConfig, isInternalTopic, type ReplicaAssignment } from "@varve/cluster";
 import type { WantedReplica } from "./partition-set.js";
 
 /** The replica with the topic's settings as they are now. */
@@ -16,6 +16,7 @@ export function wantedReplica(assignment: ReplicaAssignment): WantedReplica {
     voters: assignment.initialVoters,
     config,
     batchBytesMax: config.batchBytesMax,
+    coordinates: isInternalTopic(assignment.topic),
     preferred: assignment.preferred,
   };
 }

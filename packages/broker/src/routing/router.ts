@@ -5,7 +5,9 @@
  * nothing was written (NOT_LEADER, or the call never left this broker).
  */
 import { type BrokerId, type Clock, delay, isVarveError, type TopicId, VarveError } from "@varve/base";
-import type { ControllerState, Partition as PartitionState, Topic } from "@varve/cluster";
+import { type ControllerState, isInternalTopic, type Partition as PartitionState, type Topic } from "@varve/cluster";
+import type { Coordinator } from "../groups/coordinator.js";
+import { GROUPS_TOPIC_REF } from "../groups/shards.js";
 import { noLeader } from "../partition/errors.js";
 import type { Partition } from "../partition/partition.js";
 import type { PartitionSet } from "../partition/partition-set.js";
@@ -37,6 +39,12 @@ export interface RouterOptions {
   readonly refreshState: (context: CallContext) => Promise<boolean>;
   readonly partitions: PartitionSet;
   readonly leaders: LeaderTable;
+}
+
+/** What to do with whoever leads: its own object here, or the broker that does. */
+export interface LeaderCalls<Leader, T> {
+  readonly local: (leader: Leader) => Promise<T>;
+  readonly remote: (broker: BrokerId) => Promise<T>;
 }
 
 const RETRY_FIRST_MS = 10;
@@ -87,18 +95,52 @@ export class Router {
     return state === undefined ? unknownPartition(topic, partition) : { topic, state };
   }
 
+  /** Internal topics are not there for callers. */
   private findTopic(ref: TopicRef): Topic | VarveError {
     const state = this.options.state();
-    if (ref.topicId !== "") return state.topicById(ref.topicId) ?? unknownTopicId(ref.topicId);
-    return state.topicByName(ref.topic) ?? unknownTopic(ref.topic);
+    const found = ref.topicId === "" ? state.topicByName(ref.topic) : state.topicById(ref.topicId);
+    if (found !== null && !isInternalTopic(found.topic)) return found;
+    return ref.topicId === "" ? unknownTopic(ref.topic) : unknownTopicId(ref.topicId);
+  }
+
+  /** A topic's name as it is known here; null: deleted, or not known yet. */
+  topicName(topicId: TopicId): string | null {
+    return this.options.state().topicById(topicId)?.topic ?? null;
+  }
+
+  get brokerId(): BrokerId {
+    return this.options.brokerId;
+  }
+
+  /** Brings what is known here up to what the controller has committed; false when it cannot be asked in time. */
+  refresh(context: CallContext): Promise<boolean> {
+    return this.options.refreshState(context);
+  }
+
+  /** A partition of the topic that coordinates groups, as it is known here; null: there is none. */
+  locateShard(shard: number): Located | null {
+    const topic = this.options.state().topicByName(GROUPS_TOPIC_REF.topic);
+    const state = topic?.partitions[shard];
+    return topic === null || state === undefined ? null : { topic, state };
   }
 
   /** The leader's own object when this broker leads and serves, else the broker that does, else null. */
   leaderOf(state: PartitionState): Partition | BrokerId | null {
-    const partition = this.options.partitions.get(state.groupId);
-    if (partition !== null && partition.servingEpoch() !== null) return partition;
+    return this.whoLeads(state, this.options.partitions.get(state.groupId));
+  }
+
+  /** The same for a partition that coordinates groups. */
+  coordinatorOf(state: PartitionState): Coordinator | BrokerId | null {
+    return this.whoLeads(state, this.options.partitions.coordinator(state.groupId));
+  }
+
+  private whoLeads<Hosted extends Partition | Coordinator>(
+    state: PartitionState,
+    hosted: Hosted | null,
+  ): Hosted | BrokerId | null {
+    if (hosted !== null && hosted.servingEpoch() !== null) return hosted;
     const known = this.options.leaders.get(state.groupId);
-    const near = partition?.leader() ?? null;
+    const near = hosted?.leader() ?? null;
     const broker = near ?? known?.broker ?? null;
     return broker === this.options.brokerId ? null : broker;
   }
@@ -108,17 +150,27 @@ export class Router {
    * answer was NOT_LEADER, or the call could not be sent; all of these have written nothing.
    * @throws VarveError of the call; NOT_ENOUGH_REPLICAS when no leader was found in time.
    */
-  async onLeader<T>(
+  onLeader<T>(located: Located, context: CallContext, calls: LeaderCalls<Partition, T>): Promise<T> {
+    return this.tryLeaders(located, context, () => this.leaderOf(located.state), calls);
+  }
+
+  /** The same for the coordinator of groups whose partition this is. */
+  onCoordinator<T>(located: Located, context: CallContext, calls: LeaderCalls<Coordinator, T>): Promise<T> {
+    return this.tryLeaders(located, context, () => this.coordinatorOf(located.state), calls);
+  }
+
+  private async tryLeaders<Hosted extends Partition | Coordinator, T>(
     located: Located,
     context: CallContext,
-    calls: { readonly local: (partition: Partition) => Promise<T>; readonly remote: (broker: BrokerId) => Promise<T> },
+    find: () => Hosted | BrokerId | null,
+    calls: LeaderCalls<Hosted, T>,
   ): Promise<T> {
     const startedAtMs = this.options.clock.monotonicMs();
     let waitMs = RETRY_FIRST_MS;
     for (;;) {
       let failure: unknown = null;
       try {
-        const leader = this.leaderOf(located.state);
+        const leader = find();
         if (typeof leader === "number") {
           if (!context.forwarded) return await calls.remote(leader);
         } else if (leader !== null) {

@@ -7,7 +7,7 @@ import { type GlobalOptions, printResult, type Shell, withCluster } from "../she
 import { facts, table } from "../shell/table.js";
 
 /** All of `health`, connecting included; the contract allows 5 s for the whole process. */
-const HEALTH_MS = 4_000;
+const HEALTH_MS = 3_500;
 
 export function registerCluster(parent: Command, shell: Shell): void {
   const cluster = parent.command("cluster").summary("show brokers and health").description("The cluster as a whole.");
