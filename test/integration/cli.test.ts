@@ -181,6 +181,120 @@ describe("on a cluster of three brokers", () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   });
 
+  describe("groups", () => {
+    const groupOf = async (group: string) => JSON.parse(await ok(["group", "describe", group, "--json"]));
+    const committed = async (group: string): Promise<number> =>
+      (await groupOf(group)).offsets.reduce((sum: number, each: { committed: number | null }) => {
+        return sum + (each.committed ?? 0);
+      }, 0);
+    const linesOf = (text: string): string[] => (text === "" ? [] : text.trimEnd().split("\n"));
+    const member = (topic: string, group: string): VarveProcess =>
+      new VarveProcess(["consume", topic, "--group", group, "--bootstrap", devFileOf(folder)?.bootstrap ?? ""]);
+
+    test("consume --group --max: each run prints the next records, and exactly those are committed", async () => {
+      await ok(["topic", "create", "jobs", "--partitions", "3"]);
+      const values = Array.from({ length: 60 }, (_, index) => `${index}`);
+      await ok(["produce", "jobs", "--key-separator", ":"], {
+        stdin: values.map((value) => `k${value}:${value}\n`).join(""),
+      });
+      const printed: string[] = [];
+      for (const max of [17, 43]) {
+        printed.push(...linesOf(await ok(["consume", "jobs", "--group", "workers", "--max", String(max)])));
+        expect(await committed("workers")).toBe(printed.length);
+      }
+      expect([...printed].sort()).toEqual([...values].sort());
+      expect(await groupOf("workers")).toMatchObject({
+        state: "empty",
+        members: [],
+        total: { lagRecords: 0, lagMs: 0, unknown: 0 },
+      });
+    });
+
+    test("two members share the work; seek moves them while they run; Ctrl-C leaves in order; delete is refused until then", async () => {
+      await ok(["topic", "create", "bills", "--partitions", "4"]);
+      const values = Array.from({ length: 200 }, (_, index) => `${index}`);
+      const members = [member("bills", "billing"), member("bills", "billing")];
+      const description = await until("both members with two partitions each", async () => {
+        const { code, stdout } = await run(["group", "describe", "billing", "--json"]);
+        const found = code === 0 ? JSON.parse(stdout) : null;
+        const shares = found?.members.map(({ assigned }: { assigned: unknown[] }) => assigned.length);
+        return found?.state === "stable" && String(shares) === "2,2" ? found : null;
+      });
+      const owners = new Set(description.offsets.map(({ owner }: { owner: string }) => owner));
+      expect(owners).toEqual(new Set(description.members.map(({ id }: { id: string }) => id)));
+      await ok(["produce", "bills", "--key-separator", ":"], {
+        stdin: values.map((value) => `k${value}:${value}\n`).join(""),
+      });
+      const printed = (): string[] => members.flatMap(({ stdout }) => linesOf(stdout));
+      await until("all records", () => (printed().length === values.length ? true : null));
+      expect(printed().sort()).toEqual([...values].sort());
+      await until("all commits", async () => ((await committed("billing")) === values.length ? true : null));
+
+      const listed = JSON.parse(await ok(["group", "list", "--json"]));
+      expect(listed).toContainEqual({ group: "billing", state: "stable", members: 2 });
+      const refused = await run(["group", "delete", "billing"]);
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toContain("GROUP_NOT_EMPTY, effect NOT_APPLIED");
+
+      const moved = JSON.parse(
+        await ok(["group", "seek", "billing", "--topic", "bills", "--to", "earliest", "--json"]),
+      );
+      expect(moved).toEqual({
+        group: "billing",
+        topic: "bills",
+        offsets: [0, 1, 2, 3].map((partition) => ({ partition, offset: 0 })),
+      });
+      await until("all records again", () => (printed().length === 2 * values.length ? true : null));
+      expect(printed().sort()).toEqual([...values, ...values].sort());
+      await until("all commits again", async () => ((await committed("billing")) === values.length ? true : null));
+
+      for (const [at, signal] of (["SIGINT", "SIGTERM"] as const).entries()) {
+        members[at]?.child.kill(signal);
+        expect(await members[at]?.finished).toMatchObject({ code: 0, stderr: "" });
+        expect((await groupOf("billing")).members).toHaveLength(1 - at);
+      }
+      await ok(["group", "delete", "billing"]);
+      expect((await run(["group", "describe", "billing"])).stderr).toContain("UNKNOWN_GROUP");
+    });
+
+    test("seek: by time and by offset, and what it refuses", async () => {
+      await ok(["topic", "create", "times", "--partitions", "1"]);
+      await ok(["produce", "times"], { stdin: "a\nb\nc\n" });
+      const between = new Date(Date.now() + 1).toISOString();
+      await until("the next millisecond", () => (new Date().toISOString() > between ? true : null));
+      await ok(["produce", "times"], { stdin: "d\ne\n" });
+      const seek = (...args: string[]): Promise<Finished> =>
+        run(["group", "seek", "clock", "--topic", "times", "--json", ...args]);
+      expect(JSON.parse((await seek("--to", "earliest")).stderr)).toMatchObject({ error: { code: "UNKNOWN_GROUP" } });
+      expect(await ok(["consume", "times", "--group", "clock", "--max", "1"])).toBe("a\n");
+      for (const [to, offset, next] of [
+        [between, 3, "d"],
+        ["1", 1, "b"],
+        ["latest", 5, null],
+      ] as const) {
+        const { code, stdout } = await seek("--to", to);
+        expect([code, JSON.parse(stdout).offsets]).toEqual([0, [{ partition: 0, offset }]]);
+        if (next !== null) expect(await ok(["consume", "times", "--group", "clock", "--max", "1"])).toBe(`${next}\n`);
+      }
+      const beyond = await seek("--to", "99");
+      expect(beyond).toMatchObject({ code: 1, stdout: "" });
+      expect(JSON.parse(beyond.stderr)).toMatchObject({
+        error: { code: "OFFSET_OUT_OF_RANGE", effect: "NOT_APPLIED" },
+      });
+    });
+
+    test("a reader that closes its end of the pipe: quiet, 0, and the group left with what was taken", async () => {
+      await ok(["topic", "create", "piped", "--partitions", "1"]);
+      await ok(["produce", "piped"], { stdin: "x".repeat(1_000).concat("\n").repeat(5_000) });
+      const consume = member("piped", "pipers");
+      consume.child.stdout?.once("data", () => consume.child.stdout?.destroy());
+      const { code, stderr } = await consume.finished;
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect((await groupOf("pipers")).members).toEqual([]);
+      expect(await committed("pipers")).toBeLessThan(5_000);
+    });
+  });
+
   test("partition transfer moves the lead; cluster describe and health say what is", async () => {
     await ok(["topic", "create", "moving", "--partitions", "1"]);
     const leader = async (): Promise<number | null> =>
