@@ -7,9 +7,16 @@ import type { Broker } from "../broker.js";
 import type { BrokerConfig } from "../config/index.js";
 import type { BrokerMetrics } from "../ops/index.js";
 import type { Partition } from "../partition/partition.js";
+import { type StatusDesk, seriesOf } from "../status-page/index.js";
 import { groupStatus } from "./status.js";
 
-export function watchBroker(metrics: BrokerMetrics, broker: Broker, traffic: Traffic, config: BrokerConfig): void {
+export function watchBroker(
+  metrics: BrokerMetrics,
+  broker: Broker,
+  traffic: Traffic,
+  config: BrokerConfig,
+  desk: StatusDesk,
+): void {
   const { storage, partitions, settings } = broker;
   const count = (wanted: (partition: Partition) => boolean): number => {
     let found = 0;
@@ -23,6 +30,10 @@ export function watchBroker(metrics: BrokerMetrics, broker: Broker, traffic: Tra
   metrics.watchGauge("replicasQuarantined", () => count((partition) => partition.log.quarantine !== null));
   metrics.watchGauge("controllerLeader", () => (broker.controller?.isServing() ? 1 : 0));
   metrics.watchGauge("metadataVersion", () => broker.controller?.state.metadataVersion ?? 0);
+  metrics.watchGauge("brokersRegistered", () => broker.controller?.state.brokers().length ?? 0);
+  metrics.watchGauge("topics", () => broker.controller?.state.topics().length ?? 0);
+  metrics.watchGauge("partitions", () => broker.controller?.state.partitionCount ?? 0);
+  metrics.watchSeries(async () => seriesOf(await desk.report()));
   metrics.watchGauge("walFiles", () => storage.stats().walFiles);
   metrics.watchGauge("diskFreeBytes", () => storage.stats().diskFreeBytes);
   metrics.watchGauge("diskReserveBytes", () => settings.diskReserveBytes);

@@ -1,12 +1,13 @@
+import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { createMetrics, livenessOf, type OpsSource } from "../ops/index.js";
-import { type OpsServer, startOpsServer } from "./ops-server.js";
+import { createMetrics, livenessOf } from "../ops/index.js";
+import { type OpsServer, type OpsServerOptions, startOpsServer } from "./ops-server.js";
 import { watchProcess } from "./process-metrics.js";
 
 const metrics = createMetrics({ version: "0.1.0", nodeVersion: process.version });
 let ready = true;
-const source: OpsSource = {
+const source: OpsServerOptions["source"] = {
   liveness: () => livenessOf({ fatal: null }),
   readiness: () => ({
     ready,
@@ -17,6 +18,7 @@ const source: OpsSource = {
     replicaCount: 0,
   }),
   metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
+  status: () => Promise.resolve('{"brokers":[]}'),
 };
 
 const open: OpsServer[] = [];
@@ -44,6 +46,22 @@ describe("the operators' server", () => {
     const scraped = await fetch(`http://127.0.0.1:${port}/metrics`);
     expect(scraped.headers.get("content-type")).toContain("text/plain");
     expect(await scraped.text()).toContain("varve_build_info{");
+  });
+
+  test("the page's policy names exactly the script and the style that are in it", async () => {
+    const { port } = await start();
+    const answer = await fetch(`http://127.0.0.1:${port}/`);
+    const html = await answer.text();
+    const policy = answer.headers.get("content-security-policy") ?? "";
+    const within = (tag: string): string => new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`).exec(html)?.[1] ?? "";
+    const sha256 = (text: string): string => createHash("sha256").update(text).digest("base64");
+    expect(within("script").length).toBeGreaterThan(1_000);
+    expect(policy).toContain(`script-src 'sha256-${sha256(within("script"))}';`);
+    expect(policy).toContain(`style-src 'sha256-${sha256(within("style"))}';`);
+    expect(policy).not.toMatch(/unsafe|\*|https?:/);
+    expect(answer.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+    expect(await (await fetch(`http://127.0.0.1:${port}/status.json`)).json()).toEqual({ brokers: [] });
   });
 
   test("a taken port is a typed error that names the address and the setting", async () => {

@@ -3,16 +3,18 @@
  *
  * It shares the event loop with the broker on purpose: a broker whose loop hangs must fail its probes.
  */
+import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { SECOND_MS, VarveError } from "@varve/base";
 import { type OpsSource, opsResponse } from "../ops/index.js";
+import { statusPage } from "../status-page/page.js";
 
 export interface OpsServerOptions {
   readonly address: string;
   /** 0: any free one. */
   readonly port: number;
-  readonly source: OpsSource;
+  readonly source: Omit<OpsSource, "page">;
 }
 
 export interface OpsServer {
@@ -32,7 +34,8 @@ const REQUEST_TIMEOUT_MS = 5 * SECOND_MS;
  * @throws VarveError ADDRESS_UNUSABLE when the address is taken or is not this machine's.
  */
 export async function startOpsServer({ address, port, source }: OpsServerOptions): Promise<OpsServer> {
-  const server = createServer((request, response) => void answer(request, response, source));
+  const withPage = { ...source, page: statusPage(sha256) };
+  const server = createServer((request, response) => void answer(request, response, withPage));
   server.maxConnections = CONNECTIONS_MAX;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.headersTimeout = REQUEST_TIMEOUT_MS;
@@ -44,15 +47,23 @@ export async function startOpsServer({ address, port, source }: OpsServerOptions
 
 async function answer(request: IncomingMessage, response: ServerResponse, source: OpsSource): Promise<void> {
   request.resume();
-  const { status, contentType, body } = await opsResponse(request.method ?? "GET", request.url ?? "/", source);
+  const { status, contentType, body, headers } = await opsResponse(request.method ?? "GET", request.url ?? "/", source);
   const bytes = Buffer.from(body);
   response.writeHead(status, {
     "content-type": contentType,
     "content-length": bytes.length,
     "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    ...headers,
     ...(status === 405 ? { allow: "GET, HEAD" } : {}),
   });
   response.end(request.method === "HEAD" ? undefined : bytes);
+}
+
+/** In base64, as content security policies name scripts. */
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("base64");
 }
 
 function listen(server: Server, address: string, port: number): Promise<void> {

@@ -33,6 +33,7 @@ import { advertisedAddresses, type BrokerConfig } from "../config/index.js";
 import { watchBroker } from "../duties/watch-broker.js";
 import { groupsTopicCreator } from "../groups/groups-topic.js";
 import { type BrokerFacts, createMetrics, livenessOf, readinessOf } from "../ops/index.js";
+import { NO_GROUPS, type StatusDesk, startingText, statusDesk } from "../status-page/index.js";
 import { VERSION } from "../version.js";
 import { nativeCodec } from "./codec.js";
 import { lmdbStores } from "./lmdb-store.js";
@@ -87,6 +88,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     fail = resolve;
   });
   let broker: Broker | null = null;
+  let desk: StatusDesk | null = null;
   const facts = (): BrokerFacts => broker?.facts() ?? startingFacts(config.brokerId);
   const undo: (() => Promise<void>)[] = [async () => processWatch?.close()];
   try {
@@ -96,6 +98,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
       source: {
         liveness: () => livenessOf(facts()),
         readiness: () => readinessOf(facts()),
+        status: () => desk?.clusterText() ?? startingText(facts(), config.rack, nodeClock.wallMs()),
         metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
       },
     });
@@ -133,7 +136,8 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     broker = started;
     undo.push(() => started.stop());
     const traffic = new Traffic(started.inFlight, config.limits.inFlightBytesPerConnectionMax);
-    watchBroker(metrics, started, traffic, config);
+    desk = statusDesk(started, NO_GROUPS);
+    watchBroker(metrics, started, traffic, config, desk);
     const server = createServer({
       requestBytesMax: config.limits.produceRequestBytesMax,
       requestDeadlineMs: config.limits.requestDeadlineMs,

@@ -1,8 +1,8 @@
 /**
  * metric-table.ts: every metric of a broker, one row each. The registry and the table in OPERATIONS.md come from it.
  *
- * Names follow Prometheus' conventions: base units (seconds, bytes) in the name, counters end in _total. No label takes a value that
- * a client can choose, so the number of time series is bounded.
+ * Names follow Prometheus' conventions: base units (seconds, bytes) in the name, counters end in _total. The number of time series is
+ * bounded: labels take values that no client can choose, but for the series of partitions and of groups, which have a limit.
  */
 
 /** Upper bounds of the latency buckets, seconds: from an fsync on fast flash to the request deadline. */
@@ -137,6 +137,17 @@ export const GAUGES = {
     type: "gauge",
     help: "Index of the last controller command that changed something, as applied here.",
   },
+  brokersRegistered: {
+    name: "varve_brokers_registered",
+    type: "gauge",
+    help: "Brokers of the cluster, as known here; ready or not.",
+  },
+  topics: { name: "varve_topics", type: "gauge", help: "Topics of the cluster, as known here, internal ones too." },
+  partitions: {
+    name: "varve_partitions",
+    type: "gauge",
+    help: "Partitions of the cluster, as known here, internal ones too.",
+  },
   walFiles: {
     name: "varve_wal_files",
     type: "gauge",
@@ -198,6 +209,94 @@ export const LABELLED_GAUGES = {
   },
 } as const satisfies Record<string, MetricRow>;
 
+/** Series of one kind (partitions, groups) that one broker shows; of what some are left out is counted by `varve_series_omitted`. */
+export const SERIES_MAX = 10_000;
+
+/**
+ * What the status page shows, one series for each partition and each group. A broker shows what it leads or coordinates and nothing
+ * else, so that over all brokers each figure is there once. Topics and groups have safe names; no other text of a client is a label.
+ */
+export const SERIES = {
+  brokerReady: {
+    name: "varve_broker_ready",
+    type: "gauge",
+    labels: ["broker", "rack"],
+    help: "1 when this broker is ready, else 0; /readyz says why not. Labelled with its id and rack.",
+  },
+  partitionLeaderEpoch: {
+    name: "varve_partition_leader_epoch",
+    type: "gauge",
+    labels: ["topic", "partition"],
+    help: "Epoch of a partition's leader, shown by the broker that leads it and by no other. Absent everywhere: nobody leads it.",
+  },
+  partitionLogStart: {
+    name: "varve_partition_log_start_offset",
+    type: "gauge",
+    labels: ["topic", "partition"],
+    help: "Offset of the first record that is still there.",
+  },
+  partitionHighWatermark: {
+    name: "varve_partition_high_watermark_offset",
+    type: "gauge",
+    labels: ["topic", "partition"],
+    help: "Offset after the last committed record. Its rate is the records per second.",
+  },
+  partitionSize: {
+    name: "varve_partition_size_bytes",
+    type: "gauge",
+    labels: ["topic", "partition"],
+    help: "Bytes of the partition's segments on its leader.",
+  },
+  replicaLag: {
+    name: "varve_partition_replica_lag_entries",
+    type: "gauge",
+    labels: ["topic", "partition", "broker"],
+    help: "Committed log entries, batches for the most part, that a follower has not confirmed to have. Growing: that broker is down or slow.",
+  },
+  groupMembers: {
+    name: "varve_group_members",
+    type: "gauge",
+    labels: ["group"],
+    help: "Members of a consumer group, shown by its coordinator.",
+  },
+  groupLagRecords: {
+    name: "varve_group_lag_records",
+    type: "gauge",
+    labels: ["group"],
+    help: "Records that a group has not committed yet, over its partitions whose leaders answer. Growing for long: add members, or look at what they wait for.",
+  },
+  groupLagSeconds: {
+    name: "varve_group_lag_seconds",
+    type: "gauge",
+    labels: ["group"],
+    help: "Age of the oldest record that a group has not committed yet, by its append time; 0 when there is none.",
+  },
+  groupPartitionCommitted: {
+    name: "varve_group_partition_committed_offset",
+    type: "gauge",
+    labels: ["group", "topic", "partition"],
+    help: "Offset that a group has committed; absent before the first commit.",
+  },
+  groupPartitionLagRecords: {
+    name: "varve_group_partition_lag_records",
+    type: "gauge",
+    labels: ["group", "topic", "partition"],
+    help: "Records of a partition that a group has not committed yet.",
+  },
+  groupPartitionLagSeconds: {
+    name: "varve_group_partition_lag_seconds",
+    type: "gauge",
+    labels: ["group", "topic", "partition"],
+    help: "Age of the next record of a partition for a group, by its append time; 0 when there is none.",
+  },
+  seriesOmitted: {
+    name: "varve_series_omitted",
+    type: "gauge",
+    labels: ["of"],
+    help: "Partitions and groups (of) of which this broker leaves series out, since it shows at most 10,000 of partitions and 10,000 of groups: the last by name. Above 0: the status page has the rest.",
+  },
+} as const satisfies Record<string, MetricRow>;
+
 /** All rows. */
 export const METRIC_ROWS: readonly MetricRow[] = [
   COUNTERS,
@@ -206,4 +305,5 @@ export const METRIC_ROWS: readonly MetricRow[] = [
   WATCHED_COUNTERS,
   GAUGES,
   LABELLED_GAUGES,
+  SERIES,
 ].flatMap((table) => Object.values<MetricRow>(table));

@@ -46,6 +46,28 @@ describe("metrics", () => {
     expect(await value(metrics, "varve_wal_flushes_total")).toBe(7);
   });
 
+  test("series are what is read at each scrape: those that are gone are shown no more", async () => {
+    const metrics = fresh();
+    const series = 'varve_group_members{group="billing"}';
+    expect(await value(metrics, series)).toBeNull();
+    let members = [{ labels: { group: "billing" }, value: 3 }];
+    metrics.watchSeries(() => Promise.resolve({ groupMembers: members }));
+    expect(await value(metrics, series)).toBe(3);
+    members = [{ labels: { group: "audit" }, value: 1 }];
+    expect(await value(metrics, series)).toBeNull();
+    expect(await value(metrics, 'varve_group_members{group="audit"}')).toBe(1);
+  });
+
+  test("series that cannot be read are absent, and the rest is shown", async () => {
+    const metrics = fresh();
+    let read = () => Promise.resolve({ groupMembers: [{ labels: { group: "billing" }, value: 3 }] });
+    metrics.watchSeries(() => read());
+    await metrics.text();
+    read = () => Promise.reject(new Error("no quorum"));
+    expect(await value(metrics, 'varve_group_members{group="billing"}')).toBeNull();
+    expect(await value(metrics, "varve_produce_bytes_total")).toBe(0);
+  });
+
   test("a bound of memory shows its use beside its limit", async () => {
     const metrics = fresh();
     metrics.watchMemoryBound("undrained", 64, () => 12);

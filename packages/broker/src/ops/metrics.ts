@@ -13,6 +13,7 @@ import {
   LABELLED_GAUGES,
   LATENCY_BUCKETS_SECONDS,
   type MetricRow,
+  SERIES,
   WATCHED_COUNTERS,
 } from "./metric-table.js";
 
@@ -44,6 +45,17 @@ export type MemoryBound =
 
 export type EventLoopQuantile = "0.5" | "0.99" | "1";
 
+export type SeriesName = keyof typeof SERIES;
+
+/** One time series and its value of now. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** All samples of every series that there is now; what is missing is not shown. */
+export type SeriesSamples = Readonly<Partial<Record<SeriesName, readonly Sample[]>>>;
+
 export interface BrokerMetrics
   extends Readonly<Record<keyof typeof COUNTERS, CountMetric>>,
     Readonly<Record<keyof typeof ERROR_COUNTERS, ErrorMetric>>,
@@ -56,6 +68,8 @@ export interface BrokerMetrics
   watchMemoryBound(bound: MemoryBound, limitBytes: number, readUsedBytes: () => number): void;
   /** Says how to read the event loop's delay, seconds, since the last scrape. */
   watchEventLoop(read: () => Readonly<Record<EventLoopQuantile, number>>): void;
+  /** Says how to read the series of partitions and groups, at each scrape. Where it fails, they are absent and the rest is shown. */
+  watchSeries(read: () => Promise<SeriesSamples>): void;
   /** Media type of `text()`. */
   readonly contentType: string;
   /** All metrics in Prometheus' text format. */
@@ -73,6 +87,7 @@ export function createMetrics({ version, nodeVersion }: MetricsOptions): BrokerM
   const registry = new Registry();
   const watchedGauges = mapRows(GAUGES, (row) => watchedGauge(registry, row));
   const watchedCounters = mapRows(WATCHED_COUNTERS, (row) => watchedCounter(registry, row));
+  const series = watchedSeries(registry);
   new Gauge(configuration(registry, LABELLED_GAUGES.buildInfo)).set({ version, node_version: nodeVersion }, 1);
   return {
     ...mapRows(COUNTERS, (row) => countMetric(registry, row)),
@@ -82,8 +97,12 @@ export function createMetrics({ version, nodeVersion }: MetricsOptions): BrokerM
     watchCounter: (name, read) => watchedCounters[name](read),
     watchMemoryBound: memoryBounds(registry),
     watchEventLoop: eventLoop(registry),
+    watchSeries: series.watch,
     contentType: registry.contentType,
-    text: () => registry.metrics(),
+    text: async () => {
+      await series.update();
+      return registry.metrics();
+    },
   };
 }
 
@@ -157,6 +176,24 @@ function memoryBounds(registry: Registry): BrokerMetrics["watchMemoryBound"] {
   return (bound, limitBytes, readUsedBytes) => {
     limits.set({ bound }, limitBytes);
     readers.set(bound, readUsedBytes);
+  };
+}
+
+/** They are read together, before a scrape's text is made, so that they are of one moment. */
+function watchedSeries(registry: Registry): { watch: BrokerMetrics["watchSeries"]; update: () => Promise<void> } {
+  const gauges = mapRows(SERIES, (row) => new Gauge(configuration(registry, row)));
+  let read: () => Promise<SeriesSamples> = () => Promise.resolve({});
+  return {
+    watch: (reader) => {
+      read = reader;
+    },
+    update: async () => {
+      const samples = await read().catch((): SeriesSamples => ({}));
+      for (const name of Object.keys(gauges) as SeriesName[]) {
+        gauges[name].reset();
+        for (const { labels, value } of samples[name] ?? []) gauges[name].set(labels, value);
+      }
+    },
   };
 }
 

@@ -73,6 +73,8 @@ describe("the operators' port answers", () => {
     liveness: () => livenessOf({ ...READY, ...facts }),
     readiness: () => readinessOf({ ...READY, ...facts }),
     metrics: () => Promise.resolve({ contentType: "text/plain", text: "up 1\n" }),
+    page: { html: "<!doctype html>", contentSecurityPolicy: "default-src 'none'" },
+    status: () => Promise.resolve('{"brokers":[]}'),
   });
 
   test.each([
@@ -80,11 +82,25 @@ describe("the operators' port answers", () => {
     { method: "GET", target: "/readyz", status: 200 },
     { method: "GET", target: "/readyz?verbose", status: 200 },
     { method: "HEAD", target: "/metrics", status: 200 },
-    { method: "GET", target: "/", status: 404 },
+    { method: "GET", target: "/", status: 200 },
+    { method: "GET", target: "/?since=1", status: 200 },
+    { method: "GET", target: "/status.json", status: 200 },
+    { method: "GET", target: "/index.html", status: 404 },
+    { method: "POST", target: "/", status: 405 },
     { method: "GET", target: "/metrics/../livez", status: 404 },
     { method: "POST", target: "/readyz", status: 405 },
   ])("$method $target with $status", async ({ method, target, status }) => {
     expect((await opsResponse(method, target, source())).status).toBe(status);
+  });
+
+  test("the page goes out with the policy that it runs under", async () => {
+    expect(await opsResponse("GET", "/", source())).toEqual({
+      status: 200,
+      contentType: "text/html; charset=utf-8",
+      body: "<!doctype html>",
+      headers: { "content-security-policy": "default-src 'none'" },
+    });
+    expect((await opsResponse("GET", "/readyz", source())).headers).toBeUndefined();
   });
 
   test("503 with the reasons while the broker is not ready, and stays alive", async () => {
@@ -100,6 +116,11 @@ describe("the operators' port answers", () => {
     expect(await opsResponse("GET", "/metrics", failing)).toMatchObject({
       status: 500,
       body: expect.stringContaining("no registry"),
+    });
+    const untold: OpsSource = { ...source(), status: () => Promise.reject(new Error("no reports")) };
+    expect(await opsResponse("GET", "/status.json", untold)).toMatchObject({
+      status: 500,
+      contentType: expect.stringContaining("json"),
     });
   });
 });

@@ -3,8 +3,18 @@
  */
 import type { Liveness, Readiness } from "./readiness.js";
 
+/** An HTML document without parts elsewhere. */
+export interface OpsPage {
+  readonly html: string;
+  /** Allows what the document holds and nothing else. */
+  readonly contentSecurityPolicy: string;
+}
+
 /** Where the answers come from; each is called once per request and must be cheap. */
 export interface OpsSource {
+  readonly page: OpsPage;
+  /** The cluster's status, which the page shows, as JSON text. */
+  status(): Promise<string>;
   liveness(): Liveness;
   readiness(): Readiness;
   /** Media type and text of all metrics. */
@@ -15,9 +25,12 @@ export interface OpsResponse {
   readonly status: 200 | 404 | 405 | 500 | 503;
   readonly contentType: string;
   readonly body: string;
+  /** Beside those that every answer has. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-const PATHS = ["/livez", "/readyz", "/metrics"] as const;
+const JSON_TYPE = "application/json; charset=utf-8";
+const PATHS = ["/", "/status.json", "/livez", "/readyz", "/metrics"] as const;
 
 /** The response to one request. Never rejects: what fails inside is a 500 with its message. */
 export async function opsResponse(method: string, target: string, source: OpsSource): Promise<OpsResponse> {
@@ -32,6 +45,15 @@ export async function opsResponse(method: string, target: string, source: OpsSou
 
 async function get(path: string, source: OpsSource): Promise<OpsResponse> {
   switch (path) {
+    case "/":
+      return {
+        status: 200,
+        contentType: "text/html; charset=utf-8",
+        body: source.page.html,
+        headers: { "content-security-policy": source.page.contentSecurityPolicy },
+      };
+    case "/status.json":
+      return { status: 200, contentType: JSON_TYPE, body: `${await source.status()}\n` };
     case "/livez": {
       const liveness = source.liveness();
       return json(liveness.live ? 200 : 503, liveness);
@@ -50,5 +72,5 @@ async function get(path: string, source: OpsSource): Promise<OpsResponse> {
 }
 
 function json(status: OpsResponse["status"], body: object): OpsResponse {
-  return { status, contentType: "application/json; charset=utf-8", body: `${JSON.stringify(body)}\n` };
+  return { status, contentType: JSON_TYPE, body: `${JSON.stringify(body)}\n` };
 }
