@@ -190,6 +190,13 @@ export class Coordinator implements StateMachine {
     return description === null ? null : { ...description, offsets: this.state.offsets(group) };
   }
 
+  /** The first `max` groups by name, as applied here: for figures, since no quorum is asked. None unless this leads and serves. */
+  describeFirst(max: number): { readonly groups: readonly DescribedGroup[]; readonly total: number } {
+    if (this.servingEpoch() === null) return { groups: [], total: 0 };
+    const all = this.state.groups();
+    return { groups: all.slice(0, max).flatMap(({ group }) => this.describeNow(group) ?? []), total: all.length };
+  }
+
   /** Groups, members and sessions here, for gauges. */
   counts(): { readonly groups: number; readonly members: number } {
     let members = 0;

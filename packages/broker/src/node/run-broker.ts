@@ -33,7 +33,7 @@ import { advertisedAddresses, type BrokerConfig } from "../config/index.js";
 import { watchBroker } from "../duties/watch-broker.js";
 import { groupsTopicCreator } from "../groups/groups-topic.js";
 import { type BrokerFacts, createMetrics, livenessOf, readinessOf } from "../ops/index.js";
-import { NO_GROUPS, type StatusDesk, startingText, statusDesk } from "../status-page/index.js";
+import { coordinatedGroups, type StatusDesk, startingText, statusDesk } from "../status-page/index.js";
 import { VERSION } from "../version.js";
 import { nativeCodec } from "./codec.js";
 import { lmdbStores } from "./lmdb-store.js";
@@ -136,8 +136,6 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     broker = started;
     undo.push(() => started.stop());
     const traffic = new Traffic(started.inFlight, config.limits.inFlightBytesPerConnectionMax);
-    desk = statusDesk(started, NO_GROUPS);
-    watchBroker(metrics, started, traffic, config, desk);
     const server = createServer({
       requestBytesMax: config.limits.produceRequestBytesMax,
       requestDeadlineMs: config.limits.requestDeadlineMs,
@@ -161,21 +159,12 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
         failed: (kind, code) => (kind === "produce" ? metrics.produceErrors : metrics.fetchErrors).add(code),
       }),
     );
+    const groups = groupApi(started, api, config);
+    desk = statusDesk(started, coordinatedGroups(started, groups));
+    watchBroker(metrics, started, traffic, config, desk);
     server.addGroupService(
       groupService({
-        api: new GroupApi({
-          clock: started.ports.clock,
-          router: started.router,
-          forwarding: started.forwarding,
-          log: api,
-          createGroupsTopic: groupsTopicCreator({
-            access: started.access,
-            state: () => started.state(),
-            seedCount: config.cluster.seeds.length,
-            clock: started.ports.clock,
-            random: nodeRandom,
-          }),
-        }),
+        api: groups,
         router: started.router,
         clock: started.ports.clock,
         random: nodeRandom,
@@ -226,6 +215,24 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     for (const step of undo.reverse()) await step().catch(() => {});
     throw error;
   }
+}
+
+function groupApi(broker: Broker, log: LogApi, config: BrokerConfig): GroupApi {
+  const { access, forwarding, router } = broker;
+  const { clock } = broker.ports;
+  return new GroupApi({
+    clock,
+    router,
+    forwarding,
+    log,
+    createGroupsTopic: groupsTopicCreator({
+      access,
+      state: () => broker.state(),
+      seedCount: config.cluster.seeds.length,
+      clock,
+      random: nodeRandom,
+    }),
+  });
 }
 
 function startingFacts(brokerId: BrokerId): BrokerFacts {

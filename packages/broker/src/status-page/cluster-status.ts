@@ -150,7 +150,9 @@ function groupRows(reports: readonly BrokerReport[]): GroupRow[] {
       if (known === undefined || known.coordinatorEpoch < group.coordinatorEpoch) newest.set(group.group, group);
     }
   }
-  return [...newest.values()].sort((left, right) => (left.group < right.group ? -1 : 1));
+  return [...newest.values()]
+    .map(({ coordinatorEpoch: _epoch, ...row }) => row)
+    .sort((left, right) => (left.group < right.group ? -1 : 1));
 }
 
 function* problemsOf(

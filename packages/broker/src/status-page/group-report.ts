@@ -45,14 +45,6 @@ interface Place extends ReaderPlace {
   readonly topic: string;
 }
 
-/** Groups of a broker that coordinates none. */
-export const NO_GROUPS: GroupSource = {
-  coordinated: () => ({ groups: [], total: 0 }),
-  backlogs: (places) => Promise.resolve(places.map(() => null)),
-  topicName: () => null,
-  nowMs: () => 0,
-};
-
 export async function groupReports(
   coordinator: BrokerId,
   source: GroupSource,
