@@ -38,11 +38,12 @@ export class Controller implements StateMachine {
   private readonly clock: Clock;
   private readonly listener: ControllerListener;
   private replica: Replica | null = null;
-  private readonly commands = new CommandLog<CommandResult>({ notLeader: notController, overloaded, unknown });
+  private readonly commands: CommandLog<CommandResult>;
   private versionWaiters: VersionWaiter[] = [];
 
   constructor(log: GroupLog, clock: Clock, listener: ControllerListener) {
     this.clock = clock;
+    this.commands = new CommandLog(clock, { notLeader: notController, overloaded, unknown });
     this.listener = listener;
     this.current = restore(log.recoveredSections);
     for (const frame of log.recoveredFrames) this.applyFrame(frame);
@@ -112,12 +113,13 @@ export class Controller implements StateMachine {
 
   reset(snapshot: LogSnapshot): void {
     this.current = restore(snapshot.sections);
+    this.commands.abandon();
     this.wakeVersions();
     this.listener.changed(this.current);
   }
 
   roleChanged(role: Role): void {
-    if (role.kind === "follower") this.commands.abandon();
+    if (role.kind === "follower") this.commands.lostLeadership();
     this.listener.roleChanged(role);
   }
 

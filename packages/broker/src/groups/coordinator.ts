@@ -83,7 +83,7 @@ export class Coordinator implements StateMachine {
     this.log = log;
     this.shard = shard;
     this.watch = new MemberWatch(clock);
-    this.commands = new CommandLog({
+    this.commands = new CommandLog(clock, {
       notLeader: () => errors.notCoordinator(shard, this.otherLeader()),
       overloaded: (pendingMax) => errors.overloaded(shard, pendingMax),
       unknown: () => errors.commandUnknown(),
@@ -285,13 +285,14 @@ export class Coordinator implements StateMachine {
   reset(snapshot: LogSnapshot): void {
     this.state = this.fromSections(snapshot.sections);
     this.followFromHere();
+    this.commands.abandon();
     this.watch.wakeAll();
   }
 
   roleChanged(role: Role): void {
     this.sessions.clear();
     if (role.kind === "follower") {
-      this.commands.abandon();
+      this.commands.lostLeadership();
       this.watch.wakeAll();
     } else if (role.ready) {
       this.beginSessions(); // C4
@@ -302,6 +303,7 @@ export class Coordinator implements StateMachine {
 
   /** Ends every wait. The store has all that was applied when this resolves. */
   async close(): Promise<void> {
+    this.commands.abandon();
     this.watch.close();
     await this.materialised.close();
   }

@@ -6,7 +6,7 @@
  *   L2  "nothing was done" is said only when nothing was appended, or another term is applied at its index
  *   L3  at most `pendingMax` commands wait
  */
-import type { RaftIndex, Term, VarveError } from "@varve/base";
+import type { Clock, RaftIndex, Term, TimerHandle, VarveError } from "@varve/base";
 import { type Frame, FrameKind } from "@varve/storage";
 import { EntryType } from "raft-ts";
 import type { Replica } from "./replica.js";
@@ -29,12 +29,17 @@ interface PendingCommand<Result> {
 
 /** Commands appended and not yet applied that one leader keeps at most. */
 const PENDING_MAX = 1_000;
+/** After losing leadership, how long the new leader's log is waited for before a command's fate is called unknown, milliseconds. */
+const FATE_WAIT_MS = 500;
 
 export class CommandLog<Result> {
+  private readonly clock: Clock;
   private readonly errors: CommandErrors;
   private readonly pending = new Map<RaftIndex, PendingCommand<Result>>();
+  private fateTimer: TimerHandle | null = null;
 
-  constructor(errors: CommandErrors) {
+  constructor(clock: Clock, errors: CommandErrors) {
+    this.clock = clock;
     this.errors = errors;
   }
 
@@ -51,6 +56,8 @@ export class CommandLog<Result> {
         recordCount: 0,
         stamp: null,
       });
+      // One of an earlier term of leadership that waits here still: this entry replaces it in this log, perhaps not in another's.
+      this.pending.get(index)?.reject(this.errors.unknown());
       return new Promise((resolve, reject) => this.pending.set(index, { term, resolve, reject }));
     } catch (error) {
       const isDropped = error instanceof Error && error.name === "ProposalDropped";
@@ -67,8 +74,16 @@ export class CommandLog<Result> {
     else pending.reject(this.errors.notLeader());
   }
 
-  /** This broker leads no more: nobody here learns what becomes of the commands. */
+  /** This broker leads no more: what is appended may still be committed, and is answered when it is applied here soon. */
+  lostLeadership(): void {
+    if (this.pending.size === 0 || this.fateTimer !== null) return;
+    this.fateTimer = this.clock.setTimer(FATE_WAIT_MS, () => this.abandon());
+  }
+
+  /** Nobody here learns any more what becomes of the commands. */
   abandon(): void {
+    this.fateTimer?.cancel();
+    this.fateTimer = null;
     for (const pending of this.pending.values()) pending.reject(this.errors.unknown());
     this.pending.clear();
   }
