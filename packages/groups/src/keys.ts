@@ -1,5 +1,5 @@
 /**
- * keys.ts: the keys under which a shard's parts are kept in a key-value store. At most 392 bytes, all ASCII; neither group names nor
+ * keys.ts: the keys under which a shard's parts are kept in a key-value store. At most 380 bytes, all ASCII; neither group names nor
  * member ids nor topic ids have a slash.
  *
  * `s` the shard, `g/GROUP`, `m/GROUP/MEMBER-ID`, `o/GROUP/TOPIC-ID/PARTITION`.

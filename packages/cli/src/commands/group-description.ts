@@ -2,10 +2,8 @@
 import type { GroupDescription, GroupMemberDetails, GroupPartitionDetails } from "@varve/client";
 import { type Cell, facts, table } from "../shell/table.js";
 
-/** One partition, with who works on it and where it ends. */
+/** One partition, with who works on it. */
 export interface PartitionLag extends GroupPartitionDetails {
-  /** null: not known now. */
-  readonly highWatermark: number | null;
   /** Id of the member that works on it; null: none. */
   readonly owner: string | null;
 }
@@ -35,7 +33,6 @@ export function withLag(description: GroupDescription): GroupWithLag {
   );
   const offsets = description.offsets.map((each) => ({
     ...each,
-    highWatermark: each.committed === null || each.lagRecords === null ? null : each.committed + each.lagRecords,
     owner: owners.get(keyOf(each)) ?? null,
   }));
   const total = {

@@ -204,7 +204,7 @@ export class Admin {
   }
 
   /**
-   * Moves a group, also while its members work: they go on from there. A group that does not exist comes into being.
+   * Moves a group, also while its members work: they go on from there. A group that does not exist is refused (UNKNOWN_GROUP).
    * @throws VarveError OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC, UNKNOWN_PARTITION, INVALID_ARGUMENT, INVALID_GROUP_NAME.
    */
   seekGroup(input: SeekGroupInput, wait: WaitOptions = {}): Promise<SeekGroupResult> {

@@ -41,8 +41,8 @@ test("a group is listed and described with members, assignment, offsets and lag"
       },
     ],
     offsets: [
-      { topic: "t", partition: 0, committed: 4, lagRecords: 6, lagMs: 60, problem: null },
-      { topic: "t", partition: 1, committed: 0, lagRecords: 10, lagMs: 100, problem: null },
+      { topic: "t", partition: 0, committed: 4, highWatermark: 10, lagRecords: 6, lagMs: 60, problem: null },
+      { topic: "t", partition: 1, committed: 0, highWatermark: 10, lagRecords: 10, lagMs: 100, problem: null },
     ],
   });
   expect(await client.failure(admin.deleteGroup("g"))).toMatchObject({

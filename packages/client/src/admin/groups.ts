@@ -52,6 +52,8 @@ export interface GroupPartitionDetails {
   readonly partition: PartitionId;
   /** Offset of the next record to work on; null: none is stored. */
   readonly committed: Offset | null;
+  /** Where the partition ends; null: not known now. */
+  readonly highWatermark: Offset | null;
   /** Records that wait; null: not known now. */
   readonly lagRecords: number | null;
   /** Age of the next record to work on, ms; 0: none waits; null: not known now. */
@@ -149,10 +151,11 @@ function description(answer: DescribeGroupResponse): GroupDescription {
       topics: [...topics],
       assigned: assigned.map(({ topic, partition }) => ({ topic, partition })),
     })),
-    offsets: answer.offsets.map(({ topic, partition, committed, lagRecords, lagMs, error }) => ({
+    offsets: answer.offsets.map(({ topic, partition, committed, highWatermark, lagRecords, lagMs, error }) => ({
       topic,
       partition,
       committed: known(committed),
+      highWatermark: known(highWatermark),
       lagRecords: known(lagRecords),
       lagMs: known(lagMs),
       problem: error === null ? null : fromErrorStatus(error).message,
