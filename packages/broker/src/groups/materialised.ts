@@ -49,10 +49,10 @@ export class Materialised {
     if (this.writing === null) this.writeNow();
   }
 
-  /** Waits for what is under way. */
+  /** Resolves when the store has everything; what changes afterwards is not followed. */
   async close(): Promise<void> {
+    while (this.writing !== null) await this.writing;
     this.source = null;
-    await this.writing;
   }
 
   private writeNow(): void {
