@@ -67,6 +67,7 @@ button.toggle[aria-expanded="true"]::before { content: "\25be"; }
 .tag.bad { background: var(--bad-ground); color: var(--bad); }
 .tag.warn { background: var(--warn-ground); color: var(--warn); }
 .tags { display: flex; flex-wrap: wrap; gap: .3rem; list-style: none; margin: 0; padding: 0; }
+td .tags { flex-wrap: nowrap; }
 .quiet { color: var(--quiet); }
 .more, .none { color: var(--quiet); margin: 0; padding: .5rem .9rem; border-top: 1px solid var(--line); }
 tr.inner .more { border: 0; padding-left: .9rem; }
