@@ -34,7 +34,7 @@ import { PartitionSet } from "./partition/partition-set.js";
 import { wantedReplica } from "./partition/wanted-replica.js";
 import { PeerKind, PeerMethod } from "./peer-kinds.js";
 import { ReplicaHost } from "./replica/host.js";
-import type { Replica, Role } from "./replica/replica.js";
+import type { Role } from "./replica/replica.js";
 import { encodeError, Forwarding, peerCall } from "./routing/forwarding.js";
 import { LeaderTable } from "./routing/leader-table.js";
 import { Router } from "./routing/router.js";
@@ -42,7 +42,6 @@ import { Router } from "./routing/router.js";
 const SWEEP_MS = 100;
 const ANNOUNCE_MS = 1_000;
 const FOUNDING_LOOK_MS = 10;
-const FOUNDING_STAND_MS = 25;
 const CALL_MS = 5_000;
 
 export class Broker {
@@ -423,15 +422,8 @@ export class Broker {
     this.controllerHere = controller;
     const replica = this.host.add(log, controller);
     controller.attach(replica);
-    if (existing === null && member.voters[0]?.replicaId === member.replicaId) this.standAtFounding(replica);
+    if (existing === null && member.voters[0]?.replicaId === member.replicaId) this.host.standAtCreation(replica);
     this.metadataChanged(controller.state);
-  }
-
-  /** The first seed leads a new cluster. It asks until the others have made their replica, instead of waiting out an election timeout. */
-  private standAtFounding(replica: Replica): void {
-    if (replica.node.leader !== 0 || this.stopped.signal.aborted) return;
-    if (replica.node.state !== "candidate") replica.campaign();
-    this.ports.clock.setTimer(FOUNDING_STAND_MS, () => this.standAtFounding(replica));
   }
 
   private metadataChanged(state: ControllerState): void {

@@ -2,7 +2,8 @@
  * partition-set.ts: the partitions that have a replica on this broker, kept as the controller's state says: of users' topics, and of the
  * internal one whose partitions coordinate groups.
  *
- * Changes are made one after another, so that creating, reconfiguring and deleting one log never overlap.
+ * Rounds follow one after another, and in one round each log is touched once, so that creating, reconfiguring and deleting one log never
+ * overlap.
  * Invariants:
  *   S1  a log is deleted only when the controller's log, applied here, says that its topic or replica is gone
  *   S2  a quarantined log stays on disk and runs no replica
@@ -49,6 +50,9 @@ export interface PartitionSetOptions {
   /** What runs on a log that coordinates groups. */
   readonly coordinator: (wanted: WantedReplica, log: GroupLog) => Coordinator;
 }
+
+/** Logs that are made at once. */
+const ENSURED_AT_ONCE = 8;
 
 /** What runs on a log here. */
 interface Hosted extends StateMachine {
@@ -101,7 +105,17 @@ export class PartitionSet {
   private async apply(wanted: readonly WantedReplica[], isGone: (groupId: GroupId) => boolean): Promise<void> {
     for (const log of [...this.options.storage.groups()])
       if (isGone(log.spec.groupId)) await this.drop(log.spec.groupId);
-    for (const replica of wanted) if (!this.closed && !isGone(replica.groupId)) await this.ensure(replica);
+    await this.ensureAll(wanted.filter(({ groupId }) => !isGone(groupId)));
+  }
+
+  /** Several at a time: making a log waits for the disk, and two logs have nothing to do with each other. */
+  private async ensureAll(wanted: readonly WantedReplica[]): Promise<void> {
+    const left = wanted.values();
+    const worker = async (): Promise<void> => {
+      for (const replica of left) if (!this.closed) await this.ensure(replica);
+    };
+    const ends = await Promise.allSettled(Array.from({ length: ENSURED_AT_ONCE }, worker));
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 
   private async ensure(wanted: WantedReplica): Promise<void> {
@@ -124,7 +138,7 @@ export class PartitionSet {
     }
     const replica = this.options.host.add(log, hosted);
     hosted.attach(replica);
-    if (existing === null && wanted.preferred) replica.campaign();
+    if (existing === null && wanted.preferred) this.options.host.standAtCreation(replica);
   }
 
   private coordinate(wanted: WantedReplica, log: GroupLog): Hosted {
