@@ -316,11 +316,6 @@ describe("a bad request about groups", () => {
       effect: "NOT_APPLIED",
       details: ["logStart", "highWatermark", "safeOffset"],
     },
-    {
-      why: "seek to an offset in all partitions",
-      call: () => seek({ at: OffsetPosition.UNSPECIFIED, offset: 0 }),
-      code: "INVALID_ARGUMENT",
-    },
     { why: "seek in an unknown topic", call: () => seek({ topic: "nowhere" }), code: "UNKNOWN_TOPIC" },
     { why: "seek in an unknown partition", call: () => seek({ partition: 5 }), code: "UNKNOWN_PARTITION" },
     { why: "heartbeat of a stranger", call: () => join({ memberId: NOBODY, memberEpoch: 3 }), code: "UNKNOWN_MEMBER" },

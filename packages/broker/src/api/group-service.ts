@@ -129,10 +129,8 @@ function commitRequest({ group, memberId, memberEpoch, offsets }: CommitOffsetsR
   };
 }
 
-function seekPoint({ at, timeMs, offset, partition }: SeekGroupRequest): SeekPoint {
-  if (at !== OffsetPosition.UNSPECIFIED) return offsetPoint(at, timeMs);
-  if (partition === null) throw invalidArgument("an offset is a place in one partition: say which, or choose a time");
-  return { offset: offsetOf(offset) };
+function seekPoint({ at, timeMs, offset }: SeekGroupRequest): SeekPoint {
+  return at === OffsetPosition.UNSPECIFIED ? { offset: offsetOf(offset) } : offsetPoint(at, timeMs);
 }
 
 function committedOffset({ topicId, partition, offset, leaderEpoch, metadata }: CommittedOffset) {

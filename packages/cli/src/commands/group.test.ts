@@ -189,13 +189,6 @@ describe("group seek", () => {
     expect(cluster.groups.refused).toEqual([]);
   });
 
-  test("an offset without --partition is wrong usage in a topic of several partitions", async () => {
-    const cluster = await committed(2);
-    const result = await cluster.run(["group", "seek", "g", "--topic", "t", "--to", "0"]);
-    expect(result).toMatchObject({ code: 2, stdout: "" });
-    expect(result.stderr).toContain("needs --partition: t has 2 partitions");
-  });
-
   test.each([
     { why: "an unknown group", args: ["h", "--topic", "t", "--to", "latest"], code: "UNKNOWN_GROUP" },
     { why: "an illegal name", args: ["a b", "--topic", "t", "--to", "latest"], code: "INVALID_GROUP_NAME" },

@@ -2,13 +2,12 @@
 import { isVarveError, LIMITS, VarveError } from "@varve/base";
 import type { SeekGroupResult } from "@varve/client";
 import type { Command } from "commander";
-import { isOffset, type StartPosition } from "../input/position.js";
+import type { StartPosition } from "../input/position.js";
 import { globalOptions } from "../shell/global-options.js";
 import { integerIn, startPosition } from "../shell/parsers.js";
 import { type GlobalOptions, printResult, type Shell, withCluster } from "../shell/shell.js";
 import { table } from "../shell/table.js";
 import { describeGroupForPeople, withLag } from "./group-description.js";
-import { onePartition } from "./one-partition.js";
 
 interface SeekOptions {
   readonly topic: string;
@@ -76,7 +75,7 @@ function registerDescribe(group: Command, shell: Shell): void {
 const SEEK_HELP = `
 Works while the group runs: its members finish the record that they have in hand, which no longer counts, and go on at the new place
 within 2 s. Nothing has to be stopped or restarted. Prints the offset at which each partition goes on.
-  --to earliest | latest | OFFSET | TIME     OFFSET needs --partition, unless the topic has one partition
+  --to earliest | latest | OFFSET | TIME     OFFSET without --partition: in every partition
 A TIME is ISO 8601 with Z or an offset: the first record that the broker appended then or later, or the end when there is none.
 
 Examples:
@@ -117,10 +116,7 @@ function seek(
   { topic, to, partition }: SeekOptions,
   global: GlobalOptions,
 ): Promise<SeekGroupResult> {
-  return withCluster(shell, global, async (client) => {
-    const only = partition ?? (isOffset(to) ? await onePartition(client, topic) : undefined);
-    return client.admin.seekGroup({ group, topic, to, partition: only });
-  });
+  return withCluster(shell, global, ({ admin }) => admin.seekGroup({ group, topic, to, partition }));
 }
 
 function registerDelete(group: Command, shell: Shell): void {

@@ -62,7 +62,7 @@ export interface GroupPartitionDetails {
   readonly problem: string | null;
 }
 
-/** Where a group goes on. `{ offset }` needs `partition`. */
+/** Where a group goes on. `{ offset }` without `partition` is that offset in every partition, and must lie in each. */
 export interface SeekGroupInput {
   readonly group: string;
   readonly topic: string;
@@ -105,7 +105,7 @@ export class GroupAdmin {
     checkGroupName(group);
     checkTopicName(topic);
     const partition = input.partition === undefined ? null : checkPartition(input.partition);
-    const request = { group, topic, partition, ...position(input.to, partition) };
+    const request = { group, topic, partition, ...position(input.to) };
     const what = `seekGroup ${JSON.stringify(group)}`;
     const answer = await this.call(GROUP_METHODS.seekGroup, request, what, "write", wait);
     return { offsets: answer.offsets.map((each) => ({ partition: each.partition, offset: each.offset })) };
@@ -163,21 +163,15 @@ function description(answer: DescribeGroupResponse): GroupDescription {
   };
 }
 
-function position(
-  to: SeekGroupInput["to"],
-  partition: PartitionId | null,
-): Pick<SeekGroupRequest, "at" | "timeMs" | "offset"> {
+function position(to: SeekGroupInput["to"]): Pick<SeekGroupRequest, "at" | "timeMs" | "offset"> {
   if (to === "earliest") return { at: OffsetPosition.EARLIEST, timeMs: 0, offset: 0 };
   if (to === "latest") return { at: OffsetPosition.LATEST, timeMs: 0, offset: 0 };
   if (typeof to === "object" && to !== null && "timeMs" in to && Number.isFinite(to.timeMs)) {
     const timeMs = Math.trunc(to.timeMs);
     if (timeMs >= 0 && timeMs <= NUMBER_MAX) return { at: OffsetPosition.TIME, timeMs, offset: 0 };
   }
-  if (typeof to === "object" && to !== null && "offset" in to) {
-    if (partition === null)
-      throw invalidArgument("an offset means something in one partition only; name it: partition: 0");
+  if (typeof to === "object" && to !== null && "offset" in to)
     return { at: OffsetPosition.UNSPECIFIED, timeMs: 0, offset: checkOffset(to.offset) };
-  }
   throw invalidArgument(`to is ${JSON.stringify(to)}, but must be earliest, latest, { offset } or { timeMs }`);
 }
 

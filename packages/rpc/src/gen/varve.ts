@@ -1176,7 +1176,10 @@ export interface SeekGroupRequest {
   readonly at: OffsetPosition;
   /** With OFFSET_POSITION_TIME: milliseconds since 1970. */
   readonly timeMs: number;
-  /** Offset of the next record to work on; meaningful without `at`, needs `partition`. */
+  /**
+   * Offset of the next record to work on; meaningful without `at`. Without `partition` it is that
+   * offset in every partition, and must lie in each.
+   */
   readonly offset: number;
 }
 
