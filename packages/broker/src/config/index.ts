@@ -4,4 +4,5 @@ export { type AdvertisedAddresses, advertisedAddresses, type BoundPorts } from "
 export { type Environment, invalidConfig, parseConfig } from "./parse-config.js";
 export { type ConfigReferenceRow, configReference } from "./reference.js";
 export type { BrokerConfig } from "./settings.js";
+export { settingsFrom } from "./settings-from.js";
 export { checkPartitions, completeTopicShape, type TopicShape } from "./topic-policy.js";

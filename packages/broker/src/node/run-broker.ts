@@ -12,7 +12,6 @@ import {
   type KeyValueOpener,
   type Link,
   type Logger,
-  MIB,
   SECOND_MS,
   toVarveError,
   type WalThread,
@@ -21,17 +20,10 @@ import { nodeClock, nodeRandom } from "@varve/base/node";
 import { nodeLink } from "@varve/peer/node";
 import { createServer } from "@varve/rpc/node";
 import { nodeDisk, nodeWalThread } from "@varve/storage/node";
-import { adminService } from "../api/admin-service.js";
-import { GroupApi } from "../api/group-api.js";
-import { groupService } from "../api/group-service.js";
-import { LogApi } from "../api/log-api.js";
-import { logService } from "../api/log-service.js";
-import { Traffic } from "../api/traffic.js";
+import { brokerServices } from "../api/services.js";
 import { Broker } from "../broker.js";
-import type { BrokerSettings } from "../broker-settings.js";
-import { advertisedAddresses, type BrokerConfig } from "../config/index.js";
+import { advertisedAddresses, type BrokerConfig, settingsFrom } from "../config/index.js";
 import { watchBroker } from "../duties/watch-broker.js";
-import { groupsTopicCreator } from "../groups/groups-topic.js";
 import { type BrokerFacts, createMetrics, livenessOf, readinessOf } from "../ops/index.js";
 import { coordinatedGroups, type StatusDesk, startingText, statusDesk } from "../status-page/index.js";
 import { VERSION } from "../version.js";
@@ -70,8 +62,6 @@ export interface PortOverrides {
   readonly watchProcess?: boolean;
 }
 
-const PEER_QUEUE_BYTES_MAX = 64 * MIB;
-const RETENTION_CHECK_MS = SECOND_MS;
 /** Of the shutdown grace, what is kept for goodbyes to peers (1 s) and the last drain (1.5 s) after the listeners are closed, milliseconds. */
 const FLUSH_RESERVE_MS = 3 * SECOND_MS;
 
@@ -103,7 +93,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
       },
     });
     undo.push(() => ops.close());
-    const started = await Broker.start(brokerSettings(config), {
+    const started = await Broker.start(settingsFrom(config, hostname()), {
       clock: overrides.clock ?? nodeClock,
       random: nodeRandom,
       logger,
@@ -135,44 +125,21 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     });
     broker = started;
     undo.push(() => started.stop());
-    const traffic = new Traffic(started.inFlight, config.limits.inFlightBytesPerConnectionMax);
     const server = createServer({
       requestBytesMax: config.limits.produceRequestBytesMax,
       requestDeadlineMs: config.limits.requestDeadlineMs,
       onInternalError: (error, method) => logger.error({ err: error, method }, "a call failed inside the broker"),
     });
-    const api = new LogApi({
-      clock: started.ports.clock,
-      router: started.router,
-      forwarding: started.forwarding,
-      access: started.access,
-      traffic,
+    const services = brokerServices(started, {
+      config,
+      random: nodeRandom,
+      failed: (kind, code) => (kind === "produce" ? metrics.produceErrors : metrics.fetchErrors).add(code),
     });
-    server.addLogService(
-      logService({
-        api,
-        router: started.router,
-        clock: started.ports.clock,
-        codec: nativeCodec,
-        limits: config.limits,
-        traffic,
-        failed: (kind, code) => (kind === "produce" ? metrics.produceErrors : metrics.fetchErrors).add(code),
-      }),
-    );
-    const groups = groupApi(started, api, config);
-    desk = statusDesk(started, coordinatedGroups(started, groups));
-    watchBroker(metrics, started, traffic, config, desk);
-    server.addGroupService(
-      groupService({
-        api: groups,
-        router: started.router,
-        clock: started.ports.clock,
-        random: nodeRandom,
-        nowMs: () => started.clusterClock.nowMs(),
-        requestDeadlineMs: config.limits.requestDeadlineMs,
-      }),
-    );
-    server.addAdminService(adminService({ broker: started, random: nodeRandom, topicPolicy: config }));
+    desk = statusDesk(started, coordinatedGroups(started, services.groups));
+    watchBroker(metrics, started, services.traffic, config, desk);
+    server.addLogService(services.log);
+    server.addGroupService(services.group);
+    server.addAdminService(services.admin);
     const grpc = await server.start(config.listen.address, config.listen.grpcPort);
     undo.push(() => server.close(0));
     const ports = { grpcPort: grpc.port, peerPort: started.peerPort, opsPort: ops.port };
@@ -217,24 +184,6 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
   }
 }
 
-function groupApi(broker: Broker, log: LogApi, config: BrokerConfig): GroupApi {
-  const { access, forwarding, router } = broker;
-  const { clock } = broker.ports;
-  return new GroupApi({
-    clock,
-    router,
-    forwarding,
-    log,
-    createGroupsTopic: groupsTopicCreator({
-      access,
-      state: () => broker.state(),
-      seedCount: config.cluster.seeds.length,
-      clock,
-      random: nodeRandom,
-    }),
-  });
-}
-
 function startingFacts(brokerId: BrokerId): BrokerFacts {
   return {
     brokerId,
@@ -250,37 +199,5 @@ function startingFacts(brokerId: BrokerId): BrokerFacts {
     pressure: null,
     shuttingDown: false,
     fatal: null,
-  };
-}
-
-function brokerSettings(config: BrokerConfig): BrokerSettings {
-  const { raft, limits, storage } = config;
-  return {
-    brokerId: config.brokerId,
-    dataDir: config.dataDir,
-    listenHost: config.listen.address,
-    peerPort: config.listen.peerPort,
-    peerAddress: advertisedAddresses(config).peerAddress,
-    rack: config.rack,
-    host: config.host ?? hostname(),
-    version: VERSION,
-    seeds: config.cluster.seeds,
-    expectedClusterId: config.cluster.expectedClusterId,
-    heartbeatMs: raft.heartbeatMs,
-    electionTimeoutMs: raft.electionTimeoutMs,
-    appendBytesMax: raft.appendBytesMax,
-    uncommittedBytesPerGroupMax: limits.uncommittedBytesPerGroupMax,
-    inFlightBytesMax: limits.inFlightBytesMax,
-    peerQueueBytesMax: PEER_QUEUE_BYTES_MAX,
-    walFileBytes: storage.walFileBytes,
-    tailCacheBytesMax: limits.tailCacheBytesMax,
-    undrainedBytesMax: limits.undrainedBytesMax,
-    batchBytesMax: limits.batchBytesMax,
-    batchRecordsMax: limits.batchRecordsMax,
-    recordBytesMax: limits.recordBytesMax,
-    diskReserveBytes: storage.diskReserveBytes,
-    checkpointIntervalBytes: storage.checkpointIntervalBytes,
-    producerExpiryMs: limits.producerExpiryMs,
-    retentionCheckMs: RETENTION_CHECK_MS,
   };
 }

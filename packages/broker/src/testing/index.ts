@@ -1,4 +1,8 @@
 /** index.ts: the broker's inner parts, for programs that put them together under simulated ports. */
+export { type BrokerServices, brokerServices } from "../api/services.js";
+export { Broker } from "../broker.js";
+export type { BrokerPorts, BrokerSettings } from "../broker-settings.js";
+export { settingsFrom } from "../config/index.js";
 export { ByteBudget } from "../partition/byte-budget.js";
 export {
   Partition,

@@ -1,0 +1,56 @@
+/**
+ * services.ts: the public API of one broker put together: what listeners serve, whatever carries it.
+ */
+import type { ErrorCode, Random } from "@varve/base";
+import type { AdminServiceHandlers, GroupServiceHandlers, LogServiceHandlers } from "@varve/rpc";
+import type { Broker } from "../broker.js";
+import type { BrokerConfig } from "../config/index.js";
+import { groupsTopicCreator } from "../groups/groups-topic.js";
+import { adminService } from "./admin-service.js";
+import { GroupApi } from "./group-api.js";
+import { groupService } from "./group-service.js";
+import { LogApi } from "./log-api.js";
+import { logService } from "./log-service.js";
+import { Traffic } from "./traffic.js";
+
+export interface BrokerServices {
+  readonly log: LogServiceHandlers;
+  readonly group: GroupServiceHandlers;
+  readonly admin: AdminServiceHandlers;
+  /** For descriptions of groups that no client asked for. */
+  readonly groups: GroupApi;
+  readonly traffic: Traffic;
+}
+
+export interface ServicesOptions {
+  readonly config: Pick<BrokerConfig, "limits" | "topicDefaults" | "cluster">;
+  readonly random: Random;
+  /** Counts failures; for metrics. */
+  readonly failed: (kind: "produce" | "fetch", code: ErrorCode) => void;
+}
+
+export function brokerServices(broker: Broker, { config, random, failed }: ServicesOptions): BrokerServices {
+  const { access, forwarding, router } = broker;
+  const { clock, codec } = broker.ports;
+  const { limits } = config;
+  const traffic = new Traffic(broker.inFlight, limits.inFlightBytesPerConnectionMax);
+  const api = new LogApi({ clock, router, forwarding, access, traffic });
+  const seedCount = config.cluster.seeds.length;
+  const createGroupsTopic = groupsTopicCreator({ access, state: () => broker.state(), seedCount, clock, random });
+  const groups = new GroupApi({ clock, router, forwarding, log: api, createGroupsTopic });
+  const nowMs = (): number => broker.clusterClock.nowMs();
+  return {
+    log: logService({ api, router, clock, codec, limits, traffic, failed }),
+    group: groupService({
+      api: groups,
+      router,
+      clock,
+      random,
+      nowMs,
+      requestDeadlineMs: limits.requestDeadlineMs,
+    }),
+    admin: adminService({ broker, random, topicPolicy: config }),
+    groups,
+    traffic,
+  };
+}
