@@ -8,7 +8,6 @@ import type { BrokerConfig } from "../config/index.js";
 import type { BrokerMetrics } from "../ops/index.js";
 import type { Partition } from "../partition/partition.js";
 import { type StatusDesk, seriesOf } from "../status-page/index.js";
-import { groupStatus } from "./status.js";
 
 export function watchBroker(
   metrics: BrokerMetrics,
@@ -23,9 +22,11 @@ export function watchBroker(
     for (const partition of partitions.all()) if (wanted(partition)) found++;
     return found;
   };
+  let underReplicated = 0;
   metrics.watchGauge("replicas", () => count(() => true));
   metrics.watchGauge("partitionsLed", () => count((partition) => partition.servingEpoch() !== null));
-  metrics.watchGauge("partitionsUnderReplicated", () => count((partition) => isUnderReplicated(broker, partition)));
+  // Read right after the report that counts them.
+  metrics.watchGauge("partitionsUnderReplicated", () => underReplicated);
   metrics.watchGauge("partitionsLeaderless", () => broker.facts().replicasLeaderless);
   metrics.watchGauge("replicasQuarantined", () => count((partition) => partition.log.quarantine !== null));
   metrics.watchGauge("controllerLeader", () => (broker.controller?.isServing() ? 1 : 0));
@@ -33,7 +34,11 @@ export function watchBroker(
   metrics.watchGauge("brokersRegistered", () => broker.controller?.state.brokers().length ?? 0);
   metrics.watchGauge("topics", () => broker.controller?.state.topics().length ?? 0);
   metrics.watchGauge("partitions", () => broker.controller?.state.partitionCount ?? 0);
-  metrics.watchSeries(async () => seriesOf(await desk.report()));
+  metrics.watchSeries(async () => {
+    const report = await desk.report();
+    underReplicated = report.partitions.filter(({ replicas }) => replicas.some(({ inSync }) => inSync !== true)).length;
+    return seriesOf(report);
+  });
   metrics.watchGauge("walFiles", () => storage.stats().walFiles);
   metrics.watchGauge("diskFreeBytes", () => storage.stats().diskFreeBytes);
   metrics.watchGauge("diskReserveBytes", () => settings.diskReserveBytes);
@@ -56,10 +61,4 @@ export function watchBroker(
     for (const { log } of partitions.all()) largest = Math.max(largest, log.uncommittedBytes());
     return largest;
   });
-}
-
-function isUnderReplicated(broker: Broker, partition: Partition): boolean {
-  const replica = broker.host.get(partition.log.spec.groupId);
-  const status = replica === null ? null : groupStatus(replica, broker.settings.brokerId);
-  return status !== null && status.inSync.length < status.voters.length;
 }

@@ -10,7 +10,7 @@ import { type BrokerFacts, readinessOf } from "../ops/index.js";
 import { decodeEnvelope, encodeEnvelope } from "../routing/envelope.js";
 import type { ForwardableMethod } from "../routing/forwarding.js";
 import { atMostEvery } from "./at-most-every.js";
-import { ledPartitions } from "./broker-report.js";
+import { leadingReplica, ledPartitions } from "./broker-report.js";
 import { type ClusterFacts, clusterStatus } from "./cluster-status.js";
 import { type GroupSource, groupReports } from "./group-report.js";
 import type { BrokerReport } from "./status.js";
@@ -78,8 +78,18 @@ export async function startingText(facts: BrokerFacts, rack: string | null, atMs
 
 async function reportOf(broker: Broker, source: GroupSource): Promise<BrokerReport> {
   const { brokerId, rack } = broker.settings;
-  const { groups, omitted: groupsOmitted } = await groupReports(brokerId, source);
-  const { led, omitted: partitionsOmitted } = ledPartitions(broker);
+  const [{ groups, omitted: groupsOmitted }, { led, omitted: partitionsOmitted }] = await Promise.all([
+    groupReports(brokerId, source),
+    ledPartitions({
+      brokerId,
+      clock: broker.ports.clock,
+      topics: broker.controller === null ? [] : broker.state().topics(),
+      leading: (groupId) => {
+        const replica = broker.host.get(groupId);
+        return replica === null ? null : leadingReplica(replica, brokerId);
+      },
+    }),
+  ]);
   const { ready, reasons } = readinessOf(broker.facts());
   let partitionsLed = 0;
   let replicas = 0;
