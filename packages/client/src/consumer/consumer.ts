@@ -78,6 +78,7 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       outOfRange: (work, error) => this.onOutOfRange(work, error),
     });
     this.membership = new Membership(cluster, this.settings as ConsumerSettings<never>, {
+      heard: () => this.suspendWhenAlone(),
       began: (works, epoch) => this.onBegan(works, epoch),
       stopped: (work) => this.onStopped(work),
       revoked: (works) => this.tell("revoked", { partitions: works.map(nameOf) }),

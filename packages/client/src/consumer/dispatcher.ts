@@ -6,7 +6,8 @@
  *   D1  a record is finished only by `finish`; what is given up stays above the committable prefix
  *   D2  nothing is started while it is suspended, of a paused partition, or of an assignment that is over
  *   D3  records taken and not started: `lookAhead` per partition, and their bytes at most bufferBytesMax in all, but one of each partition
- * After STARTS_PER_TURN starts it lets the event loop have its turn, so that handlers that finish at once do not hold up heartbeats.
+ *   D4  after STARTS_PER_TURN starts, or TURN_MS, the event loop has its turn: handlers that finish at once, or compute for long without
+ *       yielding, hold up heartbeats no longer than one of them takes
  */
 import type { Clock, TimerHandle } from "@varve/base";
 import { recordAt, type VarveRecord } from "../records/output.js";
@@ -44,6 +45,8 @@ const LOOK_AHEAD_MAX = 10_000;
 /** Records that a partition may be ahead of its first unfinished one. */
 const AHEAD_MAX = 10_000;
 const STARTS_PER_TURN = 256;
+/** Time from a turn's first start after which no more is started in it. */
+const TURN_MS = 20;
 
 export class Dispatcher<T> {
   private readonly options: DispatcherOptions<T>;
@@ -59,6 +62,7 @@ export class Dispatcher<T> {
   private isPumping = false;
   private isDeferred = false;
   private startsThisTurn = 0;
+  private turnBeganAtMs = 0;
   private idle: (() => void)[] = [];
 
   constructor(options: DispatcherOptions<T>) {
@@ -167,7 +171,7 @@ export class Dispatcher<T> {
     this.isPumping = true;
     try {
       while (this.suspensions === 0 && this.options.isWanted()) {
-        if (this.startsThisTurn >= STARTS_PER_TURN) {
+        if (this.isTurnOver()) {
           this.pumpLater();
           return;
         }
@@ -178,6 +182,13 @@ export class Dispatcher<T> {
     } finally {
       this.isPumping = false;
     }
+  }
+
+  /** D4. */
+  private isTurnOver(): boolean {
+    if (this.startsThisTurn === 0) return false;
+    const lastedMs = this.options.clock.monotonicMs() - this.turnBeganAtMs;
+    return this.startsThisTurn >= STARTS_PER_TURN || lastedMs >= TURN_MS;
   }
 
   private pumpLater(): void {
@@ -214,8 +225,8 @@ export class Dispatcher<T> {
   }
 
   private start(job: Job<T>): void {
-    this.startsThisTurn++;
     job.startedAtMs = this.options.clock.monotonicMs();
+    if (this.startsThisTurn++ === 0) this.turnBeganAtMs = job.startedAtMs;
     job.work.inWork++;
     this.inWork.add(job);
     this.options.start(job);

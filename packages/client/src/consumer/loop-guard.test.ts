@@ -21,11 +21,23 @@ test("a timer that fires far too late names what was in work and what was begun 
   expect(guard.fired(9_000)).toBe(null);
 });
 
-test("of many suspects a few are named", () => {
+test("how late the timer is can be asked before it fires", () => {
+  const guard = new LoopGuard(1_000);
+  expect(guard.lateMs(9_000)).toBe(0);
+  guard.expect(500, []);
+  expect([guard.lateMs(400), guard.lateMs(1_500), guard.isBlocked(1_500), guard.isBlocked(1_501)]).toEqual([
+    0,
+    1_000,
+    false,
+    true,
+  ]);
+});
+
+test("of many suspects the last few are named", () => {
   const guard = new LoopGuard(0);
   guard.expect(
     1,
     Array.from({ length: 1_000 }, (_, at) => `t/0@${at}`),
   );
-  expect(guard.fired(10)?.suspects).toHaveLength(8);
+  expect(guard.fired(10)?.suspects).toEqual(Array.from({ length: 8 }, (_, at) => `t/0@${992 + at}`));
 });

@@ -5,6 +5,7 @@
  *   B1  a partition is said to be owned from the moment that it is taken over until its records in work are finished and committed
  *   B2  partitions that an answer does not change go on undisturbed
  *   B3  what was lost or moved is never committed
+ *       (finished records of a member that was blocked count again only under a new assignment: finished-before.ts)
  *   B4  a partition without a committed offset gets one as soon as it begins (with automatic commits), so that `latest` is settled once
  */
 import { delay, type Offset, toVarveError, type VarveError } from "@varve/base";
@@ -15,11 +16,14 @@ import { mayRepeat } from "../errors.js";
 import { invalidArgument } from "../options.js";
 import { assignmentChange, partitionKey } from "./assignment.js";
 import { Committer } from "./committer.js";
+import { FinishedBefore } from "./finished-before.js";
 import { type ConsumerSettings, checkOffset, type TopicPartitionOffset } from "./options.js";
 import { PartitionWork } from "./partition-work.js";
 import { GroupSession } from "./session.js";
 
 export interface MembershipEvents {
+  /** The coordinator spoke. */
+  heard(): void;
   /** The partition begins at its cursor. */
   began(works: readonly PartitionWork[], epoch: number): void;
   /** Nothing new of it may be begun: it is being let go of, or gone. */
@@ -48,6 +52,7 @@ export class Membership {
   private readonly held = new Map<string, PartitionWork>();
   /** See assignmentChange. */
   private readonly releasedAt = new Map<string, number>();
+  private readonly finishedBefore = new FinishedBefore();
   private readonly closing = new AbortController();
   private missing = "";
   private isLeaving = false;
@@ -61,9 +66,9 @@ export class Membership {
       owned: () => this.held.values(),
       inWork: () => events.inWork(),
       answered: (answer) => this.onAnswer(answer),
-      lost: (error) => this.loseAll(error),
+      lost: (error, wasBlocked) => this.loseAll(error, wasBlocked),
       fatal: (error) => {
-        this.loseAll(error);
+        this.loseAll(error, false);
         events.fatal(error);
       },
     });
@@ -149,6 +154,7 @@ export class Membership {
   }
 
   private onAnswer(answer: SessionResponse): void {
+    this.events.heard();
     if (this.isLeaving) return;
     const change = assignmentChange(this.held, this.releasedAt, answer);
     for (const [key, sequence] of this.releasedAt) if (answer.sequence >= sequence) this.releasedAt.delete(key);
@@ -180,11 +186,17 @@ export class Membership {
     const found = await this.lookUp(open.filter(({ committedAtStart }) => committedAtStart === null));
     const ready = works.filter((work) => work.state === "starting" && this.held.get(work.key) === work);
     const nowMs = this.cluster.ports.clock.monotonicMs();
+    const resumed: PartitionWork[] = [];
     for (const work of ready) {
-      const start = chosen.get(work.key) ?? work.committedAtStart ?? found.get(work.key);
-      if (start !== undefined) work.begin(start, nowMs);
+      const finished = this.finishedBefore.take(work);
+      const start = chosen.get(work.key) ?? finished ?? work.committedAtStart ?? found.get(work.key);
+      if (start === undefined) continue;
+      work.begin(start, nowMs);
+      if (start === finished) resumed.push(work);
     }
-    const begun = ready.filter(({ state }) => state === "working");
+    // Before anything may block the event loop again.
+    if (resumed.length > 0) await this.commitFinished(resumed);
+    const begun = ready.filter((work) => work.state === "working" && this.held.get(work.key) === work);
     if (begun.length > 0) this.events.began(begun, epoch);
   }
 
@@ -301,8 +313,9 @@ export class Membership {
     this.tellChanged();
   }
 
-  private loseAll(error: VarveError): void {
+  private loseAll(error: VarveError, wasBlocked: boolean): void {
     const works = [...this.held.values()];
+    if (wasBlocked && this.settings.autoCommit) for (const work of works) this.finishedBefore.note(work);
     this.held.clear();
     this.releasedAt.clear();
     for (const work of works) {

@@ -32,8 +32,11 @@ export interface SessionEvents {
   /** Handlers at work, by the names of their records. */
   inWork(): Iterable<string>;
   answered(answer: SessionResponse): void;
-  /** The coordinator no longer knows the member: it owns nothing. It joins again by itself. */
-  lost(error: VarveError): void;
+  /**
+   * The coordinator no longer knows the member: it owns nothing. It joins again by itself. `wasBlocked`: it could not say that it lived,
+   * since something kept the event loop.
+   */
+  lost(error: VarveError, wasBlocked: boolean): void;
   /** It is over, for a reason that trying again does not change. */
   fatal(error: VarveError): void;
 }
@@ -60,6 +63,8 @@ export class GroupSession {
   private readonly identity: MemberIdentity;
   private readonly events: SessionEvents;
   private readonly logger: Logger;
+  /** The event loop was blocked for so long that the coordinator may have taken the member for dead, and was not heard since. */
+  private wasBlocked = false;
   private readonly closing = new AbortController();
   private stream: { readonly stream: Stream; readonly address: string } | null = null;
   private sequence = 0;
@@ -67,7 +72,8 @@ export class GroupSession {
   private heartbeatMs: number;
   private heartbeat: TimerHandle | null = null;
   private heardAtMs: number;
-  private openedAtMs = 0;
+  /** From when on the coordinator's silence is its own: not before the stream was opened, nor while this process could not listen. */
+  private listeningSinceMs = 0;
   private waiters: { readonly sequence: number; readonly resolve: () => void }[] = [];
   private state: "new" | "open" | "leaving" | "over" = "new";
   private except: string | null = null;
@@ -160,7 +166,7 @@ export class GroupSession {
     const { clock } = this.cluster.ports;
     const stream = this.cluster.pool.channel(address).bidi(GROUP_METHODS.session, { signal: this.closing.signal });
     this.stream = { stream, address };
-    this.openedAtMs = clock.monotonicMs();
+    this.listeningSinceMs = clock.monotonicMs();
     this.say(stream, this.memberEpoch);
     for await (const answer of stream.responses) {
       if (this.stream?.stream !== stream) return; // S1
@@ -173,6 +179,7 @@ export class GroupSession {
     this.heardAtMs = this.cluster.ports.clock.monotonicMs();
     this.failures = 0;
     this.trouble = null;
+    this.wasBlocked = false;
     this.except = null;
     this.cluster.pool.succeeded(address);
     this.memberId = answer.memberId;
@@ -201,7 +208,8 @@ export class GroupSession {
     this.memberId = randomUuid(this.cluster.ports.random);
     this.memberEpoch = 0;
     this.failures = 1;
-    this.events.lost(error); // S2
+    const wasBlocked = this.wasBlocked || this.guard.isBlocked(this.cluster.ports.clock.monotonicMs());
+    this.events.lost(error, wasBlocked); // S2
     this.wake(Number.POSITIVE_INFINITY);
   }
 
@@ -238,21 +246,23 @@ export class GroupSession {
   private beat(): void {
     if (this.state !== "open") return;
     const nowMs = this.cluster.ports.clock.monotonicMs();
+    // In that time nobody here could have heard anything; answers may wait to be read.
+    this.listeningSinceMs = Math.max(this.listeningSinceMs, this.heardAtMs) + this.guard.lateMs(nowMs);
     const blocked = this.guard.fired(nowMs);
     if (blocked !== null) {
-      const { blockedMs, suspects } = blocked;
+      this.wasBlocked = true;
+      const blockedMs = Math.round(blocked.blockedMs);
+      const { suspects } = blocked;
       const { group, sessionTimeoutMs } = this.identity;
       this.logger.warn(
         { group, blockedMs, sessionTimeoutMs, records: suspects },
         `the event loop was blocked for ${blockedMs} ms, longer than the session timeout; handlers of these records were at work: ` +
           `${suspects.join(", ") || "none"}; give long computations to a worker thread`,
       );
-      this.heardAtMs = nowMs; // The silence was our own.
-      this.openedAtMs = nowMs;
     }
     const { stream } = this;
     if (stream !== null) {
-      const sinceMs = nowMs - Math.max(this.heardAtMs, this.openedAtMs);
+      const sinceMs = nowMs - Math.max(this.heardAtMs, this.listeningSinceMs);
       if (sinceMs > this.answerMaxMs() + this.heartbeatMs) this.cut(stream.stream, stream.address);
       else if (this.memberEpoch !== 0) this.acknowledge();
     }

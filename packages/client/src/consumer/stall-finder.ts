@@ -1,6 +1,7 @@
 /**
  * stall-finder.ts: looks every second for partitions that do not get on although records wait, says why, and heals what it can: asks for
- * records anew that no broker sends. A broker that says nothing at all is not believed to have nothing: then another is asked.
+ * records anew that no broker sends. A broker that says nothing at all is not believed to have nothing: then another is asked. A group
+ * that nobody coordinates stands still as a whole, and that is said once for all its partitions, also by a member that never came to join.
  */
 import type { Logger } from "@varve/base";
 import { listOffsets } from "../admin/list-offsets.js";
@@ -9,7 +10,7 @@ import { type Job, recordName } from "./dispatcher.js";
 import type { Fetcher } from "./fetcher.js";
 import type { Membership } from "./membership.js";
 import type { PartitionWork } from "./partition-work.js";
-import { type PartitionFacts, stallOf } from "./watchdog.js";
+import { type PartitionFacts, silenceReason, stallOf } from "./watchdog.js";
 
 /** What stands still, and why. */
 export interface StalledEvent {
@@ -47,6 +48,8 @@ export class StallFinder {
   /** When a partition's stall was last said. */
   private readonly saidAtMs = new WeakMap<PartitionWork, number>();
   private readonly probedAtMs = new Map<string, number>();
+  /** When the coordinator's silence was last said. */
+  private silenceSaidAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: StallFinderOptions) {
     this.options = options;
@@ -56,7 +59,24 @@ export class StallFinder {
   /** To be called every second or so. */
   look(): void {
     const nowMs = this.options.cluster.ports.clock.monotonicMs();
+    if (this.lookAtCoordinator(nowMs)) return;
     for (const work of this.options.membership.works()) if (work.state === "working") this.lookAt(work, nowMs);
+  }
+
+  /** Without a coordinator nothing is begun, whether there are records or not. */
+  private lookAtCoordinator(nowMs: number): boolean {
+    const { group, membership, sessionTimeoutMs, stallTimeoutMs, onStalled } = this.options;
+    const { silentMs, trouble } = membership.session;
+    if (silentMs < Math.max(sessionTimeoutMs, stallTimeoutMs)) return false;
+    if (nowMs - this.silenceSaidAtMs < stallTimeoutMs) return true;
+    this.silenceSaidAtMs = nowMs;
+    const lags = [...membership.works()].map(({ cursor, prefix }) => cursor.highWatermark - prefix.committable);
+    const lagRecords = lags.reduce((sum, lag) => sum + Math.max(0, lag), 0);
+    const reason = silenceReason(silentMs, trouble);
+    const event = { reason, topic: null, partition: null, sinceMs: silentMs, lagRecords };
+    this.logger.warn({ group, ...event }, "no progress: nobody coordinates the group");
+    onStalled(event);
+    return true;
   }
 
   private lookAt(work: PartitionWork, nowMs: number): void {

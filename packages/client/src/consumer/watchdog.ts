@@ -32,8 +32,7 @@ export function stallOf(facts: PartitionFacts, stallTimeoutMs: number): Stall | 
   const { inWork, retrying, fetchTrouble } = facts;
   if (facts.lagRecords <= 0 || facts.isPaused || facts.sinceMs < stallTimeoutMs) return null;
   if (facts.coordinatorSilentMs !== null) {
-    const why = facts.coordinatorTrouble === null ? "" : `: ${facts.coordinatorTrouble.message}`;
-    return stall(`the group's coordinator has not answered for ${seconds(facts.coordinatorSilentMs)}${why}`);
+    return stall(silenceReason(facts.coordinatorSilentMs, facts.coordinatorTrouble));
   }
   if (inWork !== null) return stall(`the handler has been working on ${inWork.name} for ${seconds(inWork.ms)}`);
   if (retrying !== null) {
@@ -45,6 +44,12 @@ export function stallOf(facts: PartitionFacts, stallTimeoutMs: number): Stall | 
   if (facts.isFetched)
     return stall("its records are fetched and wait for a free place; other partitions' handlers hold all of them");
   return { reason: `no broker has sent its records for ${seconds(facts.fetchSilentMs)}; asking anew`, cure: "refetch" };
+}
+
+/** That nobody coordinates the group, for how long, and what is known of why. */
+export function silenceReason(silentMs: number, trouble: Error | null): string {
+  const why = trouble === null ? "" : `: ${trouble.message}`;
+  return `the group's coordinator has not answered for ${seconds(silentMs)}${why}`;
 }
 
 function stall(reason: string): Stall {
