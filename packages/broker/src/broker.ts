@@ -342,13 +342,13 @@ export class Broker {
     await this.storage.close();
   }
 
-  /** Ends at once, as a killed process would: nothing is flushed, handed over or said to anybody. */
+  /** Ends at once, as a killed process would: nothing is flushed, materialised, handed over or said to anybody. */
   async kill(): Promise<void> {
     this.stopping = true;
     this.stopped.abort(new VarveError("SHUTTING_DOWN", { message: "the broker was killed" }));
     this.host.stop();
     this.hub.destroy();
-    await this.partitions.close();
+    this.partitions.abandon();
     await this.groupStore.close();
     await this.storage.abandon();
   }

@@ -1,2 +1,3 @@
 /** index.ts: a Varve cluster inside a test's own process. */
-export { type StartClusterOptions, startCluster, type TestCluster } from "./start-cluster.js";
+export { startCluster } from "./start-cluster.js";
+export type { ClientSide, PartitionOptions, StartClusterOptions, TestCluster } from "./test-cluster.js";

@@ -1,82 +1,35 @@
 /**
  * start-cluster.ts: real brokers in this process, for tests: the broker's own composition root, real sockets on loopback, disks in memory.
  *
- * A killed broker loses what it had not synced, as at a power cut; its disk stays for `restart`.
+ * What fails: power (member.ts), the network between brokers (the peer package's switchboard), the network to clients (relay.ts).
  */
-import { type BrokerId, type Logger, silentLogger, VarveError } from "@varve/base";
-import { type MemoryKeyValue, memoryKeyValue } from "@varve/base/testing";
-import { parseConfig } from "@varve/broker";
-import { type RunningBroker, runBroker } from "@varve/broker/node";
+import { type BrokerId, silentLogger, VarveError } from "@varve/base";
+import { Prng } from "@varve/base/testing";
 import { Varve, type VarveOptions } from "@varve/client";
 import { nodeLink } from "@varve/peer/node";
 import { partitionableLink, Switchboard } from "@varve/peer/testing";
-import { SimDisk } from "@varve/storage/testing";
 import { freePorts } from "./free-ports.js";
-
-export interface StartClusterOptions {
-  /** 1 .. 9, default 3. Their ids are 1, 2, ... */
-  readonly brokers?: number | undefined;
-  /** Settings of every broker, shaped as in a broker's configuration file. */
-  readonly config?: Readonly<Record<string, unknown>> | undefined;
-  /** Lines of all brokers; default: none. */
-  readonly logger?: Logger | undefined;
-  /** Give up when the brokers are not ready by then, milliseconds; default 30,000. */
-  readonly timeoutMs?: number | undefined;
-}
-
-/** A running test cluster. Close it, or the process does not end. */
-export interface TestCluster {
-  /** Addresses of all brokers, for `new Varve({ bootstrap })`. */
-  readonly bootstrap: string[];
-  readonly brokerIds: readonly BrokerId[];
-  /** A connected client; `close` closes it too. */
-  varve(options?: Omit<VarveOptions, "bootstrap">): Varve;
-  /** Ends a broker as a power cut does: unsynced bytes are gone. */
-  kill(brokerId: BrokerId): Promise<void>;
-  /** Ends a broker in order: leaderships move away first. */
-  stop(brokerId: BrokerId): Promise<void>;
-  /**
-   * Starts a killed or stopped broker on its disk; resolves when it is ready. Where fewer than a majority of the brokers run, none can
-   * be: then it resolves when the broker listens, and the brokers become ready as others follow.
-   */
-  restart(brokerId: BrokerId): Promise<void>;
-  /** Nothing passes between the two sides, either way. Clients still reach everyone. */
-  partition(left: readonly BrokerId[], right: readonly BrokerId[]): void;
-  heal(): void;
-  /** A broker's metrics, as its operators' port shows them. */
-  metrics(brokerId: BrokerId): Promise<string>;
-  close(): Promise<void>;
-}
+import { Member } from "./member.js";
+import { lostToClients } from "./sides.js";
+import type { PartitionOptions, StartClusterOptions, TestCluster } from "./test-cluster.js";
 
 const PORTS_PER_BROKER = 3;
-
-interface Member {
-  readonly id: BrokerId;
-  readonly disk: SimDisk;
-  readonly keyValue: MemoryKeyValue;
-  readonly ports: { readonly grpcPort: number; readonly peerPort: number; readonly opsPort: number };
-  running: RunningBroker | null;
-}
+const BROKERS_MAX = 9;
 
 /** Starts brokers and resolves when all are ready. @throws VarveError TIMEOUT; nothing is left running. */
 export async function startCluster(options: StartClusterOptions = {}): Promise<TestCluster> {
-  const count = options.brokers ?? 3;
-  if (!Number.isInteger(count) || count < 1 || count > 9) {
-    throw new VarveError("INVALID_ARGUMENT", {
-      message: `brokers must be 1 .. 9, not ${count}; nothing was started`,
-      effect: "NONE",
-    });
-  }
-  const ports = await freePorts(count * PORTS_PER_BROKER);
-  const members: Member[] = Array.from({ length: count }, (_, at) => {
-    const [grpcPort = 0, peerPort = 0, opsPort = 0] = ports.slice(at * PORTS_PER_BROKER, (at + 1) * PORTS_PER_BROKER);
-    const listeners = { grpcPort, peerPort, opsPort };
-    return { id: at + 1, disk: new SimDisk(), keyValue: memoryKeyValue(), ports: listeners, running: null };
+  const { brokers = 3, seed = 1 } = options;
+  requireInteger("brokers", brokers, 1, BROKERS_MAX);
+  requireInteger("seed", seed, 0, Number.MAX_SAFE_INTEGER);
+  const ports = await freePorts(brokers * PORTS_PER_BROKER);
+  const random = new Prng(seed);
+  const members = Array.from({ length: brokers }, (_, at) => {
+    const [clientPort = 0, peerPort = 0, opsPort = 0] = ports.slice(at * PORTS_PER_BROKER);
+    return new Member(at + 1, { clientPort, peerPort, opsPort }, random.fork());
   });
   const cluster = new Cluster(members, options);
   try {
-    await Promise.all(members.map((member) => cluster.restart(member.id)));
-    cluster.started = true;
+    await cluster.startAll();
     return cluster;
   } catch (error) {
     await cluster.close();
@@ -89,16 +42,24 @@ class Cluster implements TestCluster {
   private readonly options: StartClusterOptions;
   private readonly switchboard = new Switchboard();
   private readonly clients: Varve[] = [];
-  /** All were ready once; before that, each waits for all. */
-  started = false;
 
   constructor(members: readonly Member[], options: StartClusterOptions) {
     this.members = members;
     this.options = options;
   }
 
+  async startAll(): Promise<void> {
+    // All have listened or failed before anything else, so that `close` finds all of them.
+    const starts = await Promise.allSettled(this.members.map((member) => this.start(member)));
+    const ready = starts.map((start) => {
+      if (start.status === "rejected") throw start.reason;
+      return start.value.ready;
+    });
+    await Promise.all(this.members.map((member, at) => this.inTime(member, ready[at])));
+  }
+
   get bootstrap(): string[] {
-    return this.members.map(({ ports }) => `127.0.0.1:${ports.grpcPort}`);
+    return this.members.map(({ relay }) => relay.address);
   }
 
   get brokerIds(): readonly BrokerId[] {
@@ -112,45 +73,32 @@ class Cluster implements TestCluster {
   }
 
   async kill(brokerId: BrokerId): Promise<void> {
-    const member = this.member(brokerId);
-    const { running } = member;
-    member.running = null;
-    member.disk.crash("lose");
-    await running?.kill();
+    await this.member(brokerId).kill();
   }
 
   async stop(brokerId: BrokerId): Promise<void> {
-    const member = this.member(brokerId);
-    const { running } = member;
-    member.running = null;
-    await running?.stop();
+    await this.member(brokerId).stop();
   }
 
   async restart(brokerId: BrokerId): Promise<void> {
     const member = this.member(brokerId);
-    if (member.running !== null) return;
-    const { disk, keyValue, ports } = member;
-    const running = await runBroker(this.configOf(member), {
-      logger: this.options.logger ?? silentLogger,
-      disk: disk.process(),
-      walThread: disk.walThread(),
-      keyValue,
-      link: partitionableLink(nodeLink, brokerId, this.switchboard),
-      watchProcess: false,
-    });
-    member.running = running;
-    running.ready.catch(() => {});
-    const up = this.members.filter((other) => other.running !== null).length;
-    if (this.started && up * 2 <= this.members.length) return;
-    await this.inTime(running.ready, `broker ${brokerId} on port ${ports.grpcPort}`);
+    if (member.isRunning) return;
+    const { ready } = await this.start(member);
+    const up = this.members.filter(({ isRunning }) => isRunning).length;
+    if (up * 2 > this.members.length) await this.inTime(member, ready);
   }
 
-  partition(left: readonly BrokerId[], right: readonly BrokerId[]): void {
+  partition(left: readonly BrokerId[], right: readonly BrokerId[], { clients }: PartitionOptions = {}): void {
+    for (const brokerId of [...left, ...right]) this.member(brokerId);
+    const both = left.find((brokerId) => right.includes(brokerId));
+    if (both !== undefined) throw invalidArgument(`broker ${both} cannot be on both sides; nothing was cut`);
     this.switchboard.partition(left, right);
+    for (const brokerId of lostToClients(left, right, clients)) this.member(brokerId).relay.cut();
   }
 
   heal(): void {
     this.switchboard.heal();
+    for (const { relay } of this.members) relay.heal();
   }
 
   async metrics(brokerId: BrokerId): Promise<string> {
@@ -159,46 +107,31 @@ class Cluster implements TestCluster {
   }
 
   async close(): Promise<void> {
+    this.heal(); // A client that is cut off would wait for what it has sent.
     await Promise.all(this.clients.splice(0).map((client) => client.close()));
-    await Promise.all(
-      this.members.map(async (member) => {
-        const { running } = member;
-        member.running = null;
-        await running?.kill();
-      }),
-    );
+    await Promise.all(this.members.map((member) => member.close()));
   }
 
   private member(brokerId: BrokerId): Member {
     const member = this.members.find(({ id }) => id === brokerId);
-    if (member !== undefined) return member;
-    throw new VarveError("INVALID_ARGUMENT", {
-      message: `there is no broker ${brokerId} in this cluster`,
-      effect: "NONE",
-    });
+    if (member === undefined) throw invalidArgument(`there is no broker ${brokerId} in this cluster`);
+    return member;
   }
 
-  private configOf({ id, ports }: Member): ReturnType<typeof parseConfig> {
-    return parseConfig({
-      ...this.options.config,
-      brokerId: id,
-      dataDir: `/broker-${id}`,
-      cluster: { seeds: this.members.map((member) => `127.0.0.1:${member.ports.peerPort}`) },
-      listen: ports,
-    });
+  private start(member: Member): Promise<{ readonly ready: Promise<void> }> {
+    const { config = {}, logger = silentLogger } = this.options;
+    const seeds = this.members.map(({ ports }) => `127.0.0.1:${ports.peerPort}`);
+    const link = partitionableLink(nodeLink, member.id, this.switchboard);
+    return member.start({ config, seeds }, { logger, link });
   }
 
-  private async inTime(ready: Promise<void>, what: string): Promise<void> {
+  /** Waits for a broker that was started. @throws VarveError TIMEOUT. */
+  private async inTime({ id, relay }: Member, ready: Promise<void> | undefined): Promise<void> {
     const timeoutMs = this.options.timeoutMs ?? 30_000;
+    const message = `broker ${id} on ${relay.address} was not ready within ${timeoutMs} ms`;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () =>
-          reject(
-            new VarveError("TIMEOUT", { message: `${what} was not ready within ${timeoutMs} ms`, effect: "NONE" }),
-          ),
-        timeoutMs,
-      );
+      timer = setTimeout(() => reject(new VarveError("TIMEOUT", { message, effect: "NONE" })), timeoutMs);
     });
     try {
       await Promise.race([ready, late]);
@@ -206,4 +139,13 @@ class Cluster implements TestCluster {
       clearTimeout(timer);
     }
   }
+}
+
+function requireInteger(name: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw invalidArgument(`${name} must be an integer in ${min} .. ${max}, not ${value}; nothing was started`);
+}
+
+function invalidArgument(message: string): VarveError {
+  return new VarveError("INVALID_ARGUMENT", { message, effect: "NONE" });
 }

@@ -34,7 +34,7 @@ test(`a power cut keeps the synced transactions and the oldest of the others, wh
   expect([...kept].sort()).toEqual([3, 4, 5, 6, 7, 8]);
 });
 
-test("a kill keeps what had resolved, and the calls of the dead process never settle", async () => {
+test("a kill keeps what had resolved; calls of the dead process never settle, and its close takes nothing along", async () => {
   const machine = memoryKeyValue();
   const store = await machine.open("state");
   await store.write([["a", bytes(1)]]);
@@ -46,8 +46,10 @@ test("a kill keeps what had resolved, and the calls of the dead process never se
   machine.kill();
   const next = await machine.open("state");
   await next.write([["c", bytes(3)]]);
+  await store.close();
   expect(keysOf(next)).toEqual(["a", "c"]);
   expect(settled).toBe(false);
+  expect(() => machine.open("state")).toThrow("once at a time");
 });
 
 test("a closed store survives a power cut, a lost one is empty", async () => {

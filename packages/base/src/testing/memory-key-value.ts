@@ -2,7 +2,7 @@
  * memory-key-value.ts: key-value stores in memory that forget as a power cut does. Deterministic: it draws nothing itself.
  *
  * One stands for the stores of one machine: what is open dies with the process (`kill`) or the machine (`crash`), what is stored may survive. After
- * that the old process's handles are dead: their calls never settle.
+ * that the old process's handles are dead: their calls never settle, but for `close`, which has nothing left to do.
  */
 import { assert } from "../assert.js";
 import {
@@ -137,6 +137,7 @@ class Handle implements KeyValue {
   async close(): Promise<void> {
     this.assertOpen();
     this.isClosed = true;
+    if (this.isDead) return;
     await this.last;
     if (this.isDead) await never();
     this.store.sync();

@@ -308,6 +308,13 @@ export class Coordinator implements StateMachine {
     await this.materialised.close();
   }
 
+  /** Ends every wait, as the end of the process does: nothing more goes to the store. */
+  abandon(): void {
+    this.commands.abandon();
+    this.watch.close();
+    this.materialised.abandon();
+  }
+
   private beginSessions(): void {
     const nowMs = this.options.clock.monotonicMs();
     for (const { group } of this.state.groups())

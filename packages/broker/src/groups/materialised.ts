@@ -55,6 +55,11 @@ export class Materialised {
     this.source = null;
   }
 
+  /** Nothing more is written, but what is under way: the process ends. */
+  abandon(): void {
+    this.source = null;
+  }
+
   private writeNow(): void {
     if (this.source === null || this.failed) return;
     this.isDue = false;

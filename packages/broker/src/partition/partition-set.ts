@@ -201,4 +201,11 @@ export class PartitionSet {
     for (const partition of this.partitions.values()) partition.close();
     await Promise.all([...this.coordinators.values()].map((coordinator) => coordinator.close()));
   }
+
+  /** Ends every wait, as the end of the process does: what coordinators have not begun to materialise never is. */
+  abandon(): void {
+    this.closed = true;
+    for (const partition of this.partitions.values()) partition.close();
+    for (const coordinator of this.coordinators.values()) coordinator.abandon();
+  }
 }
