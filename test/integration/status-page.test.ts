@@ -162,7 +162,7 @@ describe.skipIf(chromium === null)(`the status page of three brokers${why}`, () 
   test("says which broker does not answer, and when the connection to its own is lost and is back", async () => {
     expect(page.complaints).toEqual([]);
     cluster.brokers.kill(3);
-    await page.shows("#problems", "broker 3", "does not answer", "2 of 3 replicas up to date");
+    await page.shows("#problems", "broker 3", "does not answer", `${TOPIC}: not all replicas up to date of partitions`);
     const brokers = await rowsByName(page, "#brokers tbody tr");
     expect(brokers.get("3")?.slice(0, 1)).toEqual(["not ready"]);
     expect(brokers.get("3")?.slice(5, 7)).toEqual(["unknown", "unknown"]);

@@ -163,7 +163,7 @@ describe("the status of a cluster", () => {
     });
     expect(problems).toEqual([
       "broker 1 (h:10): does not answer",
-      "orders/0: its leader, broker 1, does not tell how it is",
+      "orders: nothing heard from the leader of partition 0",
     ]);
     expect(topics[0]?.partitions[0]).toMatchObject({ leader: 1, highWatermark: null, sizeBytes: null });
     expect(topics[0]?.partitions[0]?.replicas[1]).toEqual({ broker: 2, inSync: null, lagEntries: null });
@@ -173,7 +173,7 @@ describe("the status of a cluster", () => {
     {
       why: "a partition without a leader",
       facts: { reports: [1, 2, 3].map((id) => report(id)) },
-      says: "orders/0 has no leader: it takes no records",
+      says: "orders: no leader for partition 0; no records are taken there",
     },
     {
       why: "a replica that lags",
@@ -192,7 +192,7 @@ describe("the status of a cluster", () => {
           report(3),
         ],
       },
-      says: "orders/0 has 2 of 3 replicas up to date",
+      says: "orders: not all replicas up to date of partition 0",
     },
     {
       why: "a broker that is not ready, with its reasons",
@@ -226,8 +226,17 @@ describe("the status of a cluster", () => {
       ["small", false, 1],
     ]);
     expect(status.omitted.partitions).toBe(18);
+    expect(status.problems.slice(3)).toEqual([
+      "big: no leader for partitions 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 9989 more; no records are taken there",
+      "small: no leader for partition 0; no records are taken there",
+    ]);
+  });
+
+  test("problems beyond the limit are counted", () => {
+    const topics = Array.from({ length: 200 }, (_, at) => topic(`t-${at}`, at + 1, 1));
+    const status = clusterStatus({ ...FACTS, topics, reports: [report(1), report(2), report(3)] });
     expect(status.problems).toHaveLength(STATUS_LIMITS.problemsMax);
-    expect(status.problemCount).toBe(3 + STATUS_LIMITS.partitionsMax);
+    expect(status.problemCount).toBe(200);
   });
 
   test("groups are in order of their names, with those that brokers left out", () => {

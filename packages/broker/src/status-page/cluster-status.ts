@@ -17,6 +17,9 @@ import {
   type TopicRow,
 } from "./status.js";
 
+/** Partitions that one problem names; the rest is counted. */
+const NAMED_MAX = 10;
+
 export interface ClusterFacts {
   readonly brokerId: BrokerId;
   readonly clusterId: ClusterId | null;
@@ -163,14 +166,22 @@ function* problemsOf(
   for (const { broker, address, ready, reasons } of brokers)
     if (!ready) yield `broker ${broker}${address === "" ? "" : ` (${address})`}: ${reasons.join("; ")}`;
   for (const seed of missingSeeds) yield `the seed ${seed} has not registered`;
-  for (const { topic, partitions } of topics) {
-    for (const { partition, leader, replicas } of partitions) {
-      const inSync = replicas.filter((replica) => replica.inSync === true).length;
-      if (leader === null) yield `${topic}/${partition} has no leader: it takes no records`;
-      else if (replicas.some((replica) => replica.inSync === null))
-        yield `${topic}/${partition}: its leader, broker ${leader}, does not tell how it is`;
-      else if (inSync < replicas.length)
-        yield `${topic}/${partition} has ${inSync} of ${replicas.length} replicas up to date`;
-    }
-  }
+  for (const topic of topics) yield* topicProblems(topic);
+}
+
+/** One line for each kind of trouble, whatever the number of partitions: a dead broker must not fill the page. */
+function* topicProblems({ topic, partitions }: TopicRow): Generator<string> {
+  const leaderless = partitions.filter(({ leader }) => leader === null);
+  if (leaderless.length > 0) yield `${topic}: no leader for ${named(leaderless)}; no records are taken there`;
+  const led = partitions.filter(({ leader }) => leader !== null);
+  const untold = led.filter(({ replicas }) => replicas.some(({ inSync }) => inSync === null));
+  if (untold.length > 0) yield `${topic}: nothing heard from the leader of ${named(untold)}`;
+  const behind = led.filter(({ replicas }) => replicas.some(({ inSync }) => inSync === false));
+  if (behind.length > 0) yield `${topic}: not all replicas up to date of ${named(behind)}`;
+}
+
+function named(partitions: readonly PartitionRow[]): string {
+  const numbers = partitions.slice(0, NAMED_MAX).map(({ partition }) => partition);
+  const rest = partitions.length - numbers.length;
+  return `partition${partitions.length === 1 ? "" : "s"} ${numbers.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
 }

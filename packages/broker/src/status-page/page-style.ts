@@ -71,6 +71,5 @@ td .tags { flex-wrap: nowrap; }
 .quiet { color: var(--quiet); }
 .more, .none { color: var(--quiet); margin: 0; padding: .5rem .9rem; border-top: 1px solid var(--line); }
 tr.inner .more { border: 0; padding-left: .9rem; }
-body.stale main { opacity: .6; }
-@media (prefers-reduced-motion: no-preference) { body main { transition: opacity .2s; } }
+body.stale main > :not(.banner) { opacity: .6; }
 `;

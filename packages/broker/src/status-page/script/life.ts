@@ -2,6 +2,7 @@
 export const LIFE = String.raw`
 const PERIOD_MS = 2000;
 const ANSWER_MS = 8000;
+const PROBLEMS_MAX = 10;
 /** @type {ClusterStatus | null} */
 let current = null;
 let asking = false;
@@ -36,8 +37,8 @@ const drawHead = (status) => {
   const health = byId("health");
   health.className = problemCount === 0 ? "health good" : "health";
   setText(health, problemCount === 0 ? "All is well." : counted(problemCount, "problem"));
-  keep(byId("problems"), problems.slice(0, 20), (text) => text, (text) => element("li", "", text), () => {});
-  setText(byId("problems-more"), problemCount > 20 ? "and " + counted(problemCount - 20, "more", "more") : "");
+  keep(byId("problems"), problems.slice(0, PROBLEMS_MAX), (text) => text, (text) => element("li", "", text), () => {});
+  setText(byId("problems-more"), problemCount > PROBLEMS_MAX ? "and " + count(problemCount - PROBLEMS_MAX) + " more" : "");
   setText(byId("tile-brokers"), ready + " of " + brokers.length);
   setText(byId("tile-topics"), count(topics.length));
   setText(byId("tile-led"), count(led) + " of " + count(partitions.length));
