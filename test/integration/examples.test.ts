@@ -7,16 +7,22 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Finished, VarveProcess } from "./varve-process.js";
 
 let cluster: TestCluster;
+const started: VarveProcess[] = [];
 beforeAll(async () => {
   cluster = await startCluster();
 });
-afterAll(() => cluster.close());
+afterAll(async () => {
+  for (const { child } of started) child.kill("SIGKILL"); // What a failed test leaves running.
+  await cluster.close();
+});
 
 /** Runs one example on the cluster, and must succeed. */
 async function example(name: string, ...args: string[]): Promise<Finished> {
   const script = fileURLToPath(new URL(`../../packages/examples/dist/${name}.js`, import.meta.url));
   const bootstrap = [cluster.bootstrap].flat().join(",");
-  const result = await new VarveProcess([bootstrap, ...args], { stdin: "" }, script).finished;
+  const program = new VarveProcess([bootstrap, ...args], { stdin: "" }, script);
+  started.push(program);
+  const result = await program.finished;
   expect(result, result.stderr).toMatchObject({ code: 0, stderr: "" });
   return result;
 }
