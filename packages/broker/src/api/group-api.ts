@@ -30,9 +30,9 @@ import {
   HIGH_WATERMARKS,
   LIST_SHARD,
   OFFSETS,
-  type ReaderPlace,
   SEEK,
 } from "../groups/group-methods.js";
+import type { ReaderPlace } from "../groups/reader-places.js";
 import { GROUP_SHARDS, shardOf } from "../groups/shards.js";
 import { notLeader } from "../partition/errors.js";
 import type { Backlog, Partition } from "../partition/partition.js";

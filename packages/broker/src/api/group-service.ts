@@ -17,6 +17,7 @@ import {
 } from "@varve/rpc";
 import type { DescribedGroup } from "../groups/coordinator.js";
 import type { CommitRequest } from "../groups/group-methods.js";
+import { readerPlaces } from "../groups/reader-places.js";
 import type { CallContext, Router } from "../routing/router.js";
 import { type GroupApi, groupError, type SeekPoint } from "./group-api.js";
 import { MemberSession } from "./member-session.js";
@@ -173,22 +174,10 @@ function memberOf(
 /** Every partition that the group has a part in: subscribed to, or committed. */
 async function groupOffsets(
   { api, router, nowMs }: GroupServiceOptions,
-  { topics, offsets }: DescribedGroup,
+  group: DescribedGroup,
   context: CallContext,
 ): Promise<Init<GroupOffset>[]> {
-  const places = new Map<string, { topicId: string; partition: number; from: number | null }>();
-  for (const { topicId, partitions } of topics) {
-    if (topicId === null) continue;
-    for (let partition = 0; partition < partitions; partition++)
-      places.set(`${topicId}/${partition}`, { topicId, partition, from: null });
-  }
-  for (const { topicId, partition, offset } of offsets)
-    places.set(`${topicId}/${partition}`, { topicId, partition, from: offset });
-  const listed = [...places.values()].map((place) => ({ ...place, topic: router.topicName(place.topicId) ?? "" }));
-  listed.sort(
-    (left, right) =>
-      (left.topic === right.topic ? 0 : left.topic < right.topic ? -1 : 1) || left.partition - right.partition,
-  );
+  const listed = readerPlaces(group, (topicId) => router.topicName(topicId) ?? "");
   const backlogs = await api.backlogs(listed, context);
   const now = nowMs();
   return listed.map(({ topicId, topic, partition, from }, at): Init<GroupOffset> => {

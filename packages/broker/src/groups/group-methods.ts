@@ -1,7 +1,7 @@
 /**
  * group-methods.ts: what brokers ask each other about groups: calls that any broker takes and the coordinator answers.
  */
-import type { Offset, PartitionId, TopicId } from "@varve/base";
+import type { Offset } from "@varve/base";
 import type {
   CommitCommand,
   CommittedOffset,
@@ -15,16 +15,10 @@ import type { Backlog } from "../partition/partition.js";
 import { decodeEnvelope, encodeEnvelope } from "../routing/envelope.js";
 import type { ForwardableMethod } from "../routing/forwarding.js";
 import type { DescribedGroup } from "./coordinator.js";
+import type { ReaderPlace } from "./reader-places.js";
 
 export type CommitRequest = Omit<CommitCommand, "kind" | "nowMs">;
 export type SeekRequest = Omit<SeekCommand, "kind" | "nowMs">;
-
-/** Where a reader of a partition goes on; null: it has not begun. */
-export interface ReaderPlace {
-  readonly topicId: TopicId;
-  readonly partition: PartitionId;
-  readonly from: Offset | null;
-}
 
 /** What a leader says of places, in their order; null: this broker does not lead the partition. */
 type OfPlaces<Answer> = readonly (Answer | null)[];

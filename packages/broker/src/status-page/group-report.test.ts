@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type GroupFacts, type GroupSource, groupReports, type ReaderPlace } from "./group-report.js";
+import type { ReaderPlace } from "../groups/reader-places.js";
+import { type GroupFacts, type GroupSource, groupReports } from "./group-report.js";
 import { STATUS_LIMITS } from "./status.js";
 
 type Member = GroupFacts["members"][number];

@@ -5,21 +5,15 @@
  *   G1  every group up to `groupsMax` is in the report; members and partitions are, group by group, until their limits are used up
  *   G2  a lag is told of a partition whose leader answered, and counted in `lagUnknown` otherwise
  */
-import type { BrokerId, Offset, PartitionId, Term, TopicId } from "@varve/base";
+import type { BrokerId, Term, TopicId } from "@varve/base";
 import type { CommittedOffset, GroupDescription, MemberView } from "@varve/groups";
+import { type NamedPlace, type ReaderPlace, readerPlaces } from "../groups/reader-places.js";
 import { type GroupPartitionRow, type GroupReport, type MemberRow, STATUS_LIMITS } from "./status.js";
 
 /** A group with what it has committed. */
 export interface GroupFacts extends GroupDescription {
   readonly offsets: readonly CommittedOffset[];
   readonly coordinatorEpoch: Term;
-}
-
-/** Where a reader of a partition goes on; null: it has not begun. */
-export interface ReaderPlace {
-  readonly topicId: TopicId;
-  readonly partition: PartitionId;
-  readonly from: Offset | null;
 }
 
 /** What lies before a reader, as the partition's leader says. */
@@ -41,10 +35,6 @@ export interface GroupSource {
   nowMs(): number;
 }
 
-interface Place extends ReaderPlace {
-  readonly topic: string;
-}
-
 export async function groupReports(
   coordinator: BrokerId,
   source: GroupSource,
@@ -53,7 +43,7 @@ export async function groupReports(
   let membersLeft: number = STATUS_LIMITS.membersMax;
   let placesLeft: number = STATUS_LIMITS.offsetsMax;
   const shown = groups.map((group) => {
-    const places = placesOf(group, source);
+    const places = readerPlaces(group, (topicId) => source.topicName(topicId) ?? topicId);
     const part = { group, placeCount: places.length, members: membersLeft, places: places.slice(0, placesLeft) };
     membersLeft = Math.max(0, membersLeft - group.members.length);
     placesLeft -= part.places.length;
@@ -80,23 +70,8 @@ export async function groupReports(
   return { groups: reports, omitted: total - groups.length };
 }
 
-/** Every partition that the group has a part in, subscribed to or committed, by topic and partition. */
-function placesOf({ topics, offsets }: GroupFacts, source: GroupSource): Place[] {
-  const places = new Map<string, ReaderPlace>();
-  for (const { topicId, partitions } of topics) {
-    if (topicId === null) continue;
-    for (let partition = 0; partition < partitions; partition++)
-      places.set(`${topicId}/${partition}`, { topicId, partition, from: null });
-  }
-  for (const { topicId, partition, offset } of offsets)
-    places.set(`${topicId}/${partition}`, { topicId, partition, from: offset });
-  return [...places.values()]
-    .map((place) => ({ ...place, topic: source.topicName(place.topicId) ?? place.topicId }))
-    .sort((left, right) => compare(left.topic, right.topic) || left.partition - right.partition);
-}
-
 function partitionRow(
-  { topic, topicId, partition, from }: Place,
+  { topic, topicId, partition, from }: NamedPlace,
   backlog: ReaderBacklog | null,
   owners: ReadonlyMap<string, string>,
   nowMs: number,
