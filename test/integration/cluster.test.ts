@@ -119,7 +119,7 @@ test("a leader that is cut off acknowledges nothing; the others go on, and all a
   await sendAll(running, "orders", numbered("a", 5));
   const old = await leaderOf(to(running, 1), "orders");
   const others = running.brokerIds.filter((id) => id !== old);
-  running.partition([old], others);
+  running.partition([old], others, { clients: "both" });
   const lost = to(running, old).unary(
     METHODS.produce,
     { topic: "orders", partition: 0, batch: batchOf(["lost"]) },

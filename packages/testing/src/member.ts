@@ -14,7 +14,6 @@ export interface MemberPorts {
   /** Where clients find the broker, that is its relay. */
   readonly clientPort: number;
   readonly peerPort: number;
-  readonly opsPort: number;
 }
 
 /** What all members have in common. */
@@ -42,6 +41,11 @@ export class Member {
 
   get isRunning(): boolean {
     return this.running !== null;
+  }
+
+  /** Where it tells operators how it is; null while it is down. */
+  get opsPort(): number | null {
+    return this.running?.opsPort ?? null;
   }
 
   /** Resolves when it listens; then `ready` tells when it serves. It must not be running. */
@@ -93,13 +97,12 @@ export class Member {
   }
 
   private config({ config, seeds }: MemberSettings): ReturnType<typeof parseConfig> {
-    const { peerPort, opsPort } = this.ports;
     return parseConfig({
       ...config,
       brokerId: this.id,
       dataDir: `/broker-${this.id}`,
       cluster: { seeds },
-      listen: { grpcPort: 0, peerPort, opsPort },
+      listen: { grpcPort: 0, peerPort: this.ports.peerPort, opsPort: 0 },
       advertised: { grpcAddress: this.relay.address },
     });
   }

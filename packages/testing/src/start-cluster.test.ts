@@ -2,12 +2,15 @@
  * start-cluster.test.ts: what a test may believe of the test cluster: it starts, a killed broker forgets what it had not synced and
  * nothing else, a cut is a cut until it heals, and nothing is left after `close`.
  */
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { type Disk, isVarveError } from "@varve/base";
 import type { Varve } from "@varve/client";
 import { SimDisk } from "@varve/storage/testing";
 import { afterEach, expect, test, vi } from "vitest";
+import { freePorts } from "./free-ports.js";
 import { startCluster, type TestCluster } from "./index.js";
+
+vi.mock("./free-ports.js", { spy: true });
 
 const STATE = { timeout: 10_000, interval: 20 };
 
@@ -160,6 +163,17 @@ test("partition: a leader that is cut off loses the lead; heal: it is one of the
   await running.kill(others.find((id) => id !== next) ?? 0);
   await producer.send({ topic: "orders", value: "after" });
   expect(await valuesOf(varve)).toEqual(["before", "meanwhile", "after"]);
+});
+
+test("a port that is taken between choosing and binding does not matter", async () => {
+  const chosen = await freePorts(2);
+  const squatter = createServer();
+  await new Promise<void>((resolve) => squatter.listen(chosen[0], "127.0.0.1", resolve));
+  vi.mocked(freePorts).mockResolvedValueOnce(chosen);
+  const running = await start(1);
+  expect(running.bootstrap).not.toEqual([`127.0.0.1:${chosen[0]}`]);
+  expect(await running.varve().admin.listTopics()).toEqual([]);
+  await new Promise((resolve) => squatter.close(resolve));
 });
 
 test("close leaves nothing: no listener, no connection", async () => {

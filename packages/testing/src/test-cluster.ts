@@ -47,7 +47,7 @@ export interface TestCluster {
   partition(left: readonly BrokerId[], right: readonly BrokerId[], options?: PartitionOptions): void;
   /** Everything passes again; what was held goes through first. */
   heal(): void;
-  /** A broker's metrics, as its operators' port shows them. */
+  /** A running broker's metrics, as its operators' port shows them. */
   metrics(brokerId: BrokerId): Promise<string>;
   close(): Promise<void>;
 }
