@@ -11,6 +11,7 @@ import { failoverGaps } from "./failover.js";
 import type { LatencyAnswer, LoadInput, RateAnswer } from "./load.js";
 import { runProgram, sumOf } from "./processes.js";
 import { limitRow, type Row, rateRow, tableOf } from "./row.js";
+import type { StartAnswer, StartInput } from "./start-cluster.js";
 import { median, quantile } from "./statistics.js";
 
 const { values: flags } = parseArgs({
@@ -114,6 +115,21 @@ async function smallRows(): Promise<Row[]> {
   ];
 }
 
+/** Three brokers in one process, as tests start them. */
+async function startClusterRow(): Promise<Row> {
+  const total: number[] = [];
+  const load: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    const input: StartInput = { brokers: 3 };
+    const { loadMs, startMs } = await runProgram<StartAnswer>("./start-cluster.js", input);
+    total.push((loadMs + startMs) / 1_000);
+    load.push(loadMs / 1_000);
+    say(`start_cluster_3 ${run + 1}/${runs}: load ${loadMs.toFixed(0)} ms, start ${startMs.toFixed(0)} ms`);
+  }
+  const note = `startCluster() in a fresh process; of it ${median(load).toFixed(2)} s to load @varve/testing`;
+  return limitRow("start_cluster_3", median(total), total, "s", 2, note);
+}
+
 async function latencyRows(): Promise<Row[]> {
   return withBrokers(3, async (brokers) => {
     const p50: number[] = [];
@@ -173,5 +189,6 @@ if (isWanted("produce_1_broker", "produce_rf3", "catch_up_read", "rss_load")) {
 if (isWanted("e2e_p50", "e2e_p99")) rows.push(...(await latencyRows()));
 if (isWanted("failover_p50", "failover_max")) rows.push(...(await failoverRows()));
 if (isWanted("ready_empty", "rss_idle")) rows.push(...(await smallRows()));
+if (isWanted("start_cluster_3")) rows.push(await startClusterRow());
 process.stdout.write(`${tableOf(rows)}\n`);
 if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(rows, null, 2)}\n`);
