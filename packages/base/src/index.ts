@@ -39,3 +39,5 @@ export type { Link, LinkCloseReason, LinkConnection, LinkHandlers, LinkListener 
 export { type Logger, silentLogger } from "./ports/logger.js";
 export { type Random, randomBelow, randomUuid } from "./ports/random.js";
 export type { WalCommand, WalThread } from "./ports/wal-thread.js";
+/** Readers of parsed JSON. */
+export * as shape from "./shape.js";

@@ -6,10 +6,12 @@
  *   E2  decoding is total: bytes are a command of a known version, or a VarveError says why not
  *   E3  what a command asks for (names, counts, settings) is judged when it is applied, not here: shapes only
  */
-import { KIB, VarveError } from "@varve/base";
+import { KIB, shape, VarveError } from "@varve/base";
 import type { ControllerCommand, DirectoryProof, FoundingVoter } from "./commands.js";
 import { CLUSTER_LIMITS } from "./model.js";
-import { bool, dictionary, list, literal, nullable, number, object, type Reader, ShapeError, text } from "./shape.js";
+
+const { ShapeError, bool, dictionary, list, nullable, number, object, oneOf, text } = shape;
+type Reader<T> = shape.Reader<T>;
 
 /** Version of the commands' format. A broker that reads a later one stops: it cannot know what the command does. */
 export const COMMAND_VERSION = 1;
@@ -40,10 +42,10 @@ const voter = object<FoundingVoter>({ brokerId: number, directoryId: id, replica
 const READERS: {
   readonly [Kind in ControllerCommand["kind"]]: Reader<Extract<ControllerCommand, { kind: Kind }>>;
 } = {
-  founding: object({ kind: literal("founding"), clusterId: id, voters: list(voter, CLUSTER_LIMITS.brokersMax) }),
-  joinBroker: object({ kind: literal("joinBroker"), ...proof, peerAddress: short }),
+  founding: object({ kind: oneOf("founding"), clusterId: id, voters: list(voter, CLUSTER_LIMITS.brokersMax) }),
+  joinBroker: object({ kind: oneOf("joinBroker"), ...proof, peerAddress: short }),
   registerBroker: object({
-    kind: literal("registerBroker"),
+    kind: oneOf("registerBroker"),
     ...proof,
     grpcAddress: short,
     peerAddress: short,
@@ -54,11 +56,11 @@ const READERS: {
     formatVersion: number,
   }),
   setControllerVoters: object({
-    kind: literal("setControllerVoters"),
+    kind: oneOf("setControllerVoters"),
     replicaIds: list(number, CLUSTER_LIMITS.brokersMax),
   }),
   createTopic: object({
-    kind: literal("createTopic"),
+    kind: oneOf("createTopic"),
     topic: name,
     topicId: id,
     partitions: nullable(number),
@@ -67,10 +69,10 @@ const READERS: {
     ifNotExists: bool,
     avoidBrokers: brokerIds,
   }),
-  deleteTopic: object({ kind: literal("deleteTopic"), topic: name, topicId: nullable(id) }),
-  alterTopic: object({ kind: literal("alterTopic"), topic: name, config: configPatch }),
-  addPartitions: object({ kind: literal("addPartitions"), topic: name, partitions: number, avoidBrokers: brokerIds }),
-  allocateProducerIds: object({ kind: literal("allocateProducerIds"), count: number }),
+  deleteTopic: object({ kind: oneOf("deleteTopic"), topic: name, topicId: nullable(id) }),
+  alterTopic: object({ kind: oneOf("alterTopic"), topic: name, config: configPatch }),
+  addPartitions: object({ kind: oneOf("addPartitions"), topic: name, partitions: number, avoidBrokers: brokerIds }),
+  allocateProducerIds: object({ kind: oneOf("allocateProducerIds"), count: number }),
 };
 
 /**

@@ -5,7 +5,7 @@
  *   C1  equal states give equal bytes: every list is sorted, every object has its fields in one order
  *   C2  decodeTables(encodeTables(tables)) gives the same state; decoding anything else throws VarveError, nothing else
  */
-import { hashRangesProblem, VarveError } from "@varve/base";
+import { hashRangesProblem, shape, VarveError } from "@varve/base";
 import {
   type Broker,
   CLUSTER_LIMITS,
@@ -16,9 +16,10 @@ import {
   rangesOf,
   type Topic,
 } from "./model.js";
-import { bool, count, dictionary, integer, list, nullable, object, ShapeError, text } from "./shape.js";
 import { emptyTables, putTopic, type Tables } from "./tables.js";
 import { patchTopicConfig, type TopicConfigOverrides } from "./topic-config.js";
+
+const { ShapeError, bool, count, dictionary, integer, list, nullable, object, text } = shape;
 
 /** Version of the section's format. */
 export const SNAPSHOT_VERSION = 1;

@@ -6,7 +6,7 @@
  *   E2  decoding is total: bytes are a command of a known version, or a VarveError says why not
  *   E3  what a command asks for (names, epochs, offsets) is judged when it is applied, not here: shapes only
  */
-import { MIB, VarveError } from "@varve/base";
+import { MIB, shape, VarveError } from "@varve/base";
 import type {
   GroupCommand,
   OffsetCommit,
@@ -16,7 +16,9 @@ import type {
   TopicsChangedCommand,
 } from "./commands.js";
 import { partitionList, topicId } from "./records.js";
-import { count, integer, list, nullable, object, oneOf, type Reader, ShapeError, text } from "./shape.js";
+
+const { ShapeError, count, integer, list, nullable, object, oneOf, text } = shape;
+type Reader<T> = shape.Reader<T>;
 
 /** Version of the commands' format. A broker that reads a later one stops: it cannot know what the command does. */
 export const COMMAND_VERSION = 1;

@@ -6,25 +6,15 @@
  *   R1  equal parts give equal bytes: lists are sorted, objects have their fields in one order
  *   R2  decoding is total: a value, or ShapeError says at which path it is not one
  */
-import type { TopicId } from "@varve/base";
+import { shape, type TopicId } from "@varve/base";
 import type { TopicPartitions } from "./commands.js";
 import { isMemberId, isTopicId, PARTITION_MAX } from "./keys.js";
 import { REPLACED_IDS_MAX } from "./limits.js";
 import type { Committed, Group, GroupTopic, Member, Shard } from "./model.js";
 import { compareText, listPartitions, type PartitionMap, partitionSetOf } from "./partition-map.js";
-import {
-  bool,
-  count,
-  list,
-  matching,
-  nullable,
-  object,
-  oneOf,
-  type Reader,
-  ShapeError,
-  text,
-  wholeUpTo,
-} from "./shape.js";
+
+const { ShapeError, bool, count, list, matching, nullable, object, oneOf, text, wholeUpTo } = shape;
+type Reader<T> = shape.Reader<T>;
 
 /** Version of the values' format. */
 export const RECORDS_VERSION = 1;

@@ -9,7 +9,7 @@
  *   S2  decoding is total, in time and memory of the order of the bytes given: the same state, or VarveError DATA_DIR_UNUSABLE
  *   S3  what is decoded holds G1 and G2 of model.ts; limits that were lowered since are no damage
  */
-import { VarveError } from "@varve/base";
+import { shape, VarveError } from "@varve/base";
 import { groupKey, memberKey, offsetKey, parseKey, SHARD_KEY } from "./keys.js";
 import type { GroupLimits } from "./limits.js";
 import { emptyGroup, emptyShard, type Group, type Shard } from "./model.js";
@@ -25,7 +25,8 @@ import {
   shardRecord,
   shardToRecord,
 } from "./records.js";
-import { ShapeError } from "./shape.js";
+
+const { ShapeError } = shape;
 
 /** A key and its value; null: there is none any more. */
 export type Change = readonly [key: string, value: Uint8Array | null];

@@ -23,14 +23,26 @@ export function text(lengthMax: number): Reader<string> {
       : fail(path, `text of at most ${lengthMax} characters`);
 }
 
+/** A text that `isGood`; `expected` says what that is. */
+export function matching(isGood: (value: string) => boolean, expected: string): Reader<string> {
+  return (value, path) => (typeof value === "string" && isGood(value) ? value : fail(path, expected));
+}
+
 export const number: Reader<number> = (value, path) =>
   typeof value === "number" && Number.isFinite(value) ? value : fail(path, "a number");
 
 export const integer: Reader<number> = (value, path) =>
   typeof value === "number" && Number.isSafeInteger(value) ? value : fail(path, "an integer");
 
-export const count: Reader<number> = (value, path) =>
-  typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : fail(path, "an integer >= 0");
+/** An integer in `0 .. last`. */
+export function wholeUpTo(last: number): Reader<number> {
+  return (value, path) =>
+    typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= last && !Object.is(value, -0)
+      ? value
+      : fail(path, `an integer in 0 .. ${last}`);
+}
+
+export const count: Reader<number> = wholeUpTo(Number.MAX_SAFE_INTEGER);
 
 export const bool: Reader<boolean> = (value, path) =>
   typeof value === "boolean" ? value : fail(path, "true or false");
@@ -46,8 +58,10 @@ export function list<T>(item: Reader<T>, lengthMax: number): Reader<readonly T[]
   };
 }
 
-export function literal<const T extends string>(expected: T): Reader<T> {
-  return (value, path) => (value === expected ? expected : fail(path, JSON.stringify(expected)));
+export function oneOf<const T extends string>(...expected: readonly T[]): Reader<T> {
+  return (value, path) =>
+    expected.find((known) => known === value) ??
+    fail(path, expected.map((known) => JSON.stringify(known)).join(" or "));
 }
 
 /** A record with any keys, at most `sizeMax`; the keys become own properties, `__proto__` too. */
