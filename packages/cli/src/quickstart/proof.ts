@@ -1,25 +1,28 @@
 /**
- * proof.ts: the quickstart: three brokers, every line of the input produced while the leader of most partitions dies by kill -9, and a replay
- * by a separate process that must find exactly the input.
+ * proof.ts: the quickstart: three brokers, every line of the input produced, and read by a group of two processes, while the leader of most
+ * partitions and one of the two die by kill -9; then a replay by a separate process that must find exactly the input.
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { assert, VarveError } from "@varve/base";
+import { VarveError } from "@varve/base";
 import { Varve } from "@varve/client";
-import type { ClusterClient } from "../shell/shell.js";
 import { inputArguments } from "./arguments.js";
-import { type FailoverFigures, FailoverWatch, leaderOfMost, type PartitionAtKill } from "./failover-watch.js";
-import { Follower } from "./follower.js";
+import type { FailoverFigures } from "./failover-watch.js";
+import type { GroupFigures } from "./group-check.js";
 import { changedFiles, type InputChoice, type InputFile, type InputRecord, readInput } from "./input.js";
+import { Kills } from "./kills.js";
 import { LocalBrokers } from "./local-brokers.js";
 import { interleave, type Tamper, tamper } from "./order.js";
 import { type Pace, PacedSender, RECORDS_MIN, type Sent } from "./paced-sender.js";
+import { ReadingGroup, WORKERS } from "./reading-group.js";
 import { isProof, type Verdict } from "./replay-check.js";
-import { BROKERS, PARTITIONS, REPLICAS, TOPIC } from "./topic.js";
+import { BROKERS, GROUP, PARTITIONS, REPLICAS, TOPIC } from "./topic.js";
 
 export interface ProofOptions {
   readonly choice: InputChoice;
   readonly pace: Pace;
+  /** Silence after which the group takes one of its workers for dead. */
+  readonly sessionTimeoutMs: number;
   readonly tamper: Tamper | null;
   /** Told what happens, a line each. */
   readonly say: (text: string) => void;
@@ -30,14 +33,14 @@ export interface ProofResult {
   readonly sent: Sent;
   readonly failover: FailoverFigures;
   readonly killedBroker: number;
-  /** Records that a reader got while they were produced. */
-  readonly readMeanwhile: number;
+  readonly killedWorker: string;
+  readonly group: GroupFigures;
   readonly verdict: Verdict;
   /** Files that someone changed during the run, when the verdict is no proof: they explain a difference. */
   readonly inputChanged: readonly string[];
 }
 
-/** For the reader to see the last acknowledged record. */
+/** For the group to work on the last acknowledged record, from when its dead member is due to be replaced. */
 const CATCH_UP_MS = 10_000;
 const VERIFIER = fileURLToPath(new URL("./verify-main.js", import.meta.url));
 
@@ -50,11 +53,12 @@ export async function prove(options: ProofOptions): Promise<ProofResult> {
   let proven = false;
   try {
     say(`${BROKERS} brokers are ready at ${brokers.bootstrap}`);
-    const produced = await produceThroughFailover(options, brokers, records);
+    const { group, ...produced } = await produceThroughFailover(options, brokers, records);
     say("a separate process replays the topic from offset 0 and compares it with the input");
     const verdict = await verify(choice, brokers.bootstrap);
     proven = true;
-    return { ...produced, verdict, inputChanged: isProof(verdict) ? [] : changedFiles(files) };
+    const inputChanged = isProof(verdict) ? [] : changedFiles(files);
+    return { ...produced, group: group.figures(verdict.ends), verdict, inputChanged };
   } finally {
     await brokers.stop({ keepFiles: !proven });
     if (!proven) say(`the brokers' folders and logs are kept in ${brokers.folder}`);
@@ -74,68 +78,36 @@ function recordsToSend(files: readonly InputFile[], options: ProofOptions): Inpu
   return records;
 }
 
+interface Produced extends Pick<ProofResult, "sent" | "failover" | "killedBroker" | "killedWorker"> {
+  readonly group: ReadingGroup;
+}
+
 async function produceThroughFailover(
-  { pace, say }: ProofOptions,
+  { pace, sessionTimeoutMs, say }: ProofOptions,
   brokers: LocalBrokers,
   records: readonly InputRecord[],
-): Promise<Omit<ProofResult, "verdict" | "inputChanged">> {
+): Promise<Produced> {
   const varve = new Varve({ bootstrap: brokers.bootstrap.split(",") });
   try {
     await varve.admin.createTopic({ topic: TOPIC, partitions: PARTITIONS, replicas: REPLICAS });
-    const follower = new Follower(varve, TOPIC);
-    const disturbance = new KillOfLeader(varve, brokers, say);
-    const sent = await new PacedSender(records, pace, disturbance).send(varve, TOPIC);
-    const { failure, acknowledged } = sent.window;
-    if (failure !== null) throw failure.error;
-    await disturbance.restarted;
-    await follower.caughtUp(acknowledged, CATCH_UP_MS);
-    const readMeanwhile = follower.read;
-    await follower.close();
-    return { sent, failover: disturbance.watch.figures(), killedBroker: disturbance.victim, readMeanwhile };
+    const group = new ReadingGroup({ bootstrap: brokers.bootstrap, sessionTimeoutMs });
+    try {
+      await group.shared();
+      say(`${WORKERS} processes share the ${PARTITIONS} partitions as the group ${GROUP}`);
+      const kills = new Kills(varve, brokers, group, say);
+      const sent = await new PacedSender(records, pace, kills).send(varve, TOPIC);
+      const { failure, acknowledged } = sent.window;
+      if (failure !== null) throw failure.error;
+      await kills.restarted;
+      await group.caughtUp(acknowledged, sessionTimeoutMs + CATCH_UP_MS);
+      await group.close();
+      const { victim: killedBroker, victimWorker: killedWorker } = kills;
+      return { sent, failover: kills.watch.figures(), killedBroker, killedWorker, group };
+    } finally {
+      await group.kill();
+    }
   } finally {
     await varve.close();
-  }
-}
-
-/** Kills the leader of most partitions and starts it again. */
-class KillOfLeader {
-  readonly watch = new FailoverWatch();
-  restarted: Promise<void> = Promise.resolve();
-  victim = 0;
-  private readonly client: ClusterClient;
-  private readonly brokers: LocalBrokers;
-  private readonly say: (text: string) => void;
-  private partitions: readonly PartitionAtKill[] = [];
-
-  constructor(client: ClusterClient, brokers: LocalBrokers, say: (text: string) => void) {
-    this.client = client;
-    this.brokers = brokers;
-    this.say = say;
-  }
-
-  async aim(): Promise<void> {
-    const { partitions } = await this.client.admin.describeTopic(TOPIC);
-    const victim = leaderOfMost(partitions);
-    if (victim === null) throw new VarveError("INTERNAL", { message: "no partition has a leader", effect: "NONE" });
-    this.partitions = partitions;
-    this.victim = victim;
-  }
-
-  kill(nowMs: number): void {
-    assert(this.victim > 0, "aim comes before kill");
-    this.brokers.kill(this.victim);
-    this.watch.killed(this.victim, this.partitions, nowMs);
-    this.say(`kill -9 of broker ${this.victim}, which leads most partitions`);
-  }
-
-  restart(): void {
-    this.say(`broker ${this.victim} starts again`);
-    this.restarted = this.brokers.restart(this.victim);
-    this.restarted.catch(() => {}); // Awaited after the last record; must not end the process before.
-  }
-
-  acknowledged({ partition, epoch }: { readonly partition: number; readonly epoch: number }, nowMs: number): void {
-    this.watch.acknowledged(partition, epoch, nowMs);
   }
 }
 

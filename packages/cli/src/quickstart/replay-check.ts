@@ -25,6 +25,8 @@ export interface Verdict {
   readonly invented: number;
   readonly disordered: number;
   readonly offsetGaps: number;
+  /** By partition: the offset after the last one. */
+  readonly ends: readonly number[];
   readonly files: number;
   /** Files rebuilt byte for byte; null when the input is one file, whose lines are spread over partitions by their keys. */
   readonly filesRebuilt: number | null;
@@ -103,10 +105,16 @@ export class ReplayCheck {
       invented: this.invented,
       disordered: this.disordered,
       offsetGaps: this.offsetGaps,
+      ends: this.ends(),
       files: states.length,
       filesRebuilt: this.single === null ? states.length - broken.length : null,
       filesBroken: broken.slice(0, BROKEN_LISTED_MAX).map(({ input }) => input.path),
     };
+  }
+
+  private ends(): number[] {
+    const partitions = Math.max(-1, ...this.nextOffsets.keys()) + 1;
+    return Array.from({ length: partitions }, (_, partition) => this.nextOffsets.get(partition) ?? 0);
   }
 
   private checkOffset({ partition, offset }: LogRecord): void {
