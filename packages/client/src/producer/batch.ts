@@ -7,7 +7,9 @@
  *   B2  `done` settles once; the bytes are given back to the buffer once
  */
 import { assert, type Codec, type CompressionKind, type Effect, LIMITS, VarveError } from "@varve/base";
-import { BatchBuilder, type RecordHeader, stampProducer } from "@varve/records";
+import { BatchBuilder, stampProducer } from "@varve/records";
+import type { EncodedRecord } from "./encoded-record.js";
+import type { SendTerms } from "./send-terms.js";
 
 /** Who sends: an id and the epoch that counts for one partition. */
 export interface Identity {
@@ -26,7 +28,10 @@ export interface BatchPlace {
 }
 
 export class Batch {
+  /** The earliest deadline of its records. */
   readonly deadlineAtMs: number;
+  /** The round of flushes that all its records belong to. */
+  readonly round: number;
   /** Where the batch is in the log. */
   readonly done: Promise<BatchPlace>;
   /** Bytes that its records take from the producer's buffer. */
@@ -44,9 +49,11 @@ export class Batch {
   private resolve: (place: BatchPlace) => void = () => {};
   private reject: (error: VarveError) => void = () => {};
 
-  constructor(batchBytesMax: number, deadlineAtMs: number) {
+  /** For records that come with `terms`, or soon after. */
+  constructor(batchBytesMax: number, terms: SendTerms) {
     this.builder = new BatchBuilder({ batchBytesMax: Math.min(batchBytesMax, LIMITS.batchBytesMax) });
-    this.deadlineAtMs = deadlineAtMs;
+    this.deadlineAtMs = terms.deadlineAtMs;
+    this.round = terms.round;
     this.done = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -62,13 +69,10 @@ export class Batch {
   }
 
   /** False when it is full. @throws VarveError RECORD_TOO_LARGE. */
-  append(
-    timestampMs: number,
-    key: Uint8Array | null,
-    value: Uint8Array | null,
-    headers: readonly RecordHeader[],
-  ): boolean {
-    return this.builder.append(timestampMs, key, value, headers);
+  append({ timestampMs, key, value, headers, bufferedBytes }: EncodedRecord): boolean {
+    const fits = this.builder.append(timestampMs, key, value, headers);
+    if (fits) this.bufferedBytes += bufferedBytes;
+    return fits;
   }
 
   /** The bytes to send under this identity and sequence; null identity: not idempotent. */

@@ -8,6 +8,8 @@
  *   N3  a batch given up after it left under a sequence leaves a hole: before any batch that was never applied goes on, the epoch
  *       is raised and sequences start at 0. Batches that may be in the log are retried under their old sequence before that
  *   N4  a batch is NOT_APPLIED only if every attempt was
+ *   N5  records that share a batch were sent at most a linger time, or SHARE_MS_MAX, apart, and with no flush between them, so that none
+ *       is given up much before its own time, and no flush waits for what came after it
  * Source: KIP-98 (idempotent producer), KIP-360 (epoch after a failed batch).
  */
 import {
@@ -21,21 +23,27 @@ import {
   toVarveError,
   VarveError,
 } from "@varve/base";
-import type { RecordHeader } from "@varve/records";
 import { Acks, type ProduceResponse } from "@varve/rpc";
 import { backoffMs } from "../cluster/backoff.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { TopicView } from "../cluster/topic-view.js";
 import { mayRepeat } from "../errors.js";
 import { Batch, type Identity } from "./batch.js";
+import type { EncodedRecord } from "./encoded-record.js";
 import type { Identities } from "./identities.js";
 import type { ProducerSettings, SendResult } from "./options.js";
 import { REQUEST_TIMEOUT_MS } from "./produce-link.js";
 import type { ProduceLinks } from "./produce-links.js";
+import type { SendTerms } from "./send-terms.js";
 
 export const IN_FLIGHT_MAX = 5;
 /** A request that waits longer is a reason to look whether another broker leads by now. */
 const SLOW_ANSWER_MS = 1_000;
+/** A batch that cannot leave takes records for so long, and never for more than a share of the time that each is tried. */
+const SHARE_MS_MAX = 1_000;
+const SHARE_RATIO = 0.05;
+/** Lingering leaves at least this share of the delivery timeout for attempts. */
+const LINGER_RATIO_MAX = 0.5;
 
 const ACKS = { quorum: Acks.QUORUM, leader: Acks.LEADER, none: Acks.NONE } as const;
 
@@ -87,25 +95,18 @@ export class Lane {
   }
 
   /** Adds a record. @throws VarveError RECORD_TOO_LARGE; nothing happened. */
-  append(
-    timestampMs: number,
-    key: Uint8Array | null,
-    value: Uint8Array | null,
-    headers: readonly RecordHeader[],
-    bufferedBytes: number,
-    batchBytesMax: number,
-  ): Promise<SendResult> {
+  append(record: EncodedRecord, terms: SendTerms, batchBytesMax: number): Promise<SendResult> {
     const { partition, settings } = this.options;
-    let batch = this.filling ?? this.newBatch(batchBytesMax);
-    if (!batch.append(timestampMs, key, value, headers)) {
+    if (this.filling !== null && !this.mayShare(this.filling, terms)) this.closeFilling();
+    let batch = this.filling ?? this.newBatch(batchBytesMax, terms);
+    if (!batch.append(record)) {
       this.closeFilling();
-      batch = this.newBatch(batchBytesMax);
-      const fits = batch.append(timestampMs, key, value, headers);
+      batch = this.newBatch(batchBytesMax, terms);
+      const fits = batch.append(record);
       assert(fits, "the first record of a batch fits");
     }
     if (this.filling === null) this.open(batch);
     const index = batch.recordCount - 1;
-    batch.bufferedBytes += bufferedBytes;
     const sent = batch.done.then(({ baseOffset, epoch }) => ({
       partition,
       offset: baseOffset < 0 ? -1 : baseOffset + index,
@@ -124,20 +125,20 @@ export class Lane {
 
   /** Gives up batches whose time is over, and looks after answers that take long. */
   sweep(nowMs: number): void {
+    if (this.filling !== null && this.filling.deadlineAtMs <= nowMs) this.takeFilling();
     for (const batch of this.inFlight) {
       if (batch.settled || batch.deadlineAtMs > nowMs) continue;
-      this.giveUp(batch, batch.expiry(this.name(), this.options.settings.deliveryTimeoutMs, true));
       if (this.state.kind === "open") this.state = { kind: "draining" };
+      this.giveUp(batch, batch.expiry(this.name(), this.options.settings.deliveryTimeoutMs, true));
     }
     this.expire(this.failed, nowMs);
     this.expire(this.queue, nowMs);
-    if (this.filling !== null && this.filling.deadlineAtMs <= nowMs) this.closeFilling();
     this.lookAfterSlow(nowMs);
   }
 
   /** Rejects everything; for a producer that is closed without waiting. */
   abandon(error: (batch: Batch, inFlight: boolean) => VarveError): void {
-    this.closeFilling();
+    this.takeFilling();
     for (const batch of this.inFlight) this.giveUp(batch, error(batch, true));
     for (const batch of [...this.failed.splice(0), ...this.queue.splice(0)]) this.giveUp(batch, error(batch, false));
   }
@@ -146,27 +147,33 @@ export class Lane {
     return `${this.options.topic}/${this.options.partition}`;
   }
 
-  private newBatch(batchBytesMax: number): Batch {
-    const { settings, cluster } = this.options;
-    const bytes = Math.min(settings.batchBytes, batchBytesMax);
-    return new Batch(bytes, cluster.ports.clock.monotonicMs() + settings.deliveryTimeoutMs);
+  private newBatch(batchBytesMax: number, terms: SendTerms): Batch {
+    return new Batch(Math.min(this.options.settings.batchBytes, batchBytesMax), terms);
+  }
+
+  /** N5. */
+  private mayShare(batch: Batch, terms: SendTerms): boolean {
+    const { deliveryTimeoutMs } = this.options.settings;
+    const apartMsMax = Math.max(this.lingerMs(), Math.min(SHARE_MS_MAX, deliveryTimeoutMs * SHARE_RATIO));
+    return batch.round === terms.round && terms.deadlineAtMs - batch.deadlineAtMs <= apartMsMax;
+  }
+
+  private lingerMs(): number {
+    const { lingerMs, deliveryTimeoutMs } = this.options.settings;
+    return Math.min(lingerMs, deliveryTimeoutMs * LINGER_RATIO_MAX);
   }
 
   private open(batch: Batch): void {
     const { clock } = this.options.cluster.ports;
-    const { lingerMs } = this.options.settings;
+    const lingerMs = this.lingerMs();
     this.filling = batch;
     if (lingerMs === 0) clock.defer(() => this.filling === batch && this.ripen());
     else this.linger = clock.setTimer(lingerMs, () => this.ripen());
   }
 
   private closeFilling(): void {
-    const batch = this.filling;
-    if (batch === null) return;
-    this.linger?.cancel();
-    this.linger = null;
-    this.filling = null;
-    this.queue.push(batch);
+    if (this.filling === null) return;
+    this.takeFilling();
     this.pump();
   }
 
@@ -412,10 +419,10 @@ export class Lane {
   }
 
   private expire(batches: Batch[], nowMs: number): void {
-    for (let at = batches.length - 1; at >= 0; at--) {
-      const batch = assertDefined(batches[at], "at lies inside the list");
-      if (batch.deadlineAtMs > nowMs) continue;
-      batches.splice(at, 1);
+    const late = batches.filter(({ deadlineAtMs }) => deadlineAtMs <= nowMs);
+    // Taken out first: who hears of a failure may send, and that changes the lists.
+    for (const batch of late) batches.splice(batches.indexOf(batch), 1);
+    for (const batch of late) {
       batch.lastError ??= this.lastError;
       this.giveUp(batch, batch.expiry(this.name(), this.options.settings.deliveryTimeoutMs, false));
     }

@@ -71,7 +71,7 @@ export class ProduceLink {
     return this.waiting.size;
   }
 
-  /** The request's bytes are copied before this returns. The sender bounds what is in flight. */
+  /** The request's bytes are copied before this returns. The sender bounds what is in flight. @throws when it cannot be sent at all. */
   send(produce: Init<ProduceRequest>, answer: Answer): void {
     if (this.ended !== null) {
       const { ended } = this;
@@ -80,8 +80,9 @@ export class ProduceLink {
     }
     const correlationId = this.nextCorrelationId++;
     if (this.waiting.size === 0) this.heardAtMs = this.clock.monotonicMs();
-    this.waiting.set(correlationId, { answer, sentAtMs: this.clock.monotonicMs() });
+    // Written before it counts as waiting (L1): what cannot be encoded throws here, and its sender settles it.
     this.stream.write({ correlationId, produce }).catch(() => {}); // The reading side reports how the stream ended.
+    this.waiting.set(correlationId, { answer, sentAtMs: this.clock.monotonicMs() });
     this.watch ??= this.clock.setTimer(SILENCE_MAX_MS, () => this.checkSilence());
   }
 

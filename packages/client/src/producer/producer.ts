@@ -4,15 +4,18 @@
  * Invariants:
  *   D1  records of one topic are placed in the order of their `send` calls
  *   D2  records that are not settled take at most bufferBytesMax, or one record; others wait in order
- *   D3  every send settles: acknowledged, refused, or given up at most the delivery timeout plus one sweep after it began
+ *   D3  every send settles: acknowledged, refused, or given up at most the delivery timeout plus one sweep after it began, wherever it waited
  */
-import { type TimerHandle, toVarveError, VarveError } from "@varve/base";
+import { delay, type TimerHandle, toVarveError, type VarveError } from "@varve/base";
+import { backoffMs } from "../cluster/backoff.js";
 import type { Cluster } from "../cluster/cluster.js";
-import { aborted, closed, untilAborted } from "../errors.js";
+import type { TopicView } from "../cluster/topic-view.js";
+import { aborted, closed, mayRepeat, untilAborted } from "../errors.js";
 import type { WaitOptions } from "../options.js";
 import type { Data } from "../records/input.js";
 import type { Batch } from "./batch.js";
 import { checkTopicName, type EncodedRecord, encodeRecord } from "./encoded-record.js";
+import { FlushRounds } from "./flush-rounds.js";
 import { Identities } from "./identities.js";
 import {
   type ProducerOptions,
@@ -22,6 +25,8 @@ import {
   type SendResult,
 } from "./options.js";
 import { ProduceLinks } from "./produce-links.js";
+import { resultsOrError, waitedTooLong } from "./send-errors.js";
+import type { SendTerms } from "./send-terms.js";
 import { TopicLanes } from "./topic-lanes.js";
 import { type WaitingSend, WaitingSends } from "./waiting-sends.js";
 
@@ -30,6 +35,8 @@ interface Topic {
   readonly lanes: TopicLanes;
   state: "loading" | "ready" | "missing";
   waiting: WaitingSends;
+  /** Why its metadata is not here yet. */
+  trouble: VarveError | null;
 }
 
 export class Producer<T = Data> {
@@ -39,11 +46,11 @@ export class Producer<T = Data> {
   private readonly links: ProduceLinks;
   private readonly identities: Identities;
   /** Sends that wait for room in the buffer, over all topics. */
-  private readonly waiting = new WaitingSends();
+  private readonly waiting = new WaitingSends(({ terms }) => this.rounds.settle(terms.round, 1));
+  private readonly rounds = new FlushRounds();
   private readonly prepared: Promise<void>;
   private readonly onClosed: () => void;
   private bufferedBytes = 0;
-  private idleWaiters: (() => void)[] = [];
   private sweeper: TimerHandle | null = null;
   private closing: Promise<void> | null = null;
 
@@ -96,11 +103,11 @@ export class Producer<T = Data> {
     return untilAborted(all, signal, () => aborted(`sendBatch to ${topic}`, "UNKNOWN", signal?.reason));
   }
 
-  /** Resolves when everything sent before is settled, well or not; batches leave without lingering. */
+  /** Resolves when everything sent before is settled, well or not; batches leave without lingering. Later sends do not delay it. */
   async flush(wait?: WaitOptions): Promise<void> {
     const signal = wait?.signal;
     if (signal?.aborted) throw aborted("flush", "NONE", signal.reason);
-    await untilAborted(this.idle(), signal, () => aborted("flush", "NONE", signal?.reason));
+    await untilAborted(this.flushed(), signal, () => aborted("flush", "NONE", signal?.reason));
   }
 
   /** Sends what is under way and closes; later sends are refused with CLOSED. When aborted, gives up what is not acknowledged. */
@@ -111,7 +118,8 @@ export class Producer<T = Data> {
 
   private async shutDown(signal: AbortSignal | undefined): Promise<void> {
     try {
-      await untilAborted(this.idle(), signal, () => aborted("close", "UNKNOWN", signal?.reason));
+      if (signal?.aborted) throw aborted("close", "UNKNOWN", signal.reason);
+      await untilAborted(this.flushed(), signal, () => aborted("close", "UNKNOWN", signal?.reason));
     } finally {
       this.abandonAll();
       this.links.close();
@@ -131,59 +139,70 @@ export class Producer<T = Data> {
     this.sweeper?.cancel();
   }
 
-  /** Into the buffer, or behind those that wait for room (D2). */
+  /** Into the buffer, or behind those that wait for room (D2). @throws VarveError BROKER_OVERLOADED when too many wait. */
   private admit(topic: string, record: EncodedRecord, signal: AbortSignal | undefined): Promise<SendResult> {
+    const { clock } = this.cluster.ports;
+    const hasRoom = this.waiting.size === 0 && this.hasRoom(record);
+    if (!hasRoom) this.waiting.checkRoom(record);
+    const deadlineAtMs = clock.monotonicMs() + this.settings.deliveryTimeoutMs;
+    const terms: SendTerms = { deadlineAtMs, round: this.rounds.begin(), signal };
     this.sweepLater();
-    if (this.waiting.size === 0 && this.take(record.bufferedBytes)) return this.place(topic, record, signal);
-    const sent = this.waiting.add(topic, record, this.deadlineAtMs(), signal);
-    for (const each of this.topics.values()) for (const lane of each.lanes.all()) lane.ripen();
+    if (hasRoom) return this.place(topic, record, terms);
+    const sent = this.waiting.add(topic, record, terms);
+    if (this.waiting.size === 1) this.hurry();
     return sent;
   }
 
-  private take(bytes: number): boolean {
-    if (this.bufferedBytes > 0 && this.bufferedBytes + bytes > this.settings.bufferBytesMax) return false;
-    this.bufferedBytes += bytes;
-    return true;
+  private hasRoom({ bufferedBytes }: EncodedRecord): boolean {
+    return this.bufferedBytes === 0 || this.bufferedBytes + bufferedBytes <= this.settings.bufferBytesMax;
   }
 
+  /** Gives room back and lets in those that wait for it; they leave without lingering as long as others wait. */
   private release(bytes: number): void {
     this.bufferedBytes -= bytes;
-    for (
-      let send = this.waiting.peek();
-      send !== null && this.take(send.record.bufferedBytes);
-      send = this.waiting.peek()
-    ) {
+    let placed = false;
+    for (let send = this.waiting.peek(); send !== null && this.hasRoom(send.record); send = this.waiting.peek()) {
       this.waiting.shift(send);
-      send.resolve(this.place(send.topic, send.record, undefined));
+      send.resolve(this.place(send.topic, send.record, send.terms));
+      placed = true;
     }
-    if (this.isIdle()) for (const wake of this.idleWaiters.splice(0)) wake();
+    if (placed && (this.waiting.size > 0 || this.rounds.isFlushing)) this.hurry();
   }
 
-  /** Into a batch, or behind those that wait for the topic (D1). Its bytes are in the buffer. */
-  private place(name: string, record: EncodedRecord, signal: AbortSignal | undefined): Promise<SendResult> {
+  /** Into a batch, or behind those that wait for the topic (D1). Takes its bytes from the buffer. */
+  private place(name: string, record: EncodedRecord, terms: SendTerms): Promise<SendResult> {
+    this.bufferedBytes += record.bufferedBytes;
     const topic = this.topic(name);
     const view = topic.state === "ready" ? this.cluster.metadata.peek(name) : null;
-    if (view === null) {
-      if (topic.state !== "loading") this.load(name, topic);
-      const sent = topic.waiting.add(name, record, this.deadlineAtMs(), signal);
-      sent.catch(() => {});
-      return sent;
-    }
+    if (view !== null) return this.append(topic, view, record, terms);
+    if (topic.state !== "loading") this.load(name, topic);
+    const sent = topic.waiting.add(name, record, terms);
+    sent.catch(() => {});
+    return sent;
+  }
+
+  private append(topic: Topic, view: TopicView, record: EncodedRecord, terms: SendTerms): Promise<SendResult> {
     try {
-      return topic.lanes.append(view, record);
+      return topic.lanes.append(view, record, terms);
     } catch (error) {
-      this.release(record.bufferedBytes);
+      this.settled(terms.round, 1, record.bufferedBytes);
       return Promise.reject(error);
     }
+  }
+
+  /** These sends, which were in the buffer, are over. */
+  private settled(round: number, sends: number, bytes: number): void {
+    this.rounds.settle(round, sends);
+    this.release(bytes);
   }
 
   private topic(name: string): Topic {
     let topic = this.topics.get(name);
     if (topic === undefined) {
       const { cluster, settings, links, identities } = this;
-      const onSettled = (batch: Batch): void => this.release(batch.bufferedBytes);
+      const onSettled = (batch: Batch): void => this.settled(batch.round, batch.recordCount, batch.bufferedBytes);
       const lanes = new TopicLanes({ cluster, topic: name, settings, links, identities, onSettled });
-      topic = { lanes, state: "missing", waiting: this.newWaiting() };
+      topic = { lanes, state: "missing", waiting: this.newWaiting(), trouble: null };
       this.topics.set(name, topic);
     }
     return topic;
@@ -191,27 +210,46 @@ export class Producer<T = Data> {
 
   /** Sends whose bytes are in the buffer. */
   private newWaiting(): WaitingSends {
-    return new WaitingSends((send) => this.release(send.record.bufferedBytes));
+    return new WaitingSends(({ terms, record }) => this.settled(terms.round, 1, record.bufferedBytes));
   }
 
-  /** Finds the topic, then places what waited for it, in order. */
+  /** Finds the topic, then places what waited for it, in order. Goes on for as long as anybody waits, unless that is in vain. */
   private load(name: string, topic: Topic): void {
     topic.state = "loading";
-    Promise.all([this.cluster.metadata.get(name), this.prepared]).then(
-      () => {
+    this.find(name, topic).then(
+      (view) => {
         topic.state = "ready";
-        this.drain(topic, (send) => send.resolve(this.settle(topic, name, send)));
+        topic.trouble = null;
+        this.drain(topic, (send) => send.resolve(this.append(topic, view, send.record, send.terms)));
+        if (this.waiting.size > 0 || this.rounds.isFlushing) this.hurry();
       },
       (thrown: unknown) => {
         const error = toVarveError(thrown).withEffect("NOT_APPLIED");
         topic.state = "missing";
+        topic.trouble = null;
         if (topic.lanes.all().every((lane) => lane.isIdle)) this.topics.delete(name);
         this.drain(topic, (send) => {
-          this.release(send.record.bufferedBytes);
           send.reject(error);
+          this.settled(send.terms.round, 1, send.record.bufferedBytes);
         });
       },
     );
+  }
+
+  /** @throws VarveError what trying again does not change, or the last failure when nobody waits any more. */
+  private async find(name: string, topic: Topic): Promise<TopicView> {
+    const { metadata, ports } = this.cluster;
+    await this.prepared;
+    for (let failures = 1; ; failures++) {
+      try {
+        return await metadata.get(name);
+      } catch (thrown) {
+        const error = toVarveError(thrown);
+        topic.trouble = error;
+        if (!mayRepeat(error) || topic.waiting.size === 0) throw error;
+        await delay(ports.clock, backoffMs(ports.random, failures, error.retryAfterMs));
+      }
+    }
   }
 
   private drain(topic: Topic, handle: (send: WaitingSend) => void): void {
@@ -223,29 +261,16 @@ export class Producer<T = Data> {
     }
   }
 
-  private settle(topic: Topic, name: string, send: WaitingSend): Promise<SendResult> {
-    const view = this.cluster.metadata.peek(name);
-    try {
-      if (view === null) throw closed("this producer");
-      return topic.lanes.append(view, send.record);
-    } catch (error) {
-      this.release(send.record.bufferedBytes);
-      return Promise.reject(error);
-    }
+  private flushed(): Promise<void> {
+    const flushed = this.rounds.flush();
+    this.hurry();
+    // Whoever awaits the sends themselves hears of them first.
+    return flushed.then(() => new Promise((resolve) => this.cluster.ports.clock.defer(resolve)));
   }
 
-  private deadlineAtMs(): number {
-    return this.cluster.ports.clock.monotonicMs() + this.settings.deliveryTimeoutMs;
-  }
-
-  private isIdle(): boolean {
-    return this.bufferedBytes === 0 && this.waiting.size === 0;
-  }
-
-  private idle(): Promise<void> {
+  /** Batches leave without lingering. */
+  private hurry(): void {
     for (const { lanes } of this.topics.values()) for (const lane of lanes.all()) lane.ripen();
-    if (this.isIdle()) return Promise.resolve();
-    return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
   /** Looks for records whose time is over, a few times per delivery timeout, as long as there are any. */
@@ -255,40 +280,21 @@ export class Producer<T = Data> {
     this.sweeper = this.cluster.ports.clock.setTimer(periodMs, () => {
       this.sweeper = null;
       this.sweep();
-      if (!this.isIdle()) this.sweepLater();
+      if (!this.rounds.isEmpty) this.sweepLater();
     });
   }
 
   private sweep(): void {
     const nowMs = this.cluster.ports.clock.monotonicMs();
-    const late = (send: WaitingSend, why: string): VarveError =>
-      new VarveError("TIMEOUT", {
-        message: `send to ${send.topic} waited ${this.settings.deliveryTimeoutMs} ms ${why}; nothing was written`,
-        effect: "NOT_APPLIED",
-        details: { topic: send.topic },
-      });
-    this.waiting.expire(nowMs, (send) => late(send, "for room in the producer's buffer"));
+    const { deliveryTimeoutMs } = this.settings;
+    this.waiting.expire(nowMs, ({ topic }) =>
+      waitedTooLong(topic, deliveryTimeoutMs, "room in the producer's buffer", null),
+    );
     for (const topic of this.topics.values()) {
-      topic.waiting.expire(nowMs, (send) => late(send, "for metadata of the topic"));
-      for (const lane of topic.lanes.all()) {
-        if (!lane.isIdle) lane.sweep(nowMs);
-        if (this.waiting.size > 0 || this.idleWaiters.length > 0) lane.ripen();
-      }
+      topic.waiting.expire(nowMs, (send) =>
+        waitedTooLong(send.topic, deliveryTimeoutMs, "metadata of the topic", topic.trouble),
+      );
+      for (const lane of topic.lanes.all()) if (!lane.isIdle) lane.sweep(nowMs);
     }
   }
-}
-
-function resultsOrError(outcomes: readonly PromiseSettledResult<SendResult>[]): SendResult[] {
-  const results = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
-  const errors = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [toVarveError(outcome.reason)] : []));
-  const first = errors[0];
-  if (first === undefined) return results;
-  const none = results.length === 0 && errors.every(({ effect }) => effect === "NOT_APPLIED");
-  throw new VarveError(first.code, {
-    message: `${errors.length} of ${outcomes.length} records failed; the first: ${first.message}`,
-    effect: none ? "NOT_APPLIED" : "UNKNOWN",
-    retryable: first.retryable,
-    details: { ...first.details, records: outcomes.length, failed: errors.length },
-    cause: first,
-  });
 }

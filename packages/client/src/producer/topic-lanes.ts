@@ -10,6 +10,7 @@ import { unknownPartition } from "../errors.js";
 import type { EncodedRecord } from "./encoded-record.js";
 import { Lane, type LaneOptions } from "./lane.js";
 import type { SendResult } from "./options.js";
+import type { SendTerms } from "./send-terms.js";
 
 export class TopicLanes {
   private readonly options: Omit<LaneOptions, "partition">;
@@ -21,10 +22,9 @@ export class TopicLanes {
   }
 
   /** @throws VarveError RECORD_TOO_LARGE, UNKNOWN_PARTITION; nothing happened. */
-  append(view: TopicView, record: EncodedRecord): Promise<SendResult> {
+  append(view: TopicView, record: EncodedRecord, terms: SendTerms): Promise<SendResult> {
     const lane = this.lane(this.partitionOf(view, record), view.partitions.length);
-    const { timestampMs, key, value, headers, bufferedBytes } = record;
-    return lane.append(timestampMs, key, value, headers, bufferedBytes, view.batchBytesMax);
+    return lane.append(record, terms, view.batchBytesMax);
   }
 
   all(): readonly Lane[] {
