@@ -28,6 +28,9 @@ export interface Proof {
   readonly losses: number;
 }
 
+/** Violations that the failure's message shows. */
+const SHOWN_MAX = 20;
+
 type Said = Report & { readonly worker: GroupWorker };
 
 /** @throws an assertion that names what was broken. */
@@ -44,7 +47,7 @@ export function prove(
     ...wrongStarts(said, committed),
     ...sharedOwners(said),
   ];
-  expect(violations.slice(0, 20)).toEqual([]);
+  expect(violations, violations.slice(0, SHOWN_MAX).join("\n")).toEqual([]);
   const done = said.filter(({ type }) => type === "done").length;
   const records = firstDone(said).size;
   return {

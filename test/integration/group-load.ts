@@ -8,7 +8,7 @@ import { waitUntil } from "./sdk-load.js";
 /** Most values on their way at once; a cluster that stands still stops the producer, not the memory. */
 const IN_FLIGHT_MAX = 400;
 const BEAT_MS = 20;
-const KEYS = 48;
+const KEYS = 240;
 /** Longest wait for every partition to get on: a lost leader costs about two seconds, a dead member its session, a busy machine the rest. */
 const PROGRESS_MS = 45_000;
 

@@ -77,6 +77,8 @@ export class GroupSession {
   private waiters: { readonly sequence: number; readonly resolve: () => void }[] = [];
   private state: "new" | "open" | "leaving" | "over" = "new";
   private except: string | null = null;
+  /** Why the stream was cut from here; null: it was not. */
+  private silence: VarveError | null = null;
 
   constructor(cluster: Cluster, identity: MemberIdentity, events: SessionEvents) {
     this.cluster = cluster;
@@ -149,9 +151,10 @@ export class GroupSession {
       const address = this.cluster.pool.anyAddress(this.except);
       const error = await this.serve(address).then(
         () => new VarveError("UNREACHABLE", { message: `${address} ended the session`, effect: "NONE" }),
-        (thrown: unknown) => toVarveError(thrown, "NONE").withEffect("NONE"),
+        (thrown: unknown) => (this.silence ?? toVarveError(thrown, "NONE")).withEffect("NONE"),
       );
       this.stream = null;
+      this.silence = null;
       if (this.state !== "open") break;
       this.failures++;
       this.trouble = error;
@@ -263,14 +266,18 @@ export class GroupSession {
     const { stream } = this;
     if (stream !== null) {
       const sinceMs = nowMs - Math.max(this.heardAtMs, this.listeningSinceMs);
-      if (sinceMs > this.answerMaxMs() + this.heartbeatMs) this.cut(stream.stream, stream.address);
+      if (sinceMs > this.answerMaxMs() + this.heartbeatMs) this.cut(stream.stream, stream.address, sinceMs);
       else if (this.memberEpoch !== 0) this.acknowledge();
     }
     this.heartbeatLater();
   }
 
   /** A paused broker keeps its connection and says nothing. */
-  private cut(stream: Stream, address: string): void {
+  private cut(stream: Stream, address: string, silentMs: number): void {
+    this.silence = new VarveError("TIMEOUT", {
+      message: `${address} has said nothing for ${Math.round(silentMs)} ms; it may be frozen or cut off; trying another broker`,
+      effect: "NONE",
+    });
     this.cluster.pool.failed(address);
     this.except = address;
     stream.cancel();
