@@ -41,6 +41,11 @@ export class PartitionCursor {
     this.doneOffset = offset;
   }
 
+  /** Offsets that this reader got through. */
+  get done(): number {
+    return Math.max(0, Math.min(this.doneOffset, this.end ?? this.doneOffset) - this.start);
+  }
+
   /** Offsets that this reader has to get through, up to now. */
   get total(): number {
     return Math.max(0, (this.end ?? Math.max(this.highWatermark, this.doneOffset)) - this.start);

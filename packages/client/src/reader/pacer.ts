@@ -16,12 +16,14 @@ export class Pacer {
     this.nextAtMs = clock.monotonicMs();
   }
 
-  /** Counts one record and answers how long to wait before it, milliseconds. */
-  takeMs(): number {
+  /** How long to wait before the next record, milliseconds. */
+  waitMs(): number {
+    return Math.max(0, this.nextAtMs - this.clock.monotonicMs());
+  }
+
+  /** A record was handed out. */
+  count(): void {
     const nowMs = this.clock.monotonicMs();
-    this.nextAtMs = Math.max(this.nextAtMs, nowMs - Math.max(CATCH_UP_MS, this.intervalMs));
-    const waitMs = this.nextAtMs - nowMs;
-    this.nextAtMs += this.intervalMs;
-    return Math.max(0, waitMs);
+    this.nextAtMs = Math.max(this.nextAtMs, nowMs - CATCH_UP_MS) + this.intervalMs;
   }
 }

@@ -323,6 +323,43 @@ describe("bounds", () => {
     expect(tookMs).toBeLessThan(5_200);
   });
 
+  test("maxRecordsPerSecond of a slow reader: one record, then one per interval, and no wait after the last", async () => {
+    const client = sim();
+    client.model.createTopic("t", 1);
+    fill(client.model, 0, 3);
+    const reader = client.varve.reader({ topic: "t", to: "end", maxRecordsPerSecond: 0.5 });
+    const state = reading(reader);
+    for (const [atMs, count] of [
+      [1_500, 1],
+      [3_500, 2],
+      [4_500, 3],
+    ] as const) {
+      await client.clock.runUntil(atMs);
+      expect([state.records.length, reader.progress.read], `at ${atMs} ms`).toEqual([count, count]);
+    }
+    expect(state.end).toBe("ended");
+  });
+
+  test("a point in time behind `to` reads nothing and spoils no progress", async () => {
+    const client = sim();
+    client.model.createTopic("t", 2);
+    fill(client.model, 0, 10);
+    const reader = client.varve.reader({ topic: "t", from: "latest", to: { timeMs: 0 } });
+    expect(await client.collect(reader)).toEqual([]);
+    expect(reader.progress).toEqual({ read: 0, total: 0, ratio: 1, etaMs: 0 });
+  });
+
+  test("the buffer is shared among as many brokers as lead partitions", async () => {
+    const client = sim({ brokers: 7 });
+    client.model.createTopic("t", 14);
+    for (let partition = 0; partition < 14; partition++) fill(client.model, partition, 1_000, 50, 1_000);
+    const reader = client.varve.reader({ topic: "t", bufferBytesMax: 1_048_576 });
+    await client.run(reader[Symbol.asyncIterator]().next());
+    await client.clock.runUntil(client.clock.monotonicMs() + 10_000);
+    expect(client.model.counts.grantedBytes).toBeLessThanOrEqual(1_048_576);
+    reader.close();
+  });
+
   test("progress rises, and its eta is near the truth", async () => {
     const client = sim();
     client.model.createTopic("t", 1);
@@ -354,6 +391,43 @@ describe("ways to end", () => {
     expect(state.end).toMatchObject({ code: "ABORTED", effect: "NONE" });
     const before = client.varve.reader({ topic: "t", signal: AbortSignal.abort() });
     expect(await client.failure(client.collect(before))).toMatchObject({ code: "ABORTED" });
+  });
+
+  test.each(["abort", "close the client", "close the reader"] as const)(
+    "%s: ends a reader that waits for its next slot at once",
+    async (way) => {
+      const client = sim();
+      client.model.createTopic("t", 1);
+      fill(client.model, 0, 10);
+      const controller = new AbortController();
+      const reader = client.varve.reader({ topic: "t", maxRecordsPerSecond: 0.001, signal: controller.signal });
+      const state = reading(reader);
+      await client.clock.runUntil(1_000);
+      expect(state.records).toHaveLength(1);
+      if (way === "abort") controller.abort();
+      else if (way === "close the reader") reader.close();
+      else client.varve.close().catch(() => {});
+      await client.clock.runUntil(1_010);
+      if (way === "close the reader") expect(state.end).toBe("ended");
+      else expect(state.end).toMatchObject({ code: way === "abort" ? "ABORTED" : "CLOSED", effect: "NONE" });
+      expect(reader.progress.read).toBe(1);
+    },
+  );
+
+  test("an aborted signal ends the streams also of a loop that is busy with a record", async () => {
+    const client = sim();
+    client.model.createTopic("t", 1);
+    const controller = new AbortController();
+    const records = client.varve.reader({ topic: "t", signal: controller.signal })[Symbol.asyncIterator]();
+    fill(client.model, 0, 1);
+    await client.run(records.next());
+    controller.abort();
+    await client.clock.runUntil(client.clock.monotonicMs() + 100);
+    const { sentBytes } = client.model.counts;
+    fill(client.model, 0, 100);
+    await client.clock.runUntil(client.clock.monotonicMs() + 5_000);
+    expect(client.model.counts.sentBytes).toBe(sentBytes);
+    expect(await client.failure(records.next())).toMatchObject({ code: "ABORTED" });
   });
 
   test("leaving the loop ends its streams", async () => {

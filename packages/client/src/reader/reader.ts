@@ -3,11 +3,12 @@
  *
  * Invariants:
  *   R1  within one partition every record of [from, to) that is still there is handed out once, in order of offsets, whatever fails
- *   R2  batches in memory take at most bufferBytesMax plus one batch per broker
+ *   R2  batches in memory take at most bufferBytesMax plus one batch per broker (more while leaders spread over more than LEADERS_USUAL
+ *       brokers during the reading: windows that were opened before stay as large as they were)
  *   R3  records that retention deleted before they were read are an error, never a silent gap; only `earliest` moves up with the log
  *       as long as nothing of the partition was read
  */
-import { delay, onAbort, type TimerHandle, toVarveError, VarveError } from "@varve/base";
+import { assertDefined, delay, onAbort, type TimerHandle, toVarveError, VarveError } from "@varve/base";
 import { batchLastOffset, batchLeaderEpoch, decodeRecords, type RecordCursor } from "@varve/records";
 import type { SubscribeBatches, SubscribeProgress } from "@varve/rpc";
 import { backoffMs } from "../cluster/backoff.js";
@@ -42,6 +43,10 @@ interface Fetched {
 
 /** How often links are looked at for silence, and metadata for partitions that were added. */
 const WATCH_MS = 1_000;
+/** A pause below this is not worth a timer; the pacer lets it be caught up. */
+const PAUSE_MS_MIN = 1;
+/** Brokers among which the buffer is divided at least, where so many partitions are read: one that dies is left for another. */
+const LEADERS_USUAL = 3;
 
 export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   private readonly cluster: Cluster;
@@ -53,6 +58,8 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   private fetched: Fetched[] = [];
   private fetchedHead = 0;
   private current: { readonly fetched: Fetched; readonly records: RecordCursor } | null = null;
+  /** `current` stands on a record that was not handed out yet. */
+  private standsOnRecord = false;
   private readCount = 0;
   private startedAtMs = 0;
   private failures = 0;
@@ -78,7 +85,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     let done = 0;
     for (const cursor of this.cursors) {
       total += cursor.total;
-      done += Math.min(cursor.doneOffset, cursor.end ?? cursor.doneOffset) - cursor.start;
+      done += cursor.done;
     }
     const tookMs = this.cluster.ports.clock.monotonicMs() - this.startedAtMs;
     const started = this.state !== "new" && this.cursors.length > 0;
@@ -102,14 +109,20 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   close(): void {
     if (this.state === "over") return;
     this.state = "over";
+    this.letGo();
+    this.onClosed();
+    this.wake();
+  }
+
+  /** Ends streams and timers and gives the memory back. */
+  private letGo(): void {
     this.watch?.cancel();
     for (const link of this.links.values()) link.close();
     this.links.clear();
     this.fetched = [];
     this.current = null;
+    this.standsOnRecord = false;
     this.forgetSignal();
-    this.onClosed();
-    this.wake();
   }
 
   /** @internal Ends the loop with CLOSED: the client was closed. */
@@ -120,8 +133,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   private next(): Promise<IteratorResult<VarveRecord<T>, undefined>> {
     if (this.state === "started" && this.pacer === null) {
       try {
-        const record = this.take();
-        if (record !== null) return Promise.resolve({ done: false, value: record });
+        if (this.hasRecord()) return Promise.resolve({ done: false, value: this.handOut() });
       } catch (error) {
         return this.rejectWith(error);
       }
@@ -135,25 +147,44 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       for (;;) {
         if (this.failure !== null) throw this.failure;
         if (this.state === "over") return { done: true, value: undefined };
-        const record = await this.takePaced();
-        if (record !== null) return { done: false, value: record };
-        if (this.isFinished()) {
+        if (this.hasRecord()) {
+          const pauseMs = this.pacer?.waitMs() ?? 0;
+          if (pauseMs < PAUSE_MS_MIN) return { done: false, value: this.handOut() };
+          await this.pause(pauseMs);
+        } else if (this.isFinished()) {
           this.close();
           return { done: true, value: undefined };
+        } else {
+          await new Promise<void>((resolve) => {
+            this.wakeReader = resolve;
+          });
         }
-        await new Promise<void>((resolve) => {
-          this.wakeReader = resolve;
-        });
       }
     } catch (error) {
       return this.rejectWith(error);
     }
   }
 
+  /** Lets time pass; what comes or ends meanwhile cuts it short. */
+  private async pause(pauseMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.cluster.ports.clock.setTimer(pauseMs, resolve);
+      this.wakeReader = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.wakeReader = null;
+  }
+
   private rejectWith(thrown: unknown): Promise<never> {
     const error = this.failure ?? toVarveError(thrown, "NONE").withEffect("NONE");
     this.close();
     return Promise.reject(error);
+  }
+
+  private get isReading(): boolean {
+    return this.state === "started" && this.failure === null;
   }
 
   private readonly onAbort = (): void => {
@@ -170,36 +201,23 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     const view = await this.cluster.metadata.get(topic, { signal });
     this.cursors = await startPoints(this.cluster, view, this.settings as ReaderSettings<never>, { signal });
     if (this.failure !== null) throw this.failure;
+    if (!this.isReading) return;
     this.startedAtMs = this.cluster.ports.clock.monotonicMs();
     this.subscribe(view, this.cursors);
     this.watchLater();
   }
 
-  private async takePaced(): Promise<VarveRecord<T> | null> {
-    const record = this.take();
-    if (record === null || this.pacer === null) return record;
-    const waitMs = this.pacer.takeMs();
-    if (waitMs >= 1) await delay(this.cluster.ports.clock, waitMs, this.settings.signal).catch(() => {});
+  /** Whether a record is in memory; `current` stands on it then. */
+  private hasRecord(): boolean {
     if (this.failure !== null) throw this.failure;
-    return record;
-  }
-
-  /** The next record that is in memory, or null. */
-  private take(): VarveRecord<T> | null {
-    if (this.failure !== null) throw this.failure;
-    for (;;) {
+    while (!this.standsOnRecord) {
       this.current ??= this.openNext();
-      if (this.current === null) return null;
+      if (this.current === null) return false;
       const { fetched, records } = this.current;
       const { cursor } = fetched;
       if (records.advance() && (cursor.end === null || records.offset < cursor.end)) {
-        const { topic, serde } = this.settings;
-        const record = recordAt(records, topic, cursor.partition, (value) =>
-          serde === null ? (value as T) : serde.deserialize(value),
-        );
-        cursor.doneOffset = records.offset + 1;
-        this.readCount++;
-        return record;
+        this.standsOnRecord = true;
+        continue;
       }
       cursor.doneOffset = Math.max(
         cursor.doneOffset,
@@ -208,6 +226,22 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       this.current = null;
       fetched.link.consumed(fetched.bytes.length);
     }
+    return true;
+  }
+
+  /** The record that `current` stands on; now it counts as read. */
+  private handOut(): VarveRecord<T> {
+    const { fetched, records } = assertDefined(this.current ?? undefined, "a record is in memory");
+    const { topic, serde } = this.settings;
+    const { cursor } = fetched;
+    this.standsOnRecord = false;
+    const record = recordAt(records, topic, cursor.partition, (value) =>
+      serde === null ? (value as T) : serde.deserialize(value),
+    );
+    cursor.doneOffset = records.offset + 1;
+    this.readCount++;
+    this.pacer?.count();
+    return record;
   }
 
   private openNext(): { fetched: Fetched; records: RecordCursor } | null {
@@ -234,10 +268,10 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   private subscribe(view: TopicView, cursors: readonly PartitionCursor[]): void {
     const { diagnostics } = this.cluster.ports;
     for (const cursor of cursors) {
-      if (cursor.isFetched || this.state !== "started") continue;
+      if (cursor.isFetched || !this.isReading) continue;
       const address = this.cluster.addressFor(view, cursor.partition);
       try {
-        this.link(address).add(cursor, view.topicId);
+        this.link(address, view).add(cursor, view.topicId);
       } catch (error) {
         this.fail(toVarveError(error).withEffect("NONE"));
         return;
@@ -250,11 +284,12 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     this.wake();
   }
 
-  private link(address: string): SubscriptionLink {
+  private link(address: string, view: TopicView): SubscriptionLink {
     let link = this.links.get(address);
     if (link === undefined) {
-      const brokers = Math.max(1, new Set([...this.links.keys(), address]).size, Math.min(3, this.cursors.length));
-      const windowBytes = Math.floor(this.settings.bufferBytesMax / brokers);
+      const leaders = new Set(view.partitions.map(({ leader }) => leader)).size;
+      const brokers = Math.min(this.cursors.length, Math.max(LEADERS_USUAL, leaders, this.links.size + 1));
+      const windowBytes = Math.floor(this.settings.bufferBytesMax / Math.max(1, brokers));
       link = new SubscriptionLink(this.cluster.pool.channel(address), this.cluster.ports.clock, windowBytes, {
         batches: (cursor, event, from) => this.onBatches(cursor, event, from),
         progress: (cursor, event) => this.onProgress(cursor, event),
@@ -307,7 +342,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   }
 
   private onInterrupted(cursors: readonly PartitionCursor[], error: VarveError, address: string): void {
-    if (this.state !== "started" || cursors.length === 0) return;
+    if (!this.isReading || cursors.length === 0) return;
     const { clock, diagnostics } = this.cluster.ports;
     const { topic } = this.settings;
     const partitions = cursors.map(({ partition }) => partition);
@@ -343,16 +378,17 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     const [only] = cursors;
     const hinted =
       only !== undefined && cursors.length === 1 && this.cluster.metadata.noteHint(topic, only.partition, error);
-    if (!hinted || this.failures > 1) {
+    let fresh = hinted && this.failures <= 1;
+    while (!fresh) {
       await delay(clock, backoffMs(random, this.failures, error.retryAfterMs), signal).catch(() => {});
-      const view = await this.refreshed(error, address);
-      if (view === null) return this.resubscribe(cursors, error, address);
+      if (!this.isReading) return;
+      fresh = (await this.refreshed(error, address)) !== null;
     }
-    if (this.state !== "started") return;
+    if (!this.isReading) return;
     const sinceMs = clock.monotonicMs() - (this.troubleSinceMs ?? clock.monotonicMs());
     if (to !== null && sinceMs > this.cluster.settings.requestDeadlineMs) throw error;
     const view = await this.cluster.metadata.get(topic, { signal });
-    if (this.state === "started") this.subscribe(view, cursors);
+    if (this.isReading) this.subscribe(view, cursors);
   }
 
   /** Fresh metadata, or null when a reader that follows shall go on trying. @throws VarveError UNKNOWN_TOPIC and what is final. */
@@ -365,7 +401,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       return view;
     } catch (thrown) {
       const failure = toVarveError(thrown, "NONE");
-      if (to !== null || !mayRepeat(failure) || this.state !== "started") throw failure;
+      if (to !== null || !mayRepeat(failure) || !this.isReading) throw failure;
       return null;
     }
   }
@@ -373,7 +409,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   /** A paused broker keeps its connection and says nothing: when others lead what it should send, it is left. */
   private watchLater(): void {
     this.watch = this.cluster.ports.clock.setTimer(WATCH_MS, () => {
-      if (this.state !== "started") return;
+      if (!this.isReading) return;
       for (const link of this.links.values()) if (link.takeSilenceDue()) this.checkSilent(link);
       this.findNewPartitions();
       this.watchLater();
@@ -397,7 +433,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     const { topic } = this.settings;
     this.cluster.metadata.refresh(topic, link.address).then(
       (view) => {
-        if (this.state !== "started") return;
+        if (!this.isReading) return;
         const moved = this.cursors.some((cursor) => link.reads(cursor) && this.movedFrom(link, view, cursor));
         if (moved) link.cut("says nothing and other brokers lead its partitions now");
       },
@@ -411,8 +447,10 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     return direct !== null && direct !== link.address;
   }
 
+  /** The loop rejects as soon as it asks for a record; nothing is fetched until then. */
   private fail(error: VarveError): void {
     this.failure ??= error;
+    this.letGo();
     this.wake();
   }
 
