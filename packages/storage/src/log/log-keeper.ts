@@ -23,6 +23,9 @@ import { SegmentPlan } from "./segment-plan.js";
 /** Most bytes of one drain: one write, one fsync, one mark. */
 const DRAIN_BYTES_MAX = 4 * 1024 * 1024;
 
+/** What a frame in memory costs beside its bytes: its objects, and views of buffers. Measured with small commands of groups: 1.0 to 1.6 KB. */
+const FRAME_OBJECT_BYTES = 1_024;
+
 export class LogKeeper {
   private readonly core: LogCore;
   private readonly writer: LogWriter;
@@ -185,7 +188,7 @@ export class LogKeeper {
     core.drainedIndex = mark.index;
     core.addUndrained(-bytes);
     core.memory.release(frames[0]?.index ?? mark.index, mark.index); // B1
-    core.context.tail.add(core, mark.index, bytes);
+    core.context.tail.add(core, mark.index, bytes + frames.length * FRAME_OBJECT_BYTES);
   }
 
   /**

@@ -90,7 +90,7 @@ export function tinyOptions(clock: Clock, seed: number, changes: Partial<OpenOpt
       throw error;
     },
     walFileBytes: 32 * 1024,
-    tailCacheBytesMax: 2_000,
+    tailCacheBytesMax: 6_000,
     undrainedBytesMax: 8 * 1024,
     diskReserveBytes: 0,
     checkpointIntervalBytes: 1_500,
