@@ -16,7 +16,7 @@ export interface CallOptions<Response = unknown> {
   readonly kind: "read" | "write";
   readonly deadlineMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Longest wait for one broker's answer, milliseconds. Default 10 s; then another one is asked. */
+  /** Longest wait for one broker's answer, milliseconds. Default 3 s for reads, 10 s for writes; then another one is asked. */
   readonly attemptMs?: number | undefined;
   /** Ask another address first, if there is one. */
   readonly except?: string | null | undefined;
@@ -26,7 +26,8 @@ export interface CallOptions<Response = unknown> {
   readonly isFinal?: ((error: VarveError) => boolean) | undefined;
 }
 
-const ATTEMPT_MS = 10_000;
+/** A broker that is paused or cut off keeps its connections: only its silence tells. */
+const ATTEMPT_MS = { read: 3_000, write: 10_000 } as const;
 
 export class Caller {
   private readonly ports: ClientPorts;
@@ -57,7 +58,7 @@ export class Caller {
       const address = this.pool.anyAddress(except);
       const channel = this.pool.channel(address);
       try {
-        const deadlineMs = Math.min(leftMs, options.attemptMs ?? ATTEMPT_MS);
+        const deadlineMs = Math.min(leftMs, options.attemptMs ?? ATTEMPT_MS[options.kind]);
         const response = await channel.unary(method, request, { deadlineMs, signal });
         this.pool.succeeded(address);
         return response;

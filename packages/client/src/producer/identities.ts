@@ -7,6 +7,9 @@ import { METHODS } from "@varve/rpc";
 import type { Cluster } from "../cluster/cluster.js";
 import type { Identity } from "./batch.js";
 
+/** A broker that is paused or cut off must not hold up a producer's first record; an id that nobody hears of is lost, no more. */
+const ATTEMPT_MS = 2_000;
+
 export class Identities {
   private readonly cluster: Cluster;
   private first: Promise<Identity> | null = null;
@@ -34,6 +37,7 @@ export class Identities {
       what: old === null ? "initProducer" : `raising the epoch of producer ${old.producerId}`,
       kind: "write",
       deadlineMs,
+      attemptMs: ATTEMPT_MS,
     });
     return { producerId, producerEpoch };
   }
