@@ -15,6 +15,9 @@ function before(left: SimEvent, right: SimEvent): boolean {
   return left.atMs !== right.atMs ? left.atMs < right.atMs : left.order < right.order;
 }
 
+/** Shortest wait that is not none. */
+const RESOLUTION_MS = 0.001;
+
 /** Events between two hops over the real event loop, which cost far more than the events. */
 const EVENTS_PER_BREATH = 512;
 
@@ -37,7 +40,9 @@ export class SimClock implements Clock {
   }
 
   setTimer(delayMs: number, callback: () => void): TimerHandle {
-    const event: SimEvent = { atMs: this.nowMs + Math.max(0, delayMs), order: this.order++, callback };
+    // A wait moves the time on, as on any real clock: one that vanishes in rounding would be waited for without end.
+    const waitMs = delayMs > 0 ? Math.max(delayMs, RESOLUTION_MS) : 0;
+    const event: SimEvent = { atMs: this.nowMs + waitMs, order: this.order++, callback };
     this.push(event);
     return {
       cancel: () => {

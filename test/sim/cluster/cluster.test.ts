@@ -1,0 +1,61 @@
+/** cluster.test.ts: whole brokers, the SDK and a group at work under faults: fresh seeds are clean, and the checks notice what is wrong. */
+import { expect, test } from "vitest";
+import { runCluster } from "./cluster-simulation.js";
+import { GroupTruth } from "./group-truth.js";
+
+const RUN_MS = 120_000;
+const firstSeed = Number(process.env["SEED"] ?? Date.now());
+
+test(`a fresh seed breaks no promise of groups (SEED=${firstSeed})`, { timeout: RUN_MS }, async () => {
+  const report = await runCluster({ seed: firstSeed });
+  expect(report.violation, `seed ${firstSeed}`).toBeNull();
+  expect(report.acked).toBeGreaterThan(200);
+  expect(report.commits).toBeGreaterThan(20);
+});
+
+test.each([
+  {
+    why: "two owners in one epoch",
+    check: "C1",
+    act: (truth: GroupTruth) => [1, 2].map((id) => truth.onAssigned(`m${id}`, 0, 7)),
+  },
+  { why: "a commit over a record that nobody finished", check: "C4", act: (truth: GroupTruth) => truth.onCommit(0, 1) },
+  {
+    why: "an offset below what was acknowledged",
+    check: "C3",
+    act: (truth: GroupTruth) => {
+      truth.onFinished(0, 0);
+      truth.onCommitAcked(0, 1, truth.mark().since);
+      truth.onFetched(truth.mark(), new Map([[0, 0]]));
+    },
+  },
+  {
+    why: "a refused record in the log",
+    check: "D1",
+    act: (truth: GroupTruth) => {
+      truth.refused.add("v");
+      truth.checkLog([{ partition: 0, offset: 0, value: "v" }]);
+    },
+  },
+  {
+    why: "an acknowledged record that is not there",
+    check: "D1",
+    act: (truth: GroupTruth) => {
+      truth.acked.set("v", { partition: 0, offset: 0 });
+      truth.checkLog([]);
+    },
+  },
+])("$why is a violation of $check", ({ check, act }) => {
+  expect(() => act(new GroupTruth())).toThrow(expect.objectContaining({ invariant: check }));
+});
+
+test("a seek in between makes a lower offset right", () => {
+  const truth = new GroupTruth();
+  truth.onFinished(0, 0);
+  truth.onCommitAcked(0, 1, truth.mark().since);
+  const mark = truth.mark();
+  truth.seekBegins();
+  truth.onFetched(mark, new Map([[0, 0]]));
+  truth.seekEnded(true);
+  truth.onFetched(truth.mark(), new Map([[0, 0]]));
+});
