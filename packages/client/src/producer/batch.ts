@@ -110,18 +110,24 @@ export class Batch {
     return this.maybeApplied || inFlight ? "UNKNOWN" : "NOT_APPLIED";
   }
 
-  /** The error when its time is over. */
-  expiry(where: string, timeoutMs: number, inFlight: boolean): VarveError {
+  /** The error when its time is over. `trouble`: why the batches before it did not get through, if they did not. */
+  expiry(where: string, timeoutMs: number, inFlight: boolean, trouble: VarveError | null): VarveError {
     const effect = this.effect(inFlight);
-    const last = this.lastError;
     const applied = effect === "UNKNOWN" ? "it may have been written" : "nothing was written";
-    const why = last === null ? "" : `; the last attempt: ${last.message}`;
-    return new VarveError(effect === "NOT_APPLIED" && last !== null ? last.code : "TIMEOUT", {
+    const held = trouble === null ? "" : `; it was held up behind others, of which the last said: ${trouble.message}`;
+    const why = this.lastError === null ? held : `; the last attempt: ${this.lastError.message}`;
+    const last = this.lastError ?? trouble;
+    return new VarveError(effect === "NOT_APPLIED" && last !== null && saysWhy(last) ? last.code : "TIMEOUT", {
       message: `${where} did not acknowledge ${this.recordCount} records within ${timeoutMs} ms after ${this.attempts} attempts; ${applied}${why}`,
       effect,
-      retryable: last?.retryable ?? false,
+      retryable: last !== null && (last.retryable || !saysWhy(last)),
       details: { ...last?.details, attempts: this.attempts },
       ...(last === null ? {} : { cause: last }),
     });
   }
+}
+
+/** Whether an error tells what is wrong. A sequence out of order says only that a batch before it did not get through. */
+export function saysWhy({ code }: VarveError): boolean {
+  return code !== "OUT_OF_ORDER_SEQUENCE";
 }

@@ -20,8 +20,8 @@ export interface EncodedRecord {
 }
 
 const NO_HEADERS: readonly RecordHeader[] = [];
-/** Counted for each record beside its bytes: framing, and the promise that waits for it. */
-const RECORD_OVERHEAD_BYTES = 32;
+/** Counted for each record beside its bytes: framing, and what waits for it: promises and their callbacks, 480 bytes in Node.js 20. */
+const RECORD_OVERHEAD_BYTES = 512;
 
 /** @throws VarveError INVALID_ARGUMENT, RECORD_TOO_LARGE: nothing was sent. */
 export function encodeRecord<T>(record: RecordToSend<T>, serde: Serde<T> | null, clock: Clock): EncodedRecord {

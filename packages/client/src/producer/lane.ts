@@ -28,7 +28,7 @@ import { backoffMs } from "../cluster/backoff.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { TopicView } from "../cluster/topic-view.js";
 import { mayRepeat } from "../errors.js";
-import { Batch, type Identity } from "./batch.js";
+import { Batch, type Identity, saysWhy } from "./batch.js";
 import type { EncodedRecord } from "./encoded-record.js";
 import type { Identities } from "./identities.js";
 import type { ProducerSettings, SendResult } from "./options.js";
@@ -129,7 +129,7 @@ export class Lane {
     for (const batch of this.inFlight) {
       if (batch.settled || batch.deadlineAtMs > nowMs) continue;
       if (this.state.kind === "open") this.state = { kind: "draining" };
-      this.giveUp(batch, batch.expiry(this.name(), this.options.settings.deliveryTimeoutMs, true));
+      this.giveUp(batch, this.expiryOf(batch, true));
     }
     this.expire(this.failed, nowMs);
     this.expire(this.queue, nowMs);
@@ -253,7 +253,6 @@ export class Lane {
       .catch((thrown: unknown) => {
         this.lastError = toVarveError(thrown);
         const error = this.lastError;
-        for (const batch of this.queue) batch.lastError ??= error;
         if (!mayRepeat(error)) this.failQueue(error);
         else this.failures++;
       })
@@ -347,7 +346,7 @@ export class Lane {
 
   private attemptFailed(batch: Batch, error: VarveError): void {
     batch.lastError = error;
-    this.lastError = error;
+    if (this.lastError === null || saysWhy(error)) this.lastError = error;
     if (error.effect === "UNKNOWN") batch.maybeApplied = true; // N4
     if (batch.settled) {
       this.hole = true;
@@ -396,9 +395,9 @@ export class Lane {
     this.failures++;
     const hinted = cluster.metadata.noteHint(topic, partition, error);
     if (hinted && this.failures === 1) return;
-    if (error.code === "OUT_OF_ORDER_SEQUENCE") return;
+    if (!saysWhy(error) && this.failures === 1) return;
     await delay(cluster.ports.clock, backoffMs(cluster.ports.random, this.failures, error.retryAfterMs));
-    if (hinted) return;
+    if (hinted || !saysWhy(error)) return;
     const view = await cluster.metadata.refresh(topic, this.sentTo);
     if (this.topicId === "" || view.topicId === this.topicId) return;
     // The topic was deleted and made anew: sequences of the old one mean nothing there.
@@ -422,10 +421,11 @@ export class Lane {
     const late = batches.filter(({ deadlineAtMs }) => deadlineAtMs <= nowMs);
     // Taken out first: who hears of a failure may send, and that changes the lists.
     for (const batch of late) batches.splice(batches.indexOf(batch), 1);
-    for (const batch of late) {
-      batch.lastError ??= this.lastError;
-      this.giveUp(batch, batch.expiry(this.name(), this.options.settings.deliveryTimeoutMs, false));
-    }
+    for (const batch of late) this.giveUp(batch, this.expiryOf(batch, false));
+  }
+
+  private expiryOf(batch: Batch, inFlight: boolean): VarveError {
+    return batch.expiry(this.name(), this.options.settings.deliveryTimeoutMs, inFlight, this.lastError);
   }
 
   /** A broker that is paused answers nothing: once others have elected a leader, its requests are taken elsewhere. */

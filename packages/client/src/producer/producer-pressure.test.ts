@@ -26,6 +26,15 @@ function valuesIn(log: ModelPartition): string[] {
   );
 }
 
+/** A batch's first value, without its padding. */
+function firstValueIn(batch: Uint8Array): string | undefined {
+  for (const { value } of decodeRecords(batch, nodeCodec))
+    return Buffer.from(value ?? [])
+      .toString()
+      .trim();
+  return undefined;
+}
+
 /** What becomes of a send, and when. */
 interface Fate {
   readonly value: string;
@@ -149,6 +158,40 @@ describe("flush", () => {
     expect(first.outcome).toBe(0);
     await client.run(producer.flush());
     expect(second.outcome).toBe(1);
+  });
+});
+
+describe("what is said of a record that is given up", () => {
+  test("one that never left says what held it up, and not that it may have been written", async () => {
+    const client = sim({ model: { produceMs: () => 500 } });
+    const producer = client.varve.producer({ batchBytes: 1_024, deliveryTimeoutMs: 2_000 });
+    const left = track(client, producer, padded("left"));
+    await pass(client, 100);
+    for (const address of client.addresses) client.network.stop(address);
+    await pass(client, 1_000);
+    const stayed = track(client, producer, padded("stayed"));
+    await pass(client, 2_000 + SWEEP_MS);
+    expect(left.outcome).toMatchObject({ code: "TIMEOUT", effect: "UNKNOWN" });
+    expect((left.outcome as VarveError).message).toMatch(/it may have been written; the last attempt: /);
+    expect(stayed.outcome).toMatchObject({ code: "UNREACHABLE", effect: "NOT_APPLIED", retryable: true });
+    expect((stayed.outcome as VarveError).message).toMatch(/after 0 attempts; nothing was written; it was held up/);
+  });
+
+  test("one that only ever came out of order is a TIMEOUT that may be tried again", async () => {
+    const unknown = new VarveError("COMMIT_UNKNOWN", { message: "for this test" });
+    const outOfOrder = new VarveError("OUT_OF_ORDER_SEQUENCE", { message: "for this test" });
+    const client = sim({
+      model: {
+        produceFate: ({ batch }) => ({ kind: "refuse", error: firstValueIn(batch) === "first" ? unknown : outOfOrder }),
+      },
+    });
+    const producer = client.varve.producer({ batchBytes: 1_024, deliveryTimeoutMs: 2_000 });
+    const first = track(client, producer, "first".padEnd(1_000));
+    const second = track(client, producer, "second".padEnd(1_000));
+    await pass(client, 2_000 + SWEEP_MS);
+    expect(first.outcome).toMatchObject({ code: "TIMEOUT", effect: "UNKNOWN" });
+    expect(second.outcome).toMatchObject({ code: "TIMEOUT", effect: "NOT_APPLIED", retryable: true });
+    expect(client.model.counts.produced, "attempts are apart").toBeLessThan(40);
   });
 });
 
