@@ -17,15 +17,15 @@ export interface ProducerOptions<T = Data> {
    * answer is awaited, offsets are -1, records may be lost at any failure and are not idempotent.
    */
   readonly acks?: AcksName | undefined;
-  /** Wait for more records before a batch that is not full leaves, ms, 0 .. 60,000. Default 5. Larger: fewer, larger batches. */
+  /** Wait for more records before a batch that is not full leaves, ms, 0 .. 60,000, at most half of deliveryTimeoutMs. Default 5. Larger: fewer, larger batches. */
   readonly lingerMs?: number | undefined;
   /** Size at which a batch leaves at once, bytes before compression, 1 KiB .. 4 MiB. Default 256 KiB. */
   readonly batchBytes?: number | undefined;
   /** How batches are compressed: none, gzip, snappy, lz4 or zstd. Default none. */
   readonly compression?: CompressionKind | undefined;
-  /** Records in memory that are not acknowledged yet, bytes; beyond it `send` waits. Default 64 MiB. */
+  /** Records in memory that are not acknowledged yet, bytes, and 512 for each; beyond it `send` waits. Default 64 MiB. */
   readonly bufferBytesMax?: number | undefined;
-  /** How long a record is tried, from `send` on, ms. Default 30,000. Longer: rides out longer outages. */
+  /** How long a record is tried, from `send` on, ms; waiting for room counts. Default 30,000. Longer: rides out longer outages. */
   readonly deliveryTimeoutMs?: number | undefined;
   /** How keys choose partitions: `range` or `modulo`, as Kafka's clients do. Default range. */
   readonly partitioner?: PartitionerName | undefined;
