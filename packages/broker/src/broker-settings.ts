@@ -2,7 +2,7 @@
  * broker-settings.ts: what a broker is given: its settings, its addresses, and the world behind ports.
  */
 import type { BrokerId, Clock, Codec, Disk, KeyValueOpener, Link, Logger, Random, WalThread } from "@varve/base";
-import type { PartitionMeter } from "./partition/partition.js";
+import type { PartitionMeter } from "./partition/meter.js";
 
 /** What a broker is told; from its configuration. */
 export interface BrokerSettings {

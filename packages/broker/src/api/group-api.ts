@@ -34,8 +34,9 @@ import {
 } from "../groups/group-methods.js";
 import type { ReaderPlace } from "../groups/reader-places.js";
 import { GROUP_SHARDS, shardOf } from "../groups/shards.js";
+import type { Backlog } from "../partition/backlog.js";
 import { notLeader } from "../partition/errors.js";
-import type { Backlog, Partition } from "../partition/partition.js";
+import type { Partition } from "../partition/partition.js";
 import type { ForwardableMethod, Forwarding } from "../routing/forwarding.js";
 import type { CallContext, Located, Router } from "../routing/router.js";
 import type { LogApi, OffsetPoint } from "./log-api.js";

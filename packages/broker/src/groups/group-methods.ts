@@ -11,7 +11,7 @@ import type {
   HeartbeatAnswer,
   SeekCommand,
 } from "@varve/groups";
-import type { Backlog } from "../partition/partition.js";
+import type { Backlog } from "../partition/backlog.js";
 import { decodeEnvelope, encodeEnvelope } from "../routing/envelope.js";
 import type { ForwardableMethod } from "../routing/forwarding.js";
 import type { DescribedGroup } from "./coordinator.js";

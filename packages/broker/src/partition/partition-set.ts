@@ -14,7 +14,8 @@ import type { Coordinator } from "../groups/coordinator.js";
 import type { ReplicaHost } from "../replica/host.js";
 import type { Replica, Role, StateMachine } from "../replica/replica.js";
 import type { ByteBudget } from "./byte-budget.js";
-import { Partition, type PartitionMeter, type PartitionSettings } from "./partition.js";
+import type { PartitionMeter } from "./meter.js";
+import { Partition, type PartitionSettings } from "./partition.js";
 
 /** A replica that this broker must run, from the controller's state. */
 export interface WantedReplica {

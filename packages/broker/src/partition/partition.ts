@@ -40,8 +40,10 @@ import {
 } from "@varve/storage";
 import { EntryType } from "raft-ts";
 import type { Replica, Role, StateMachine } from "../replica/replica.js";
+import type { Backlog } from "./backlog.js";
 import type { ByteBudget } from "./byte-budget.js";
 import * as errors from "./errors.js";
+import type { PartitionMeter } from "./meter.js";
 import { type Pending, PendingAcks } from "./pending-acks.js";
 import { ProducerOverlay } from "./producer-overlay.js";
 import { WatermarkWaiters } from "./watermark-waiters.js";
@@ -86,28 +88,11 @@ export interface ReadAnswer extends ReadResult {
   readonly epoch: Term;
 }
 
-/** What a reader has not read yet. */
-export interface Backlog {
-  readonly highWatermark: Offset;
-  readonly logStart: Offset;
-  readonly records: number;
-  /** When the next record to read was appended, milliseconds since 1970; null: there is none. */
-  readonly appendTimeMs: number | null;
-}
-
 /** What producers may send: the topic's settings and the broker's. */
 export interface PartitionSettings {
   readonly batchBytesMax: number;
   readonly batchRecordsMax: number;
   readonly recordBytesMax: number;
-}
-
-/** Counters of a partition's traffic; implemented by the broker's metrics. */
-export interface PartitionMeter {
-  produced(bytes: number, records: number): void;
-  fetched(bytes: number, records: number, batches: number): void;
-  committed(latencyMs: number): void;
-  leaderChanged(): void;
 }
 
 export interface PartitionOptions {

@@ -6,7 +6,6 @@ export { settingsFrom } from "../config/index.js";
 export { ByteBudget } from "../partition/byte-budget.js";
 export {
   Partition,
-  type PartitionMeter,
   type PartitionOptions,
   type ProduceRequest,
   type ProduceResult,
