@@ -3,8 +3,8 @@
  *
  * The run is cut into three parts of equal length. Memory keeps growing when, in the last part,
  *   P1  the largest resident set is more than 15 % plus 16 MiB above the largest of the time before, or
- *   P2  the smallest heap in use is more than 32 MiB above the smallest of the middle part: what is left after a collection.
- * P1 sees what the system sees, and V8 gives memory back late; P2 sees a leak of 50 bytes a send in ten minutes of 5,000 sends a second.
+ *   P2  the smallest heap in use is more than 12 MiB above the smallest of the middle part: what is left after a collection.
+ * P1 sees what the system sees, and V8 gives memory back late; P2 sees a leak of 13 bytes a send in ten minutes of 5,000 sends a second.
  */
 export interface MemorySample {
   readonly atMs: number;
@@ -24,7 +24,7 @@ export interface Growth {
 const MIB = 1_024 * 1_024;
 const RSS_RATIO = 1.15;
 const RSS_MIB = 16;
-const HEAP_MIB = 32;
+const HEAP_MIB = 12;
 
 export function sampleMemory(atMs: number): MemorySample {
   const { rss, heapUsed } = process.memoryUsage();

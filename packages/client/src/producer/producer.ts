@@ -286,14 +286,12 @@ export class Producer<T = Data> {
 
   private sweep(): void {
     const nowMs = this.cluster.ports.clock.monotonicMs();
-    const { deliveryTimeoutMs } = this.settings;
-    this.waiting.expire(nowMs, ({ topic }) =>
-      waitedTooLong(topic, deliveryTimeoutMs, "room in the producer's buffer", null),
-    );
+    const { bootstrap } = this.cluster.settings;
+    const late = (topic: string, what: string, last: VarveError | null): VarveError =>
+      waitedTooLong(topic, this.settings.deliveryTimeoutMs, what, bootstrap, last);
+    this.waiting.expire(nowMs, ({ topic }) => late(topic, "room in the producer's buffer", null));
     for (const topic of this.topics.values()) {
-      topic.waiting.expire(nowMs, (send) =>
-        waitedTooLong(send.topic, deliveryTimeoutMs, "metadata of the topic", topic.trouble),
-      );
+      topic.waiting.expire(nowMs, (send) => late(send.topic, "metadata of the topic", topic.trouble));
       for (const lane of topic.lanes.all()) if (!lane.isIdle) lane.sweep(nowMs);
     }
   }

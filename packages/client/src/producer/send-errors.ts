@@ -3,10 +3,16 @@ import { toVarveError, VarveError } from "@varve/base";
 import type { SendResult } from "./options.js";
 
 /** A send whose time ended before it was put into a batch. */
-export function waitedTooLong(topic: string, timeoutMs: number, what: string, last: VarveError | null): VarveError {
+export function waitedTooLong(
+  topic: string,
+  timeoutMs: number,
+  what: string,
+  bootstrap: readonly string[],
+  last: VarveError | null,
+): VarveError {
   const why = last === null ? "" : `; the last attempt: ${last.message}`;
   return new VarveError(last?.code ?? "TIMEOUT", {
-    message: `send to ${topic} waited ${timeoutMs} ms for ${what}; nothing was written; check that the cluster is up and not overloaded${why}`,
+    message: `send to ${topic} waited ${timeoutMs} ms for ${what}; nothing was written; check that the cluster of ${bootstrap.join(", ")} is up and not overloaded${why}`,
     effect: "NOT_APPLIED",
     retryable: last?.retryable ?? true,
     details: { ...last?.details, topic },
