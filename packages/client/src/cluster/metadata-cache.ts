@@ -6,7 +6,7 @@
  *   M2  UNKNOWN_TOPIC is believed only from an answer that the controller's leader confirmed
  * Bound: TOPICS_MAX views; the least recently loaded one is dropped.
  */
-import { type BrokerId, delay, type PartitionId, type Term, type VarveError } from "@varve/base";
+import { type BrokerId, delay, type PartitionId, type Term, VarveError } from "@varve/base";
 import { fromErrorStatus, METHODS, type TopicMetadata } from "@varve/rpc";
 import { aborted, unknownTopic, untilAborted } from "../errors.js";
 import type { WaitOptions } from "../options.js";
@@ -63,7 +63,7 @@ export class MetadataCache {
     return entry.view;
   }
 
-  /** The view in memory, else from a broker. @throws VarveError UNKNOWN_TOPIC, UNREACHABLE, ABORTED. */
+  /** The view in memory, else from a broker. @throws VarveError UNKNOWN_TOPIC, NOT_ENOUGH_REPLICAS, UNREACHABLE, ABORTED. */
   get(topic: string, wait: WaitOptions = {}): Promise<TopicView> {
     const view = this.peek(topic);
     if (view !== null) return Promise.resolve(view);
@@ -72,7 +72,7 @@ export class MetadataCache {
     );
   }
 
-  /** The view from a broker, in any case, and not from `except` while there is another. @throws VarveError UNKNOWN_TOPIC, UNREACHABLE. */
+  /** The view from a broker, in any case, and not from `except` while there is another. @throws VarveError UNKNOWN_TOPIC, NOT_ENOUGH_REPLICAS, UNREACHABLE. */
   refresh(topic: string, except: string | null = null): Promise<TopicView> {
     const under = this.loading.get(topic);
     if (under !== undefined) return under; // M1
@@ -121,10 +121,11 @@ export class MetadataCache {
       if (metadata !== undefined && metadata.error === null) return this.keep(topic, metadata);
       const sent = metadata?.error == null ? unknownTopic(topic) : fromErrorStatus(metadata.error);
       const error = sent.code === "UNKNOWN_TOPIC" ? unknownTopic(topic) : sent;
-      if (response.authoritative || !error.code.startsWith("UNKNOWN_") || leftMs <= UNCONFIRMED_RETRY_MS) {
+      if (response.authoritative || !error.code.startsWith("UNKNOWN_")) {
         this.forget(topic);
         throw error;
       }
+      if (leftMs <= UNCONFIRMED_RETRY_MS) throw unconfirmed(topic, this.deadlineMs);
       await delay(this.ports.clock, UNCONFIRMED_RETRY_MS); // M2
     }
   }
@@ -139,4 +140,16 @@ export class MetadataCache {
     if (diagnostics.hasSubscribers("varve:client:metadata")) diagnostics.publish("varve:client:metadata", { view });
     return view;
   }
+}
+
+/** Brokers do not know the topic, and none could ask the controller's leader, whose word alone is final. */
+function unconfirmed(topic: string, waitedMs: number): VarveError {
+  return new VarveError("NOT_ENOUGH_REPLICAS", {
+    message:
+      `whether topic ${JSON.stringify(topic)} exists could not be told within ${waitedMs} ms: the brokers that answer do not know it, and ` +
+      "none reaches the controller's leader; nothing was written; retry",
+    details: { topic },
+    effect: "NONE",
+    retryable: true,
+  });
 }

@@ -366,6 +366,19 @@ describe("a topic that is not there", () => {
     expect(error).toMatchObject({ code: "UNKNOWN_TOPIC", effect: "NOT_APPLIED" });
     expect((error as VarveError).message).toContain("varve topic create nope");
   });
+  test("is never UNKNOWN_TOPIC by the word of brokers that cannot ask the controller's leader", async () => {
+    const { varve, model, failure } = bound(sim());
+    model.controllerReachable = false;
+    const sent = await failure(varve.producer().send({ topic: "nope", value: "x" }));
+    expect(sent).toMatchObject({ effect: "NOT_APPLIED" });
+    expect(sent).not.toMatchObject({ code: "UNKNOWN_TOPIC" });
+    const read = varve.reader({ topic: "nope", from: "earliest", to: "end" });
+    expect(await failure(read[Symbol.asyncIterator]().next())).toMatchObject({
+      code: "NOT_ENOUGH_REPLICAS",
+      effect: "NONE",
+      retryable: true,
+    });
+  });
 
   test("is waited for as long as nobody with authority said so", async () => {
     const { varve, model, run, clock } = bound(sim());
