@@ -182,7 +182,7 @@ export const ERROR_CATALOGUE = {
    * details.
    * Do: go on from `safeOffset`.
    */
-  DIVERGED: row("OUT_OF_RANGE", 76, 406, "NONE", "never"),
+  DIVERGED: row("OUT_OF_RANGE", 1, 406, "NONE", "never"),
   /**
    * There is no such group: it has no members and has committed nothing.
    * Do: look with `varve group list`; a group comes into being when a member joins or offsets are committed for it.
