@@ -1,7 +1,9 @@
 /**
  * reader-child.mjs: reads a topic from its first record to its end, in a process of its own, and says how that went as one line of JSON; the
- * resident set is the largest of the process's life, as the system counts it.
+ * resident set is the largest of this program's life. (`maxRSS` of getrusage would not do: the child of a large process begins with the peak of its
+ * parent.)
  */
+import { readFileSync } from "node:fs";
 import { Varve } from "@varve/client";
 
 const { bootstrap, topic, options } = JSON.parse(process.argv[2] ?? "{}");
@@ -17,5 +19,6 @@ for await (const { key, value } of reader) {
 const seconds = (performance.now() - startedMs) / 1_000;
 const { progress } = reader;
 await varve.close();
-const rssMib = process.resourceUsage().maxRSS / 1_024;
+const [, peakKib] = /VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+const rssMib = Number(peakKib) / 1_024;
 console.log(JSON.stringify({ records, bytes, seconds, rssMib, progress }));
