@@ -74,6 +74,7 @@ function isIdentity(value: object): value is StoredIdentity {
     (stored.clusterId === null || typeof stored.clusterId === "string") &&
     (stored.brokerId === null || typeof stored.brokerId === "number") &&
     Array.isArray(stored.bootIds) &&
+    stored.bootIds.every((bootId) => typeof bootId === "string") &&
     stored.formatVersion === FORMAT_VERSION &&
     typeof stored.walId === "string" &&
     /^[0-9a-f]{32}$/.test(stored.walId)
@@ -116,10 +117,17 @@ export async function readChecked(disk: Disk, dir: string, name: string): Promis
 
 function checked(parsed: Record<string, unknown>, dir: string, name: string): Record<string, unknown> {
   const { checksum, ...value } = parsed;
-  if (checksum !== checksumOf(value)) {
-    throw unusable(dir, `has a damaged ${name}: its checksum is wrong; restore it from a backup`);
+  if (checksum === sumOrNull(value)) return value;
+  throw unusable(dir, `has a damaged ${name}: its checksum is wrong; restore it from a backup`);
+}
+
+/** Null: the object cannot be written as JSON again, since it is nested deeper than the stack is. */
+function sumOrNull(value: object): number | null {
+  try {
+    return checksumOf(value);
+  } catch {
+    return null;
   }
-  return value;
 }
 
 async function readJson(disk: Disk, dir: string, name: string): Promise<Record<string, unknown> | null> {

@@ -111,8 +111,11 @@ export function checkFrameHeader(bytes: Uint8Array, at: number): HeaderReading {
   if (!isKind(header[5])) return damaged(`frame kind ${header[5]} is unknown`);
   const payloadBytes = readU32(header, 56);
   if (payloadBytes > FRAME_PAYLOAD_BYTES_MAX) return damaged(`a payload of ${payloadBytes} bytes is too long`);
-  const numbers = readU64(header, 8) + readU64(header, 16) + readU64(header, 32) + readU64(header, 48);
-  if (Number.isNaN(numbers)) return damaged("a number is larger than 2^53 - 1");
+  const numbers = readU64(header, 8) + readU64(header, 16) + readU64(header, 48);
+  const endOffset = readU64(header, 32) + readU32(header, 40);
+  if (Number.isNaN(numbers) || !Number.isSafeInteger(endOffset)) return damaged("a number is larger than 2^53 - 1");
+  if (readU32(header, 28) > INT31_MAX) return damaged("a term is above 2^31 - 1");
+  if (readU64(header, 16) === 0) return damaged("a frame has index 0");
   return { kind: "frame", payloadBytes };
 }
 

@@ -54,11 +54,13 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | string {
   if (readU32(bytes, 0) !== MAGIC) return "the file does not begin with a segment header";
   if (readU32(bytes, CRC_AT) !== crc32c(bytes.subarray(0, CRC_AT))) return "the segment header's checksum is wrong";
   if (readU32(bytes, 4) !== VERSION) return `segment version ${readU32(bytes, 4)} is unknown`;
+  const [groupId, previousIndex, baseOffset] = [readU64(bytes, 48), readU64(bytes, 56), readU64(bytes, 72)];
+  if (Number.isNaN(groupId + previousIndex + baseOffset)) return "a number in the segment header is above 2^53 - 1";
   return {
-    owner: { groupId: readU64(bytes, 48), topicId: uuidText(bytes, 24), partition: readU32(bytes, 40) },
-    previousIndex: readU64(bytes, 56),
+    owner: { groupId, topicId: uuidText(bytes, 24), partition: readU32(bytes, 40) },
+    previousIndex,
     previousTerm: readU32(bytes, 64),
-    baseOffset: readU64(bytes, 72),
+    baseOffset,
   };
 }
 
@@ -113,7 +115,8 @@ export function decodeIndexEntries(bytes: Uint8Array, endPosition: number): Inde
     };
     const before = entries[entries.length - 1];
     const isInOrder = before === undefined || (entry.index > before.index && entry.position > before.position);
-    if (!isInOrder || entry.position >= endPosition) break;
+    const isWhole = !Number.isNaN(entry.index + entry.baseOffset + entry.appendTimeMs + entry.position);
+    if (!isWhole || !isInOrder || entry.position >= endPosition) break;
     entries.push(entry);
   }
   return entries;

@@ -118,21 +118,27 @@ export function flushHeaderBytes(bytes: Uint8Array, walId: Uint8Array): number |
   return FLUSH_HEADER_BYTES + 8 * readU32(bytes, 64);
 }
 
-/** The header at the start of `bytes`, which hold at least `flushHeaderBytes`; null when its checksum is wrong. */
+/**
+ * The header at the start of `bytes`, which hold at least `flushHeaderBytes`; null when its checksum is wrong or a
+ * number is larger than 2^53 - 1, which no writer makes.
+ */
 export function readFlushHeader(bytes: Uint8Array, checksum: Checksum): FlushHeader | null {
   const groupCount = readU32(bytes, 64);
   if (FLUSH_HEADER_BYTES + 8 * groupCount > bytes.length) return null;
   const crc = readU32(bytes, CRC_AT);
   if (crc !== headerCrc(bytes, groupCount, checksum) || readU32(bytes, 4) !== VERSION) return null;
   const bodyBytes = readU32(bytes, 48);
+  const [sequence, fileNumber, oldestFile] = [readU64(bytes, 24), readU64(bytes, 32), readU64(bytes, 40)];
+  const groups = Array.from({ length: groupCount }, (_, at) => readU64(bytes, FLUSH_HEADER_BYTES + 8 * at));
+  if (Number.isNaN(sequence + fileNumber + oldestFile) || groups.some(Number.isNaN)) return null;
   return {
-    sequence: readU64(bytes, 24),
-    fileNumber: readU64(bytes, 32),
-    oldestFile: readU64(bytes, 40),
+    sequence,
+    fileNumber,
+    oldestFile,
     bodyBytes,
     bodyCrc: readU32(bytes, 56),
     previousCrc: readU32(bytes, 60),
-    groups: Array.from({ length: groupCount }, (_, at) => readU64(bytes, FLUSH_HEADER_BYTES + 8 * at)),
+    groups,
     crc,
     totalBytes: flushBytes(groupCount, bodyBytes),
   };
