@@ -47,15 +47,18 @@ export class BrokerProcess {
     });
   }
 
-  /** Starts the broker of `place` with its configuration file; its output is appended to its log file. */
-  static async start(place: BrokerPlace): Promise<BrokerProcess> {
+  /**
+   * Starts the broker of `place` with its configuration file; its output is appended to its log file.
+   * @param env variables that it inherits, without those that the file fixes.
+   */
+  static async start(place: BrokerPlace, env: NodeJS.ProcessEnv = process.env): Promise<BrokerProcess> {
     setLargeLogAside(place.logFile);
     const log = openSync(place.logFile, "a");
     try {
       const child = spawn(
         process.execPath,
         [LAUNCHER, "broker", "start", "--config", place.configFile, "--stop-with-stdin"],
-        { stdio: ["pipe", log, log], env: brokerEnvironment(process.env), detached: true },
+        { stdio: ["pipe", log, log], env: brokerEnvironment(env), detached: true },
       );
       // The pipe breaks when the child dies first; its exit says so already.
       child.stdin?.on("error", () => {});

@@ -1,0 +1,156 @@
+/**
+ * chaos-cluster.ts: broker processes that a nemesis breaks: where they are, whether they run, and their signals.
+ *
+ * States of a broker: running <-> frozen; running or frozen -> dead -> running.
+ * Invariants:
+ *   C1  `stop` leaves no process, whatever state each was in: a frozen one is thawed or killed first
+ */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assertDefined } from "@varve/base";
+import { BrokerProcess, bootstrapOf, findFreePorts, placeBrokers } from "varve";
+import { writeBrokerConfig } from "./broker-config.js";
+
+const READY_MS = 60_000;
+const STOP_GRACE_MS = 15_000;
+
+type State = "running" | "frozen" | "dead";
+
+class Member {
+  readonly place: BrokerProcess["place"];
+  process: BrokerProcess;
+  state: State = "running";
+
+  constructor(process: BrokerProcess) {
+    this.place = process.place;
+    this.process = process;
+  }
+}
+
+export class ChaosCluster {
+  readonly folder: string;
+  readonly bootstrap: string;
+  private readonly members: Map<number, Member>;
+  private isStopping = false;
+
+  private constructor(folder: string, bootstrap: string, members: readonly Member[]) {
+    this.folder = folder;
+    this.bootstrap = bootstrap;
+    this.members = new Map(members.map((member) => [member.place.id, member]));
+  }
+
+  /** Starts `count` brokers on free ports; resolves when all are ready. */
+  static async start(count: number): Promise<ChaosCluster> {
+    const folder = mkdtempSync(join(tmpdir(), "varve-chaos-"));
+    mkdirSync(folder, { recursive: true });
+    const places = placeBrokers(folder, await findFreePorts(count));
+    const members: Member[] = [];
+    for (const place of places) {
+      writeBrokerConfig(place, places);
+      members.push(new Member(await BrokerProcess.start(place)));
+    }
+    const cluster = new ChaosCluster(folder, bootstrapOf(places), members);
+    try {
+      await Promise.all(members.map(({ process }) => process.ready(READY_MS)));
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  get ids(): readonly number[] {
+    return [...this.members.keys()];
+  }
+
+  dataDirOf(id: number): string {
+    return this.member(id).place.dataDir;
+  }
+
+  pidOf(id: number): number {
+    return this.member(id).process.pid;
+  }
+
+  stateOf(id: number): State {
+    return this.member(id).state;
+  }
+
+  /** kill -9; resolves when the process is gone. */
+  async kill(id: number): Promise<void> {
+    const member = this.member(id);
+    member.state = "dead";
+    member.process.kill("SIGKILL");
+    await member.process.ended;
+  }
+
+  /** SIGTERM, as an operator stops it; resolves when the process is gone. */
+  async stopOne(id: number): Promise<void> {
+    const member = this.member(id);
+    member.state = "dead";
+    await member.process.stop(STOP_GRACE_MS);
+  }
+
+  freeze(id: number): void {
+    const member = this.member(id);
+    member.process.kill("SIGSTOP");
+    member.state = "frozen";
+  }
+
+  thaw(id: number): void {
+    const member = this.member(id);
+    if (member.state !== "frozen") return;
+    member.process.kill("SIGCONT");
+    member.state = "running";
+  }
+
+  /** Starts a dead broker on its old data; does not wait until it is ready. */
+  async restart(id: number): Promise<void> {
+    const member = this.member(id);
+    if (this.isStopping) return;
+    member.process = await BrokerProcess.start(member.place);
+    member.state = "running";
+    if (this.isStopping) member.process.kill("SIGKILL");
+  }
+
+  async ready(id: number): Promise<void> {
+    await this.member(id).process.ready(READY_MS);
+  }
+
+  /** Brings everybody back: thaws, starts again. */
+  async mend(): Promise<void> {
+    for (const id of this.ids) {
+      this.thaw(id);
+      if (this.stateOf(id) === "dead") await this.restart(id);
+    }
+    await Promise.all(this.ids.map((id) => this.ready(id)));
+  }
+
+  /** Brokers that ended although nobody killed them, with how. */
+  unexpectedEnds(): string[] {
+    return [...this.members.values()]
+      .filter(({ state, process }) => state === "running" && !process.isRunning)
+      .map(({ place }) => `broker ${place.id} ended by itself; see ${place.logFile}`);
+  }
+
+  /** Ends all processes; their files stay. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    for (const id of this.ids) this.thaw(id);
+    await Promise.all([...this.members.values()].map(({ process }) => process.stop(STOP_GRACE_MS)));
+  }
+
+  /** kill -9 to whatever runs, without waiting; for the last moment of this process. */
+  killAll(): void {
+    this.isStopping = true;
+    for (const { process } of this.members.values()) process.kill("SIGKILL");
+  }
+
+  removeFiles(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private member(id: number): Member {
+    return assertDefined(this.members.get(id), "a fault names a broker of the cluster");
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * main.ts: `npm run chaos`: breaks a cluster of real broker processes under load and proves from a history that it kept its promises.
+ *
+ * Exit 0: every check holds; 1: one does not, or the cluster did not come back; 2: wrong usage. Ctrl-C ends the load and goes on with the
+ * proof; a second one ends everything at once.
+ */
+import type { ChaosCluster } from "./cluster/chaos-cluster.js";
+import { quickCheck } from "./final/quick-check.js";
+import { runChaos } from "./run.js";
+import { type ChaosSettings, parseSettings, USAGE } from "./settings.js";
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+function settingsOrExit(): ChaosSettings {
+  try {
+    return parseSettings(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n${USAGE}`);
+    return process.exit(2);
+  }
+}
+
+async function main(): Promise<number> {
+  const settings = settingsOrExit();
+  const startedMs = performance.now();
+  const tick = (text: string): void =>
+    say(`${((performance.now() - startedMs) / 1_000).toFixed(1).padStart(6)} s  ${text}`);
+  const over = new AbortController();
+  let cluster: ChaosCluster | null = null;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (over.signal.aborted) {
+        cluster?.killAll();
+        process.exit(1);
+      }
+      over.abort();
+    });
+  }
+  process.on("exit", () => cluster?.killAll());
+  say(`seed ${settings.seed}`);
+  const result = await runChaos(settings, {
+    say: tick,
+    signal: over.signal,
+    started: (made) => {
+      cluster = made;
+    },
+  });
+  tick(`${result.events} events in ${result.historyPath}`);
+  const problems = [...result.problems, ...quickCheck(result.historyPath)];
+  for (const problem of problems) say(`PROBLEM ${problem}`);
+  return problems.length === 0 ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,46 @@
+/** fault.ts: what each kind of fault is given, and what it must do. */
+import type { Prng } from "@varve/base/testing";
+import type { PartitionDetails, Varve } from "@varve/client";
+import type { ChaosCluster } from "../cluster/chaos-cluster.js";
+
+export interface FaultContext {
+  readonly cluster: ChaosCluster;
+  readonly prng: Prng;
+  /** A client of its own, for questions to the cluster. */
+  readonly varve: Varve;
+  readonly topic: string;
+  /** Waits that long, or until the run is over. */
+  readonly hold: (ms: number) => Promise<void>;
+  /** Writes down that the fault has hit `target`. Called once, when it has. */
+  readonly struck: (target: string) => void;
+}
+
+export interface Fault {
+  readonly name: string;
+  /** One line for people: what breaks and how it is mended. */
+  readonly does: string;
+  /** Why this machine or this run cannot have it; null: it can. */
+  readonly unavailable?: (cluster: ChaosCluster) => string | null;
+  /** Breaks, holds, mends. Processes and links are as before when it resolves; the cluster may still be recovering. */
+  readonly run: (context: FaultContext) => Promise<void>;
+}
+
+/** A broker that leads something more often than not: faults of leaders are the ones that cost. */
+export async function pickVictim({ cluster, prng, varve, topic }: FaultContext): Promise<number> {
+  const running = cluster.ids.filter((id) => cluster.stateOf(id) === "running");
+  if (prng.chance(0.4)) return prng.pick(running);
+  const leaders = (await partitionsOf(varve, topic)).flatMap(({ leader }) => (leader === null ? [] : [leader]));
+  const leading = running.filter((id) => leaders.includes(id));
+  return prng.pick(leading.length > 0 ? leading : running);
+}
+
+const ASK_MS = 2_000;
+
+/** The topic's partitions as the cluster sees them now; none when it does not answer soon. */
+export async function partitionsOf(varve: Varve, topic: string): Promise<readonly PartitionDetails[]> {
+  const asked = varve.admin.describeTopic(topic, { signal: AbortSignal.timeout(ASK_MS) });
+  return asked.then(
+    ({ partitions }) => partitions,
+    () => [],
+  );
+}

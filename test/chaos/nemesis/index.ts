@@ -1,0 +1,19 @@
+/** index.ts: all kinds of faults, by name. */
+import type { Fault } from "./fault.js";
+import { kill } from "./kill.js";
+import { pause } from "./pause.js";
+
+export const FAULTS: readonly Fault[] = [kill, pause];
+
+/** @throws Error that names what is unknown. */
+export function faultsNamed(list: string): readonly Fault[] {
+  if (list === "all") return FAULTS;
+  if (list === "none") return [];
+  return [...new Set(list.split(","))].map((name) => {
+    const fault = FAULTS.find((one) => one.name === name);
+    if (fault !== undefined) return fault;
+    throw new Error(
+      `--faults: ${JSON.stringify(name)} is unknown; there are ${FAULTS.map((one) => one.name).join(", ")}, all and none`,
+    );
+  });
+}

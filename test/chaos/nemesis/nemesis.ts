@@ -1,0 +1,75 @@
+/**
+ * nemesis.ts: breaks and mends in turn until the run is over.
+ *
+ * Each kind has its turn in every round, in an order drawn for the round, so that a run of some length has had all of them. Between two
+ * faults the cluster is left alone: sometimes until it is healthy, sometimes for a moment only, so that a fault meets a recovery.
+ */
+import type { Prng } from "@varve/base/testing";
+import { nowMs, pause } from "../clock.js";
+import type { Recorder } from "../recorder.js";
+import type { Fault, FaultContext } from "./fault.js";
+
+const CALM_MS_MIN = 300;
+const CALM_MS_MAX = 2_500;
+const HEALTHY_RATIO = 0.5;
+
+export interface NemesisOptions extends Omit<FaultContext, "hold" | "struck"> {
+  readonly faults: readonly Fault[];
+  readonly recorder: Recorder;
+  /** Resolves when the cluster is well, or gives up after a while. */
+  readonly healthy: (signal: AbortSignal) => Promise<void>;
+  readonly say: (text: string) => void;
+}
+
+/** One fault as it happened. */
+export interface Strike {
+  readonly name: string;
+  readonly target: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** Resolves when `signal` is aborted and what was broken is mended. */
+export async function breakUntil(signal: AbortSignal, options: NemesisOptions): Promise<readonly Strike[]> {
+  const { faults, prng } = options;
+  const strikes: Strike[] = [];
+  let round: readonly Fault[] = [];
+  while (!signal.aborted && faults.length > 0) {
+    const [fault, ...later] = round.length > 0 ? round : shuffled(faults, prng);
+    round = later;
+    await pause(prng.between(CALM_MS_MIN, CALM_MS_MAX), signal);
+    if (signal.aborted || fault === undefined) break;
+    strikes.push(...(await strike(fault, signal, options)));
+    if (prng.chance(HEALTHY_RATIO)) await options.healthy(signal);
+  }
+  return strikes;
+}
+
+async function strike(fault: Fault, signal: AbortSignal, options: NemesisOptions): Promise<readonly Strike[]> {
+  const { recorder, say, cluster, prng, varve, topic } = options;
+  const { name } = fault;
+  const struck: { target: string; fromMs: number }[] = [];
+  await fault.run({
+    cluster,
+    prng,
+    varve,
+    topic,
+    hold: (ms) => pause(ms, signal),
+    struck: (target) => {
+      const fromMs = nowMs();
+      struck.push({ target, fromMs });
+      say(`${name}: ${target}`);
+      recorder.add({ t: fromMs, proc: "nemesis", type: "invoke", f: "nemesis", name, target });
+    },
+  });
+  const toMs = nowMs();
+  for (const { target } of struck) recorder.add({ t: toMs, proc: "nemesis", type: "ok", f: "nemesis", name, target });
+  return struck.map(({ target, fromMs }) => ({ name, target, fromMs, toMs }));
+}
+
+function shuffled<T>(items: readonly T[], prng: Prng): readonly T[] {
+  return items
+    .map((item) => ({ item, at: prng.ratio() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}

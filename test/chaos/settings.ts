@@ -1,0 +1,72 @@
+/** settings.ts: what a run is told on its command line. */
+import { parseArgs } from "node:util";
+import type { Fault } from "./nemesis/fault.js";
+import { FAULTS, faultsNamed } from "./nemesis/index.js";
+
+export interface ChaosSettings {
+  /** How long clients and nemesis work. */
+  readonly runMs: number;
+  readonly faults: readonly Fault[];
+  /** Draws faults, victims and keys. */
+  readonly seed: number;
+  readonly brokers: number;
+  readonly partitions: number;
+  readonly sendsPerSecond: number;
+  /** Whether the brokers' folders stay after the run. */
+  readonly keep: boolean;
+  /** Folder of history and reports. */
+  readonly out: string;
+}
+
+export const USAGE = `usage: npm run chaos -- [options]
+  --minutes N            how long the cluster is broken under load (2)
+  --faults LIST          kinds with commas, all, or none (kill,pause):
+${FAULTS.map(({ name, does }) => `                           ${name.padEnd(12)} ${does}`).join("\n")}
+  --seed S               draws faults, victims and keys (random)
+  --brokers N            1 .. 5 (3)
+  --partitions N         1 .. 24 (6)
+  --sends-per-second N   of all producers together (200)
+  --keep                 keep the brokers' folders
+  --out DIR              where history.jsonl, report.txt and report.html go (chaos-report)
+`;
+
+/** @throws Error that says what is wrong with the arguments. */
+export function parseSettings(args: readonly string[]): ChaosSettings {
+  const text = { type: "string" } as const;
+  const { values } = parseArgs({
+    args: [...args],
+    strict: true,
+    options: {
+      minutes: text,
+      faults: text,
+      seed: text,
+      brokers: text,
+      partitions: text,
+      "sends-per-second": text,
+      keep: { type: "boolean" },
+      out: text,
+    },
+  });
+  return {
+    runMs: numberIn("minutes", values.minutes ?? "2", 0.1, 24 * 60) * 60_000,
+    faults: faultsNamed(values.faults ?? "kill,pause"),
+    seed: integerIn("seed", values.seed ?? String(1 + (Date.now() % 2 ** 32)), 0, Number.MAX_SAFE_INTEGER),
+    brokers: integerIn("brokers", values.brokers ?? "3", 1, 5),
+    partitions: integerIn("partitions", values.partitions ?? "6", 1, 24),
+    sendsPerSecond: integerIn("sends-per-second", values["sends-per-second"] ?? "200", 2, 10_000),
+    keep: values.keep ?? false,
+    out: values.out ?? "chaos-report",
+  };
+}
+
+function numberIn(name: string, given: string, min: number, max: number): number {
+  const value = Number(given);
+  if (given !== "" && value >= min && value <= max) return value;
+  throw new Error(`--${name} must be a number in ${min} .. ${max}, not ${JSON.stringify(given)}`);
+}
+
+function integerIn(name: string, given: string, min: number, max: number): number {
+  const value = numberIn(name, given, min, max);
+  if (Number.isInteger(value)) return value;
+  throw new Error(`--${name} must be an integer, not ${given}`);
+}
