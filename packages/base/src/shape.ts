@@ -12,8 +12,17 @@ export class ShapeError extends Error {
 
 export type Reader<T> = (value: unknown, path: string) => T;
 
+const PATH_LENGTH_MAX = 300;
+const SHOWN_LENGTH_MAX = 100;
+
 function fail(path: string, expected: string): never {
-  throw new ShapeError(`${path}: expected ${expected}`);
+  throw new ShapeError(`${path.slice(0, PATH_LENGTH_MAX)}: expected ${expected}`);
+}
+
+/** A value of untrusted JSON for a message: short, and never deeper than its first level, however deep it is nested. */
+export function shown(value: unknown): string {
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
+  return JSON.stringify(typeof value === "string" ? value.slice(0, SHOWN_LENGTH_MAX) : value) ?? "nothing";
 }
 
 export function text(lengthMax: number): Reader<string> {

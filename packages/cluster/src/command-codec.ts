@@ -97,7 +97,7 @@ export function decodeCommand(bytes: Uint8Array): ControllerCommand {
   const fields: { version?: unknown; command?: unknown } = typeof envelope === "object" ? (envelope ?? {}) : {};
   if (fields.version !== COMMAND_VERSION) {
     throw new VarveError("INVALID_ARGUMENT", {
-      message: `a controller command has format version ${JSON.stringify(fields.version)}, this broker knows ${COMMAND_VERSION}; upgrade this broker`,
+      message: `a controller command has format version ${shape.shown(fields.version)}, this broker knows ${COMMAND_VERSION}; upgrade this broker`,
       details: { versionKnown: COMMAND_VERSION },
     });
   }

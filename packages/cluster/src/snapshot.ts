@@ -138,8 +138,7 @@ function parse(bytes: Uint8Array): SnapshotV1 {
   try {
     const raw: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     const version = typeof raw === "object" && raw !== null && "version" in raw ? raw.version : undefined;
-    if (version !== SNAPSHOT_VERSION)
-      throw unusable(`has format version ${JSON.stringify(version)}; upgrade this broker`);
+    if (version !== SNAPSHOT_VERSION) throw unusable(`has format version ${shape.shown(version)}; upgrade this broker`);
     return snapshotV1(raw, "state");
   } catch (error) {
     if (error instanceof ShapeError) throw unusable(`is damaged: ${error.message}`);

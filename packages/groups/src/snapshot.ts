@@ -108,7 +108,7 @@ function readEntry(shard: Shard, key: string, bytes: Uint8Array): boolean {
 
 function readShard(shard: Shard, value: unknown): void {
   const version = typeof value === "object" && value !== null && "version" in value ? value.version : undefined;
-  if (version !== RECORDS_VERSION) throw unusable(`has format version ${JSON.stringify(version)}; upgrade this broker`);
+  if (version !== RECORDS_VERSION) throw unusable(`has format version ${shape.shown(version)}; upgrade this broker`);
   const { appliedIndex, epochFloor } = shardRecord(value, SHARD_KEY);
   shard.appliedIndex = appliedIndex;
   shard.epochFloor = epochFloor;

@@ -64,7 +64,7 @@ export function decodeHello(payload: Uint8Array): LaneHello | string {
   const lane = LANES[payload[5] ?? LANES.length];
   if (lane === undefined) return `lane ${payload[5]} is unknown`;
   const texts = decodeTexts(payload);
-  if (texts === null) return "hello is cut short";
+  if (texts === null) return "hello is cut short or not in UTF-8";
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   const [directoryId, bootId, clusterId] = texts;
   const brokerId = view.getUint32(10, true);
@@ -88,10 +88,20 @@ function decodeTexts(payload: Uint8Array): [string, string, string] | null {
   for (let which = 0; which < texts.length; which++) {
     const length = payload[at];
     if (length === undefined || at + 1 + length > payload.length) return null;
-    texts[which] = new TextDecoder().decode(payload.subarray(at + 1, at + 1 + length));
+    const text = utf8Text(payload.subarray(at + 1, at + 1 + length));
+    if (text === null) return null;
+    texts[which] = text;
     at += 1 + length;
   }
   return at === payload.length ? texts : null;
+}
+
+function utf8Text(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
 }
 
 /** The hello that `before` announces in place of its first, or a text that says why it cannot be. */
