@@ -95,6 +95,15 @@ export function object<T extends object>(fields: { readonly [Key in keyof T]-?: 
   };
 }
 
+/** A record with at least these fields; others, as a newer version may send, are left out. */
+export function open<T extends object>(fields: { readonly [Key in keyof T]-?: Reader<T[Key]> }): Reader<T> {
+  const closed = object(fields);
+  return (value, path) => {
+    const known = Object.entries(record(value, path)).filter(([key]) => Object.hasOwn(fields, key));
+    return closed(Object.fromEntries(known), path);
+  };
+}
+
 function record(value: unknown, path: string): Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return fail(path, "an object");
   return value as Readonly<Record<string, unknown>>;

@@ -26,7 +26,7 @@ import {
 } from "./duties/status.js";
 import { coordinatorFactory } from "./groups/coordinator-factory.js";
 import { initialReplicas } from "./membership/founding-note.js";
-import { type JoinRequest, type Member, Membership } from "./membership/membership.js";
+import { type Member, Membership, readJoinRequest } from "./membership/membership.js";
 import { answerJoin, checkIdentity, register } from "./membership/registration.js";
 import { type BrokerFacts, readinessOf } from "./ops/index.js";
 import { ByteBudget } from "./partition/byte-budget.js";
@@ -36,6 +36,7 @@ import { PeerKind, PeerMethod } from "./peer-kinds.js";
 import { ReplicaHost } from "./replica/host.js";
 import type { Role } from "./replica/replica.js";
 import { encodeError, Forwarding, peerCall } from "./routing/forwarding.js";
+import { decodeJson, encodeJson } from "./routing/json-payload.js";
 import { LeaderTable } from "./routing/leader-table.js";
 import { Router } from "./routing/router.js";
 
@@ -194,12 +195,12 @@ export class Broker {
       return new Uint8Array(0);
     });
     this.hub.handleCall(PeerMethod.join, async (_from, payload) => {
-      const request = JSON.parse(Buffer.from(payload).toString("utf8")) as JoinRequest;
+      const request = decodeJson(payload, "a request to join", readJoinRequest);
       const voters = this.membership.foundingVoters();
       const answer = await answerJoin({ access: this.access, clock }, request, voters, (address) =>
         this.hub.connect(address),
       );
-      return Buffer.from(JSON.stringify(answer));
+      return encodeJson(answer);
     });
   }
 
@@ -300,12 +301,12 @@ export class Broker {
 
   /** Status of groups from whoever leads them; brokers that do not answer are missing. Empty list = all groups. */
   async gatherStatus(groupIds: readonly number[], timeoutMs: number): Promise<BrokerStatus[]> {
-    const payload = Buffer.from(JSON.stringify(groupIds));
-    const others = this.hub
-      .connected()
-      .map(({ brokerId }) =>
-        peerCall(this.hub, brokerId, PeerMethod.status, payload, { timeoutMs }).then(decodeStatus, () => null),
-      );
+    const payload = encodeJson(groupIds);
+    const others = this.hub.connected().map(({ brokerId }) =>
+      peerCall(this.hub, brokerId, PeerMethod.status, payload, { timeoutMs })
+        .then(decodeStatus)
+        .catch(() => null),
+    );
     const answers = await Promise.all(others);
     return [this.status(groupIds), ...answers.filter((answer) => answer !== null)];
   }

@@ -3,11 +3,12 @@
  *
  * Invariant A1: after `execute` or `refresh` succeeded, the local state is at least as new as what the leader had then.
  */
-import { type BrokerId, type Clock, CONTROLLER_GROUP, delay, isVarveError, VarveError } from "@varve/base";
+import { type BrokerId, type Clock, CONTROLLER_GROUP, delay, isVarveError, shape, VarveError } from "@varve/base";
 import { type CommandResult, type ControllerCommand, decodeCommand, encodeCommand } from "@varve/cluster";
 import type { PeerHub } from "@varve/peer";
 import { PeerMethod } from "../peer-kinds.js";
 import { peerCall } from "../routing/forwarding.js";
+import { decodeJson, encodeJson } from "../routing/json-payload.js";
 import type { LeaderTable } from "../routing/leader-table.js";
 import { type Controller, notController } from "./controller.js";
 
@@ -29,6 +30,15 @@ export interface ControllerAccessOptions {
 interface CommandAnswer {
   readonly result: CommandResult;
   readonly version: number;
+}
+
+/** The result is the controller's word, of this version or a newer one; what a caller needs of it is asked for by kind. */
+const readAnswer = shape.open<CommandAnswer>({ result: readResult, version: shape.count });
+
+function readResult(value: unknown, path: string): CommandResult {
+  const isResult = typeof value === "object" && value !== null && "ok" in value && typeof value.ok === "boolean";
+  if (isResult && (value.ok ? "value" in value : "code" in value)) return value as CommandResult;
+  throw new shape.ShapeError(`${path}: expected a command's result`);
 }
 
 const RETRY_MS = 50;
@@ -54,7 +64,7 @@ export class ControllerAccess {
     const answer = await this.onLeader<CommandAnswer>(
       patience,
       () => this.executeHere(command),
-      (to, timeoutMs) => this.remote(to, PeerMethod.command, encodeCommand(command), timeoutMs, patience),
+      (to, timeoutMs) => this.remote(to, PeerMethod.command, encodeCommand(command), timeoutMs, patience, readAnswer),
     );
     const leftMs = patience.deadlineAtMs - this.options.clock.monotonicMs();
     await this.options.controller()?.waitVersion(answer.version, Math.max(0, leftMs));
@@ -67,7 +77,8 @@ export class ControllerAccess {
       const version = await this.onLeader<number>(
         patience,
         () => this.versionHere(),
-        (to, timeoutMs) => this.remote(to, PeerMethod.controllerRead, new Uint8Array(0), timeoutMs, patience),
+        (to, timeoutMs) =>
+          this.remote(to, PeerMethod.controllerRead, new Uint8Array(0), timeoutMs, patience, shape.count),
       );
       const leftMs = patience.deadlineAtMs - this.options.clock.monotonicMs();
       return (await this.options.controller()?.waitVersion(version, Math.max(0, leftMs))) ?? false;
@@ -125,18 +136,15 @@ export class ControllerAccess {
     payload: Uint8Array,
     timeoutMs: number,
     patience: Patience,
+    reader: shape.Reader<T>,
   ): Promise<T> {
     const { signal } = patience;
     const answer = await peerCall(this.options.hub, to, method, payload, {
       timeoutMs,
       ...(signal === undefined ? {} : { signal }),
     });
-    return JSON.parse(Buffer.from(answer).toString("utf8")) as T;
+    return decodeJson(answer, "the controller's answer", reader);
   }
-}
-
-function encodeJson(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value));
 }
 
 function wroteNothing(error: unknown): boolean {

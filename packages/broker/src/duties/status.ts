@@ -1,8 +1,17 @@
 /**
  * status.ts: what brokers tell each other about the groups they lead, for descriptions and health.
  */
-import type { BrokerId, GroupId, Offset, ReplicaId, Term } from "@varve/base";
+import { type BrokerId, type GroupId, type Offset, type ReplicaId, shape, type Term } from "@varve/base";
 import type { Replica } from "../replica/replica.js";
+import { decodeJson, encodeJson } from "../routing/json-payload.js";
+
+const { bool, count, list, open, text } = shape;
+
+/** Far above what a cluster has; what is above was not said by a broker. */
+const GROUPS_MAX = 1_000_000;
+const GROUP_REPLICAS_MAX = 1_000;
+const REASONS_MAX = 10_000;
+const TEXT_LENGTH_MAX = 65_536;
 
 /** A group as its leader sees it. */
 export interface GroupStatus {
@@ -50,11 +59,33 @@ export function groupStatus(replica: Replica, brokerId: BrokerId): GroupStatus |
 }
 
 export function encodeStatus(status: BrokerStatus): Uint8Array {
-  return Buffer.from(JSON.stringify(status));
+  return encodeJson(status);
 }
 
+const ids = list(count, GROUP_REPLICAS_MAX);
+
+const readStatus = open<BrokerStatus>({
+  brokerId: count,
+  ready: bool,
+  reasons: list(text(TEXT_LENGTH_MAX), REASONS_MAX),
+  groups: list(
+    open<GroupStatus>({
+      groupId: count,
+      leader: count,
+      epoch: count,
+      voters: ids,
+      learners: ids,
+      inSync: ids,
+      logStart: count,
+      highWatermark: count,
+    }),
+    GROUPS_MAX,
+  ),
+});
+
+/** @throws VarveError INVALID_ARGUMENT: no status. */
 export function decodeStatus(bytes: Uint8Array): BrokerStatus {
-  return JSON.parse(Buffer.from(bytes).toString("utf8")) as BrokerStatus;
+  return decodeJson(bytes, "status", readStatus);
 }
 
 /** Of several leaders' answers about one group, the one of the highest epoch. */
@@ -69,8 +100,7 @@ export function newestStatuses(answers: readonly BrokerStatus[]): Map<number, Gr
   return newest;
 }
 
-/** The groups that a call between brokers names. */
-export function parseGroupIds(payload: Uint8Array): number[] {
-  const raw: unknown = JSON.parse(Buffer.from(payload).toString("utf8"));
-  return Array.isArray(raw) ? raw.filter((id): id is number => Number.isSafeInteger(id)) : [];
+/** The groups that a call between brokers names. @throws VarveError INVALID_ARGUMENT: no list of group ids. */
+export function parseGroupIds(payload: Uint8Array): readonly number[] {
+  return decodeJson(payload, "groups", list(count, GROUPS_MAX));
 }

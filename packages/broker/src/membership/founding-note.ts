@@ -3,7 +3,7 @@
  *
  * Invariant N1: a promise or a membership, once written, is reported ever after and never replaced by another.
  */
-import { type BrokerId, type ClusterId, type DirectoryId, type ReplicaId, VarveError } from "@varve/base";
+import { type BrokerId, type ClusterId, type DirectoryId, type ReplicaId, shape, VarveError } from "@varve/base";
 import type { ReplicaSet } from "@varve/storage";
 
 /** A first voter of the controller's group. */
@@ -32,15 +32,51 @@ export type FoundingNote =
       readonly voters: readonly FoundingVoter[];
     };
 
+const { count, list, object, oneOf, open, text } = shape;
+const TEXT_LENGTH_MAX = 65_536;
+const VOTERS_MAX = 1_000;
+
+const words = text(TEXT_LENGTH_MAX);
+
+/** Voters as brokers tell each other. */
+export const readVoters = list(
+  open<FoundingVoter>({ brokerId: count, directoryId: words, replicaId: count, peerAddress: words }),
+  VOTERS_MAX,
+);
+
+/** A founding as its founder proposes it. */
+export const readFounding = open<Founding>({ clusterId: words, seedList: words, voters: readVoters });
+
+const readPromised = object({ version: versionOne, kind: oneOf("promised"), founding: readFounding });
+const readJoined = object({
+  version: versionOne,
+  kind: oneOf("joined"),
+  clusterId: words,
+  replicaId: count,
+  voters: readVoters,
+});
+
+/** The only version of notes. */
+function versionOne(value: unknown, path: string): 1 {
+  if (value === 1) return 1;
+  throw new shape.ShapeError(`${path}: expected 1`);
+}
+
+/** A note as brokers tell each other. */
+export function readNote(value: unknown, path: string): FoundingNote {
+  const isJoined = typeof value === "object" && value !== null && "kind" in value && value.kind === "joined";
+  const { version: _version, ...note } = isJoined ? readJoined(value, path) : readPromised(value, path);
+  return note;
+}
+
 export function encodeNote(note: FoundingNote): string {
   return JSON.stringify({ version: 1, ...note });
 }
 
 /** @throws VarveError DATA_DIR_UNUSABLE when the text is no note of a version known here. */
-export function decodeNote(text: string): FoundingNote {
+export function decodeNote(noteText: string): FoundingNote {
   try {
-    const raw = JSON.parse(text) as { version?: unknown; kind?: unknown };
-    if (raw.version === 1 && (raw.kind === "promised" || raw.kind === "joined")) return raw as unknown as FoundingNote;
+    return readNote(JSON.parse(noteText), "note");
   } catch {
     // Falls through to the one error below.
   }

@@ -16,12 +16,22 @@ import {
   type Logger,
   type Random,
   randomUuid,
+  shape,
   VarveError,
 } from "@varve/base";
 import type { PeerHello, PeerHub } from "@varve/peer";
 import type { Storage } from "@varve/storage";
 import { PeerMethod } from "../peer-kinds.js";
-import { decodeNote, encodeNote, type Founding, type FoundingNote, type FoundingVoter } from "./founding-note.js";
+import { decodeJson, encodeJson } from "../routing/json-payload.js";
+import {
+  decodeNote,
+  encodeNote,
+  type Founding,
+  type FoundingNote,
+  type FoundingVoter,
+  readFounding,
+  readVoters,
+} from "./founding-note.js";
 
 export interface MembershipOptions {
   readonly brokerId: BrokerId;
@@ -58,6 +68,35 @@ interface PromiseAnswer {
   readonly brokerId: BrokerId;
   readonly note: FoundingNote | null;
   readonly reason: string;
+}
+
+/** What a founder needs of the answer to it. */
+type HeardPromise = Pick<PromiseAnswer, "ok" | "brokerId" | "reason">;
+
+const { bool, count, list, nullable, open, text } = shape;
+const TEXT_LENGTH_MAX = 65_536;
+const BOOT_IDS_MAX = 1_000;
+const words = text(TEXT_LENGTH_MAX);
+
+const readPromiseAnswer = open<HeardPromise>({ ok: bool, brokerId: count, reason: words });
+
+/** A request to join, as it is read. */
+export const readJoinRequest = open<JoinRequest>({
+  brokerId: count,
+  directoryId: words,
+  bootIds: list(words, BOOT_IDS_MAX),
+  peerAddress: words,
+});
+
+const readJoinAnswer = open<Omit<JoinAnswer, "refused"> & { readonly refused: string | null }>({
+  replicaId: count,
+  voters: readVoters,
+  refused: absentOr(words),
+});
+
+/** Null or absent, or what `reader` reads. */
+function absentOr<T>(reader: shape.Reader<T>): shape.Reader<T | null> {
+  return (value, path) => nullable(reader)(value ?? null, path);
 }
 
 const RETRY_MS = 100;
@@ -147,9 +186,9 @@ export class Membership {
       peerAddress,
     };
     try {
-      const answer = await hub.call(via, PeerMethod.join, Buffer.from(JSON.stringify(request)), { timeoutMs: CALL_MS });
-      const parsed = JSON.parse(Buffer.from(answer).toString("utf8")) as JoinAnswer;
-      if (parsed.refused !== undefined) throw new VarveError("DATA_DIR_UNUSABLE", { message: parsed.refused });
+      const answer = await hub.call(via, PeerMethod.join, encodeJson(request), { timeoutMs: CALL_MS });
+      const parsed = decodeJson(answer, "the answer to a join", readJoinAnswer);
+      if (parsed.refused !== null) throw new VarveError("DATA_DIR_UNUSABLE", { message: parsed.refused });
       await this.write({ kind: "joined", clusterId, replicaId: parsed.replicaId, voters: parsed.voters });
       await this.adopt(clusterId);
       return { clusterId, replicaId: parsed.replicaId, voters: parsed.voters };
@@ -198,12 +237,12 @@ export class Membership {
     return { clusterId: randomUuid(random), seedList: seeds.join(","), voters };
   }
 
-  private async askPromise(to: BrokerId, founding: Founding): Promise<PromiseAnswer | null> {
+  private async askPromise(to: BrokerId, founding: Founding): Promise<HeardPromise | null> {
     try {
-      const answer = await this.options.hub.call(to, PeerMethod.promise, Buffer.from(JSON.stringify(founding)), {
+      const answer = await this.options.hub.call(to, PeerMethod.promise, encodeJson(founding), {
         timeoutMs: CALL_MS,
       });
-      return JSON.parse(Buffer.from(answer).toString("utf8")) as PromiseAnswer;
+      return decodeJson(answer, "a promise", readPromiseAnswer);
     } catch (error) {
       this.options.logger.debug({ err: error, to }, "a seed did not answer");
       return null;
@@ -211,7 +250,7 @@ export class Membership {
   }
 
   private async answerPromise(payload: Uint8Array): Promise<Uint8Array> {
-    const founding = JSON.parse(Buffer.from(payload).toString("utf8")) as Founding;
+    const founding = decodeJson(payload, "a founding", readFounding);
     const reason = this.refusal(founding);
     if (reason === "" && this.note === null) await this.write({ kind: "promised", founding });
     const answer: PromiseAnswer = {
@@ -221,7 +260,7 @@ export class Membership {
       note: this.note,
       reason,
     };
-    return Buffer.from(JSON.stringify(answer));
+    return encodeJson(answer);
   }
 
   private refusal(founding: Founding): string {

@@ -12,6 +12,8 @@ import { CAMPAIGN_TRANSFER, type ConfState, emptyMessage, type Message, type Mes
 import { detach } from "./detach.js";
 
 const FIELDS = 10;
+/** The one field that may be negative. */
+const CONTEXT_FIELD = 9;
 const PREFIX_BYTES = 8;
 const HEADER_BYTES = PREFIX_BYTES + FIELDS * 8 + 8 + 16;
 
@@ -93,7 +95,8 @@ export function decodeMessage(payload: Uint8Array): Addressed {
   const numbers: number[] = [];
   for (let field = 0; field < FIELDS; field++) {
     const value = view.readDoubleLE(PREFIX_BYTES + field * 8);
-    if (!Number.isSafeInteger(value)) throw malformed(`field ${field} is ${value}`);
+    const valueMin = field === CONTEXT_FIELD ? TRANSFER_CONTEXT : 0;
+    if (!Number.isSafeInteger(value) || value < valueMin) throw malformed(`field ${field} is ${value}`);
     numbers.push(value);
   }
   const at = PREFIX_BYTES + FIELDS * 8;
@@ -115,6 +118,7 @@ export function decodeMessage(payload: Uint8Array): Addressed {
     vote = 0,
     context = -1,
   ] = numbers;
+  checkPlaces(entries, groupId, index);
   const message: Message = {
     ...emptyMessage(type, from, to),
     term,
@@ -139,6 +143,14 @@ export function decodeMessage(payload: Uint8Array): Addressed {
           },
   };
   return { groupId, message };
+}
+
+/** Entries are of the message's group and follow its index one by one. */
+function checkPlaces(entries: readonly Frame[], groupId: number, index: number): void {
+  for (const [at, entry] of entries.entries()) {
+    if (entry.groupId !== groupId) throw malformed(`entry ${at} is of group ${entry.groupId}, not ${groupId}`);
+    if (entry.index !== index + 1 + at) throw malformed(`entry ${at} has index ${entry.index} after ${index}`);
+  }
 }
 
 function wholeNumber(what: string, value: number): number {

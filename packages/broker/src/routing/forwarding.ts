@@ -9,11 +9,13 @@ import {
   type ErrorCode,
   type ErrorDetails,
   isErrorCode,
+  shape,
   toVarveError,
   VarveError,
 } from "@varve/base";
 import type { PeerHub } from "@varve/peer";
 import { PeerMethod } from "../peer-kinds.js";
+import { decodeJson, encodeJson } from "./json-payload.js";
 
 interface WireError {
   readonly code: string;
@@ -36,20 +38,37 @@ export function encodeError(thrown: unknown): Uint8Array {
     retryAfterMs,
     details,
   };
-  return Buffer.from(JSON.stringify(wire));
+  return encodeJson(wire);
 }
 
+const { bool, count, nullable, oneOf, open, text } = shape;
+const TEXT_LENGTH_MAX = 65_536;
+
+const readError = open<WireError>({
+  code: text(TEXT_LENGTH_MAX),
+  message: text(TEXT_LENGTH_MAX),
+  effect: oneOf("NOT_APPLIED", "UNKNOWN", "NONE"),
+  retryable: bool,
+  retryAfterMs: nullable(count),
+  details: readDetails,
+});
+
+function readDetails(value: unknown, path: string): ErrorDetails {
+  const isDetail = (each: unknown): boolean =>
+    each === null ||
+    ["string", "number", "boolean"].includes(typeof each) ||
+    (Array.isArray(each) && each.every((one) => typeof one === "string"));
+  if (typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every(isDetail))
+    return value as ErrorDetails;
+  throw new shape.ShapeError(`${path}: expected an error's details`);
+}
+
+/** The error that another broker answered with; INTERNAL when it cannot be read. */
 export function decodeError(bytes: Uint8Array): VarveError {
   try {
-    const wire = JSON.parse(Buffer.from(bytes).toString("utf8")) as WireError;
-    const code: ErrorCode = isErrorCode(wire.code) ? wire.code : "INTERNAL";
-    return new VarveError(code, {
-      message: wire.message,
-      effect: wire.effect,
-      retryable: wire.retryable,
-      details: wire.details,
-      ...(wire.retryAfterMs === null ? {} : { retryAfterMs: wire.retryAfterMs }),
-    });
+    const { code, retryAfterMs, ...rest } = decodeJson(bytes, "an error", readError);
+    const known: ErrorCode = isErrorCode(code) ? code : "INTERNAL";
+    return new VarveError(known, { ...rest, ...(retryAfterMs === null ? {} : { retryAfterMs }) });
   } catch (cause) {
     return new VarveError("INTERNAL", { message: "a broker answered with an error that cannot be read", cause });
   }
