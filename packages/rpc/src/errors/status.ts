@@ -38,6 +38,8 @@ export const ERROR_DOMAIN = "varve";
 const ERROR_INFO_TYPE = "type.googleapis.com/google.rpc.ErrorInfo";
 const RETRY_INFO_TYPE = "type.googleapis.com/google.rpc.RetryInfo";
 const MESSAGE_LENGTH_MAX = 1024;
+/** A server may ask for no longer a pause: timers of JavaScript fire at once beyond 2^31 ms. */
+const RETRY_AFTER_MS_MAX = 3_600_000;
 
 /** A failed call as gRPC sends it. */
 export interface WireStatus {
@@ -80,11 +82,19 @@ export function encodeStatus(thrown: unknown): WireStatus {
   return { code, message, details: StatusCodec.encode({ code, message, details }) };
 }
 
-/** The VarveError that was encoded, or null when `wire` has no details that are ours. */
+/** The VarveError that was encoded, or null when `wire` has no details that are ours and can be read. */
 export function decodeStatus(wire: WireStatus): VarveError | null {
-  const status = wire.details === null ? null : readStatus(wire.details);
-  const info = status?.details.find(({ typeUrl }) => typeUrl === ERROR_INFO_TYPE);
-  if (status === null || info === undefined) return null;
+  try {
+    return wire.details === null ? null : restoreStatus(wire, StatusCodec.decode(wire.details));
+  } catch (error) {
+    if (isVarveError(error)) return null;
+    throw error;
+  }
+}
+
+function restoreStatus(wire: WireStatus, status: Status): VarveError | null {
+  const info = status.details.find(({ typeUrl }) => typeUrl === ERROR_INFO_TYPE);
+  if (info === undefined) return null;
   const { reason, domain, metadata } = ErrorInfoCodec.decode(info.value);
   if (domain !== ERROR_DOMAIN) return null;
   const { effect, retryable, ...details } = metadata;
@@ -99,14 +109,6 @@ export function decodeStatus(wire: WireStatus): VarveError | null {
     details,
     retryAfterMs: delay === null ? null : delay.seconds * 1000 + delay.nanos / 1e6,
   });
-}
-
-function readStatus(bytes: Uint8Array): Status | null {
-  try {
-    return StatusCodec.decode(bytes);
-  } catch {
-    return null;
-  }
 }
 
 /** The same error inside a stream that goes on. */
@@ -138,7 +140,7 @@ function restore(status: ErrorStatus): VarveError {
     details: known ? details : { ...details, reason },
     effect,
     retryable,
-    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    ...(retryAfterMs === null ? {} : { retryAfterMs: Math.min(Math.max(0, retryAfterMs), RETRY_AFTER_MS_MAX) }),
   });
 }
 

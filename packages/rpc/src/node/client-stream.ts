@@ -2,7 +2,7 @@
  * client-stream.ts: a grpc-js duplex call as a ClientStream.
  */
 import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
-import type { VarveError } from "@varve/base";
+import { isVarveError, type VarveError } from "@varve/base";
 import type { BidiMethod } from "../methods.js";
 import type { ClientStream } from "../transport.js";
 import type { Init } from "../wire/message-codec.js";
@@ -53,15 +53,24 @@ export class GrpcClientStream<Request, Response> implements ClientStream<Request
   private async *read(): AsyncGenerator<Response, void, undefined> {
     let ended = false;
     try {
-      for await (const chunk of this.call) yield this.method.decodeResponse(chunk as Buffer);
+      for await (const chunk of this.call) yield this.decoded(chunk as Buffer);
       ended = true;
     } catch (error) {
-      ended = true;
+      ended = !isVarveError(error);
       throw this.failure ?? this.toError(error as ServiceError);
     } finally {
       if (!ended) this.cancel();
     }
     if (this.failure !== null) throw this.failure;
+  }
+
+  /** A message that cannot be read says nothing about what was done. */
+  private decoded(chunk: Buffer): Response {
+    try {
+      return this.method.decodeResponse(chunk);
+    } catch (error) {
+      throw isVarveError(error) ? error.withEffect("UNKNOWN") : error;
+    }
   }
 
   private finish(failure: VarveError | null): void {

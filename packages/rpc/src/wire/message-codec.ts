@@ -273,7 +273,7 @@ class Field {
 
   private readEntry(reader: WireReader, message: Fields): void {
     let key = "";
-    let value: unknown = this.type === "string" ? "" : null;
+    let value: unknown = this.entryDefault(reader);
     while (reader.at < reader.end) {
       const tag = reader.int32() >>> 0;
       if (tag >>> 3 === 1 && (tag & 7) === WIRE_BYTES) key = reader.text();
@@ -282,6 +282,16 @@ class Field {
       else reader.skip(tag & 7);
     }
     (message[this.name] as Fields)[key] = value;
+  }
+
+  /** The value of an entry that has none. */
+  private entryDefault({ bytes }: WireReader): unknown {
+    const { type } = this;
+    if (type === "string") return "";
+    if (type === "bytes") return EMPTY_BYTES;
+    if (type === "bool") return false;
+    if (typeof type === "string" || "enum" in type) return 0;
+    return type.message.read(new WireReader(bytes, 0, 0, type.message.name));
   }
 
   private refuse(problem: string): VarveError {
