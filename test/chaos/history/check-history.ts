@@ -1,0 +1,63 @@
+/**
+ * check-history.ts: runs every check over a history, line by line.
+ *
+ * A line that cannot be read ends it: half a history proves nothing.
+ */
+import type { Check, CheckFactory, Verdict } from "./check.js";
+import { LostWrite } from "./checks/k1-lost-write.js";
+import { InconsistentOffset } from "./checks/k2-inconsistent-offset.js";
+import { PollOrder } from "./checks/k3-poll-order.js";
+import { Ledger, type Sighting } from "./index/ledger.js";
+import { Order } from "./order.js";
+import { Refused } from "./shape.js";
+
+/** In the order of their names. */
+const CHECKS: readonly CheckFactory[] = [LostWrite, InconsistentOffset, PollOrder];
+
+/** What was found in a history. */
+export type Judgement =
+  | {
+      readonly kind: "judged";
+      /** Whether no check found anything. */
+      readonly valid: boolean;
+      readonly events: number;
+      /** One of each check, in the order of their names. */
+      readonly verdicts: readonly Verdict[];
+    }
+  | {
+      readonly kind: "unreadable";
+      /** Counted from 1. */
+      readonly line: number;
+      readonly problem: string;
+    };
+
+/**
+ * Judges a history.
+ *
+ * @param lines its lines in order, without their ends; read once.
+ */
+export function checkHistory(lines: Iterable<string>): Judgement {
+  const order = new Order();
+  const ledger = new Ledger();
+  const checks: readonly Check[] = CHECKS.map((Factory) => new Factory(ledger));
+  const watching = checks.filter((check) => check.sight !== undefined);
+  const fed = checks.filter((check) => check.feed !== undefined);
+  const sight = (sighting: Sighting): void => {
+    for (const check of watching) check.sight?.(sighting);
+  };
+  let line = 0;
+  try {
+    for (const text of lines) {
+      line++;
+      const step = order.read(text);
+      ledger.feed(step, sight);
+      for (const check of fed) check.feed?.(step);
+    }
+  } catch (error) {
+    if (error instanceof Refused) return { kind: "unreadable", line, problem: error.message };
+    throw error;
+  }
+  ledger.finish();
+  const verdicts = checks.map((check) => check.finish());
+  return { kind: "judged", valid: verdicts.every(({ valid }) => valid), events: ledger.events, verdicts };
+}
