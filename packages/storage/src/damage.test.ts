@@ -58,6 +58,14 @@ class Machine {
     return log;
   }
 
+  async overwrite(path: string, bytes: Uint8Array): Promise<void> {
+    const file = await this.disk.process().open(path, "create");
+    await file.truncate(0);
+    await file.write([bytes], 0);
+    await file.sync();
+    await file.close();
+  }
+
   /** Paths that contain all of these. */
   files(...parts: readonly string[]): string[] {
     return this.disk.paths().filter((path) => parts.every((part) => path.includes(part)));
@@ -206,6 +214,47 @@ describe("rot in a segment", () => {
     expectQuarantined(machine.log(1), path, "has 100 bytes instead of");
   });
 
+  test("a sealed segment that was cut is found at the start, unread", async () => {
+    const machine = await started();
+    await appendCommitted(machine.log(1), 60);
+    await settle();
+    const path = machine.files("0_101", ".log")[0] ?? "";
+    machine.disk.cutFile(path, 0);
+    await machine.restart();
+    expectQuarantined(machine.log(1), path, "has 0 bytes instead of");
+  });
+
+  test.each(["swapped with that of another log", "overwritten by that of another log"])(
+    "a segment that was %s is never served",
+    async (what) => {
+      const machine = await started();
+      for (const groupId of [1, 2]) await appendCommitted(machine.log(groupId), 60);
+      await settle();
+      const [own = "", other = ""] = [1, 2].map((id) => machine.files(`0_${id}01`, ".log")[1]);
+      const [ownBytes, otherBytes] = [own, other].map((path) => machine.disk.contentOf(path).slice());
+      expect(ownBytes, "the same indexes, offsets and sizes").toHaveLength(otherBytes?.length ?? 0);
+      await machine.overwrite(own, otherBytes ?? new Uint8Array());
+      if (what.startsWith("swapped")) await machine.overwrite(other, ownBytes ?? new Uint8Array());
+      await machine.restart();
+      await expect(readAll(machine.log(1))).rejects.toMatchObject({ code: "REPLICA_QUARANTINED" });
+      expectQuarantined(machine.log(1), own, "a frame of group 2 stands in group 1");
+    },
+  );
+
+  test("sparse indexes that were swapped mislead nobody", async () => {
+    const machine = await started();
+    const sizes = [40, 300];
+    for (const groupId of [1, 2])
+      for (let at = 0; at < 60; at++) await appendCommitted(machine.log(groupId), 1, sizes[(at + groupId) % 2]);
+    await settle();
+    const [own = "", other = ""] = [1, 2].map((id) => machine.files(`0_${id}01`, ".idx")[1]);
+    const [ownBytes, otherBytes] = [own, other].map((path) => machine.disk.contentOf(path).slice());
+    await machine.overwrite(own, otherBytes ?? new Uint8Array());
+    await machine.overwrite(other, ownBytes ?? new Uint8Array());
+    await machine.restart();
+    for (const groupId of [1, 2]) await expectServing(machine.log(groupId));
+  });
+
   test("a damaged sparse index costs nothing but time", async () => {
     const machine = await started();
     await appendCommitted(machine.log(1), 60);
@@ -331,6 +380,76 @@ describe("damage to a replica's small files", () => {
     expectQuarantined(machine.log(1), path, "checksum");
     await expectServing(machine.log(2));
     expect(await machine.problems()).toEqual(expect.arrayContaining([expect.stringContaining(path)]));
+  });
+
+  /** Group 4 holds commands in one large segment, drained, with the checkpoint at its start and one in the middle. */
+  async function withTwoCheckpoints(conf: boolean): Promise<{ machine: Machine; newest: string }> {
+    const machine = await started();
+    const log = await machine.storage.createGroup(specOf(4, "state"), { ...TINY_CONFIG, segmentBytes: 2 ** 16 });
+    const append = async (kind: FrameKind, data: Uint8Array): Promise<void> => {
+      const frame = frameOf({ groupId: 4, index: log.lastIndex() + 1, term: 1, baseOffset: 0 }, kind, data);
+      await saveDurably(log, { hardState: { term: 1, vote: 0, commit: 0 }, frames: [frame] });
+      if (kind === FrameKind.conf) log.setReplicas(frame.index, { ...REPLICAS, voters: [1, 2, 3, 4] });
+      log.commitTo(frame.index);
+      await settle();
+    };
+    for (let at = 0; at < 4; at++) await append(FrameKind.state, new Uint8Array(200));
+    if (conf) await append(FrameKind.conf, new Uint8Array(8));
+    for (let at = 0; at < 20; at++) await append(FrameKind.state, new Uint8Array(400));
+    for (const groupId of [1, 2]) await appendCommitted(machine.log(groupId), 60);
+    await settle();
+    expect(log.pointers().drainedIndex, "what the checkpoint knows is in the segment").toBeGreaterThan(10);
+    const checkpoints = machine.files("0_401", ".checkpoint");
+    expect(checkpoints, "at the segment's start and the newest").toHaveLength(2);
+    return { machine, newest: checkpoints.at(-1) ?? "" };
+  }
+
+  test.each(["damaged", "lost"])(
+    "of a %s newest checkpoint an older one and the frames after it make up",
+    async (how) => {
+      const { machine, newest } = await withTwoCheckpoints(false);
+      const before = machine.log(4).pointers();
+      if (how === "lost") machine.disk.loseFile(newest);
+      else machine.disk.flipBit(newest, 40);
+      await machine.restart();
+      expect(machine.log(4).quarantine).toBe(null);
+      const after = machine.log(4).pointers();
+      expect([after.lastIndex, after.highWatermark]).toEqual([before.lastIndex, before.highWatermark]);
+      const commands = machine.log(4).recoveredFrames.map(({ index }) => index);
+      expect(commands).toEqual(Array.from({ length: after.appliedIndex }, (_, at) => at + 1));
+    },
+  );
+
+  test.each(["damaged", "lost"])(
+    "a %s checkpoint that alone knew a configuration quarantines the replica",
+    async (how) => {
+      const { machine, newest } = await withTwoCheckpoints(true);
+      if (how === "lost") machine.disk.loseFile(newest);
+      else machine.disk.flipBit(newest, 40);
+      await machine.restart();
+      if (how === "lost") expectQuarantined(machine.log(4), "configuration change at index 5");
+      else expectQuarantined(machine.log(4), newest);
+    },
+  );
+
+  test("a lost checkpoint of a snapshot that the WAL speaks of quarantines the replica, and removes nothing", async () => {
+    const machine = await started();
+    const log = machine.log(1);
+    const [index, term, offset] = [50, 4, 70];
+    const image = { ...emptyImage(REPLICAS), index, term, offset, epochs: [{ term, index, offset }] };
+    const segments = SegmentPlan.startingAt("data", { index, term, offset }).list();
+    const reset = decodeSnapshot(encodeCheckpoint({ owner: log.spec, image, segments, sections: [] }));
+    await saveDurably(log, { hardState: { term, vote: 0, commit: index }, reset });
+    await settle();
+    const checkpoints = machine.files("0_101", ".checkpoint");
+    expect(checkpoints).toHaveLength(1);
+    const [path = ""] = checkpoints;
+    await machine.overwrite(path.replace("00050", "00049"), machine.disk.contentOf(path));
+    machine.disk.loseFile(path);
+    const before = machine.files("0_101");
+    await machine.restart();
+    expectQuarantined(machine.log(1), path, "is missing");
+    expect(machine.files("0_101")).toEqual(expect.arrayContaining(before));
   });
 
   test("a replica without any checkpoint is quarantined", async () => {

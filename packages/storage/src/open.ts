@@ -1,7 +1,7 @@
 /**
  * open.ts: opens a data directory: takes the lock, checks the format, recovers the WAL and every log.
  *
- * Reads node.json, the WAL, and of each log its newest checkpoint and the end of its last segment; never sealed segments.
+ * Reads node.json, the WAL, and of each log its newest checkpoint and the end of its last segment; of sealed segments only the size.
  * Nothing is acknowledged from what was read before it is known to be durable: the WAL's last file is synced first.
  */
 import { assert, assertDefined, type Disk, type GroupId, randomUuid, VarveError, type WalThread } from "@varve/base";

@@ -1,14 +1,16 @@
 /**
  * recover-log.ts: opens one log from its folder and from what the WAL says about it.
  *
- * Reads the newest checkpoint, the end of the last segment (from the checkpoint to the mark) and nothing else of the folder.
+ * Reads the newest checkpoint, the end of the last segment (from the checkpoint to the mark) and nothing else of the folder. When the
+ * newest checkpoint is lost or damaged, an older one takes its place if it and the frames after it make the same log.
  * Above its mark a segment is cut, since those frames are in the WAL and are drained again; below its mark everything must
  * be there and intact, else the replica is quarantined. Invariants:
  *   V1  every frame up to the mark comes from the checkpoint or the last segment, every frame above it from the WAL
  *   V2  after a restart the term is the larger of the hard state's and the last frame's; the vote counts only for that term
+ *   V4  nothing is removed from the folder before a checkpoint is found that fits what the WAL says
  *   V3  a configuration change above the checkpoint is not applied here: the caller applies it when Raft hands it out again
  */
-import { assert, type Disk, type RaftIndex } from "@varve/base";
+import { assert, type Disk, type RaftIndex, type VarveError } from "@varve/base";
 import { type Frame, FrameKind, type GroupSpec, type HardState, type LogConfig } from "./api.js";
 import { corrupt, digits20 } from "./bytes.js";
 import { frameBytes } from "./frame/frame.js";
@@ -81,12 +83,51 @@ function quarantinedLog(options: RecoverLogOptions, reason: string): GroupLogImp
 }
 
 async function openIntact(options: RecoverLogOptions, names: readonly string[]): Promise<GroupLogImpl> {
-  const { files, spec, context } = options;
+  const { files } = options;
   const mark = options.replay?.mark?.value ?? null;
   if (mark?.kind === "reset") await files.finishReset(mark.index);
   else for (const name of names) if (parseLogFileName(name).kind === "reset") await files.remove(name);
   for (const name of names) if (parseLogFileName(name).kind === "temporary") await files.remove(name);
-  const checkpoint = await newestCheckpoint(options);
+  return openFromNewest(options, mark);
+}
+
+/** Opens from the newest checkpoint that can be read. @throws what is wrong with the newest one, when none will do. */
+async function openFromNewest(options: RecoverLogOptions, mark: Mark | null): Promise<GroupLogImpl> {
+  const { disk, files, context } = options;
+  const indexes = (await disk.list(files.dir)).flatMap((name) => {
+    const parsed = parseLogFileName(name);
+    return parsed.kind === "checkpoint" ? [parsed.number] : [];
+  });
+  const newest = indexes[indexes.length - 1];
+  if (newest === undefined) throw corrupt(`${files.dir} has no checkpoint`);
+  let problem: VarveError | null = null;
+  for (const index of indexes.reverse()) {
+    const checkpoint = await readOwn(options, index).catch((error: unknown) => {
+      if (!isDamage(error)) throw error;
+      problem ??= error;
+      return null;
+    });
+    if (checkpoint === null) continue;
+    if (problem === null) return openFrom(options, checkpoint, mark, newest);
+    // What does not fit an older checkpoint is said of the newest: it is what is damaged.
+    const log = await openFrom(options, checkpoint, mark, newest).catch((error: unknown) => {
+      throw isDamage(error) ? problem : error;
+    });
+    const { message } = problem;
+    context.logger.warn({ message, index }, "an older checkpoint takes the place of one that is damaged");
+    return log;
+  }
+  throw problem;
+}
+
+/** `newestCheckpoint`: what is durable reaches at least up to that one, also when it cannot be read. */
+async function openFrom(
+  options: RecoverLogOptions,
+  checkpoint: Checkpoint,
+  mark: Mark | null,
+  newestCheckpoint: RaftIndex,
+): Promise<GroupLogImpl> {
+  const { files, spec, context } = options;
   const { image } = checkpoint;
   const drainedIndex = Math.max(mark?.index ?? 0, checkpoint.segments[0]?.previousIndex ?? 0);
   const plan = new SegmentPlan(spec.kind, await presentSegments(options, checkpoint, mark, drainedIndex));
@@ -94,7 +135,7 @@ async function openIntact(options: RecoverLogOptions, names: readonly string[]):
   state.raiseLogStart({ index: plan.first.previousIndex, offset: plan.first.baseOffset });
   const replayed = await replaySegment(options, plan, state, mark);
   const memory = new FrameMemory(drainedIndex + 1, context.references);
-  fillMemory(options, memory, drainedIndex, image.index);
+  fillMemory(options, memory, drainedIndex, newestCheckpoint);
   const hardState = currentHardState(options.replay?.hardState?.value ?? null, memory.last() ?? null, state.term);
   const commit = Math.min(Math.max(hardState.commit, state.index), memory.lastIndex);
   const core = new LogCore(context, {
@@ -120,19 +161,13 @@ async function openIntact(options: RecoverLogOptions, names: readonly string[]):
   return log;
 }
 
-async function newestCheckpoint({ disk, files, spec }: RecoverLogOptions): Promise<Checkpoint> {
-  const indexes = (await disk.list(files.dir)).flatMap((name) => {
-    const parsed = parseLogFileName(name);
-    return parsed.kind === "checkpoint" ? [parsed.number] : [];
-  });
-  const newest = indexes[indexes.length - 1];
-  if (newest === undefined) throw corrupt(`${files.dir} has no checkpoint`);
-  const path = `${files.dir}/${digits20(newest)}.checkpoint`;
-  const checkpoint = await readIntact(files, newest, path);
+async function readOwn({ files, spec }: RecoverLogOptions, index: RaftIndex): Promise<Checkpoint> {
+  const path = `${files.dir}/${digits20(index)}.checkpoint`;
+  const checkpoint = await readIntact(files, index, path);
   const { groupId, topicId, partition } = checkpoint.owner;
   const isOwn = groupId === spec.groupId && topicId === spec.topicId && partition === spec.partition;
   if (!isOwn) throw corrupt(`${path} belongs to another log`);
-  if (checkpoint.image.index !== newest) throw corrupt(`${path} is of another index`);
+  if (checkpoint.image.index !== index) throw corrupt(`${path} is of another index`);
   return checkpoint;
 }
 
@@ -168,8 +203,10 @@ async function presentSegments(
   while (kept.length > 1 && kept[0] !== undefined && kept[0].lastIndex <= deletable && !present.has(kept[0].name))
     kept.shift();
   for (const segment of kept) {
-    if (isExpected(segment) && !present.has(segment.name))
-      throw corrupt(`${files.segmentPath(segment.name)} is missing`);
+    if (!isExpected(segment)) continue;
+    const path = files.segmentPath(segment.name);
+    if (!present.has(segment.name)) throw corrupt(`${path} is missing`);
+    if (segment.lastIndex <= drainedIndex) await requireSize(disk, path, segment.bytes);
   }
   const expected = new Set(kept.filter(isExpected).map(({ name }) => name));
   for (const name of present) {
@@ -178,6 +215,17 @@ async function presentSegments(
     await files.remove(`${digits20(name)}.idx`);
   }
   return kept;
+}
+
+/** A sealed segment is not read here, but one that was cut is found without that. */
+async function requireSize(disk: Disk, path: string, bytes: number): Promise<void> {
+  const file = await disk.open(path, "read");
+  try {
+    const size = await file.size();
+    if (size < bytes) throw corrupt(`${path} has ${size} bytes instead of ${bytes}`);
+  } finally {
+    await file.close();
+  }
 }
 
 /** Checks the segment that the mark names and applies what it holds above the checkpoint (V1). Returns those frames. */
@@ -211,7 +259,7 @@ async function replaySegment(
 }
 
 async function replayFrames(
-  { checksum }: RecoverLogOptions,
+  { checksum, spec }: RecoverLogOptions,
   run: {
     readonly file: Awaited<ReturnType<Disk["open"]>>;
     readonly path: string;
@@ -227,7 +275,7 @@ async function replayFrames(
   for (let position = run.start; position < run.end; ) {
     const bytes = new Uint8Array(Math.min(readBytes, run.end - position));
     const read = await run.file.read(bytes, position);
-    const parsed = parseRun(bytes.subarray(0, read), state.index + 1, { path: run.path, position });
+    const parsed = parseRun(bytes.subarray(0, read), spec.groupId, state.index + 1, { path: run.path, position });
     if (parsed.end === 0) {
       if (read === run.end - position) throw corrupt(`${run.path}: the last frame below the mark is cut`);
       readBytes *= 2; // A frame is longer than what was read.
@@ -236,6 +284,11 @@ async function replayFrames(
     for (const frame of parsed.frames) {
       const problem = payloadProblem(frame, checksum);
       if (problem !== null) throw corrupt(`${run.path}: ${problem}, index ${frame.index}`);
+      // B3: the newest checkpoint knows it. Applied without what it means, the log would go on with an old configuration.
+      if (frame.kind === FrameKind.conf)
+        throw corrupt(
+          `${run.path}: the checkpoint that knows the configuration change at index ${frame.index} is lost`,
+        );
       if (frame.baseOffset !== state.offset || frame.term < state.term)
         throw corrupt(`${run.path}: index ${frame.index} does not follow`);
       state.apply(frame);
@@ -257,17 +310,21 @@ function fillMemory(
   drainedIndex: RaftIndex,
   checkpointIndex: RaftIndex,
 ): void {
-  for (const { value: frame, file } of replay?.frames() ?? []) {
-    if (frame.index <= drainedIndex) continue;
-    if (frame.index !== memory.lastIndex + 1)
-      throw corrupt(`the WAL lacks index ${memory.lastIndex + 1} of ${files.dir}`);
+  const found = (replay?.frames() ?? []).filter(({ value }) => value.index > drainedIndex);
+  // All is looked at before any of it is placed: a frame that is placed holds its WAL file.
+  for (const [at, { value }] of found.entries()) {
+    const expected = drainedIndex + 1 + at;
+    if (value.index !== expected) throw corrupt(`the WAL lacks index ${expected} of ${files.dir}`);
+  }
+  const lastIndex = drainedIndex + found.length;
+  if (lastIndex < checkpointIndex) {
+    throw corrupt(
+      `the WAL and the segments of ${files.dir} end at index ${lastIndex}, below the checkpoint at ${checkpointIndex}`,
+    );
+  }
+  for (const { value: frame, file } of found) {
     memory.push(frame);
     memory.place(frame, file);
-  }
-  if (memory.lastIndex < checkpointIndex) {
-    throw corrupt(
-      `the WAL and the segments of ${files.dir} end at index ${memory.lastIndex}, below the checkpoint at ${checkpointIndex}`,
-    );
   }
 }
 

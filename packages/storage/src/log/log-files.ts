@@ -6,7 +6,7 @@
  */
 import { assert, type Disk, type RaftIndex, type Random } from "@varve/base";
 import type { Frame, GroupSpec } from "../api.js";
-import { digits20 } from "../bytes.js";
+import { corrupt, digits20 } from "../bytes.js";
 import { FRAME_HEADER_BYTES } from "../frame/frame.js";
 import {
   encodeIndexEntries,
@@ -72,7 +72,8 @@ export class LogFiles {
   /** The segment as a reader sees it, up to byte `end`. */
   readable(segment: SegmentInfo, end: number): ReadableSegment {
     const path = this.segmentPath(segment.name);
-    return { path, indexPath: indexPathOf(path), firstIndex: segment.previousIndex + 1, end };
+    const { groupId } = this.options.spec;
+    return { path, indexPath: indexPathOf(path), groupId, firstIndex: segment.previousIndex + 1, end };
   }
 
   /**
@@ -143,14 +144,20 @@ export class LogFiles {
     return readFile(this.options.disk, `${this.dir}/${digits20(index)}.checkpoint`);
   }
 
-  /** The reset to `index` is durable: its checkpoint stays, all that was before it goes. */
+  /**
+   * The reset to `index` is durable: its checkpoint stays, all that was before it goes.
+   * @throws VarveError CORRUPT_BATCH: there is no such checkpoint; nothing was removed.
+   */
   async finishReset(index: RaftIndex): Promise<void> {
     const { disk } = this.options;
     const names = await disk.list(this.dir);
     const staged = `${digits20(index)}.reset`;
+    const checkpoint = `${digits20(index)}.checkpoint`;
     if (names.includes(staged)) {
-      await disk.rename(`${this.dir}/${staged}`, `${this.dir}/${digits20(index)}.checkpoint`);
+      await disk.rename(`${this.dir}/${staged}`, `${this.dir}/${checkpoint}`);
       await disk.syncDir(this.dir);
+    } else if (!names.includes(checkpoint)) {
+      throw corrupt(`${this.dir}/${checkpoint} is missing, after which the WAL says that the log begins`);
     }
     for (const name of names) {
       const parsed = parseLogFileName(name);

@@ -69,7 +69,9 @@ export class LogReader {
     if (segment === null) throw this.outOfRange(offset);
     const frames = await this.frames(segment, { kind: "offset", offset }, bytesMax);
     if (frames === null) throw this.outOfRange(offset);
-    if (frames.length > 0) return frames;
+    // Offsets are dense, so the first frame that reaches an offset holds it.
+    const first = frames[0];
+    if (first !== undefined && first.baseOffset <= offset) return frames;
     throw this.damaged(`${this.core.files.segmentPath(segment.name)} lacks offset ${offset}`);
   }
 

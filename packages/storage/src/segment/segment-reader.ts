@@ -2,24 +2,27 @@
  * segment-reader.ts: reads runs of frames from segment files, and never hands out what it has not checked.
  *
  * Invariants:
- *   R1  a frame that is handed out has an intact header, the expected index and an intact payload that belongs to it
+ *   R1  a frame that is handed out is of the segment's group and has an intact header, the expected index and an intact payload that
+ *       belongs to it
  *   R2  nothing at or beyond the given end is read: only what is synced under a durable mark
  *   R3  a usual read is one positioned read; the sparse index is a hint that is repaired when it misleads
  */
-import { assert, type DiskFile, type VarveError } from "@varve/base";
+import { assert, type DiskFile, type GroupId, type VarveError } from "@varve/base";
 import type { Frame } from "../api.js";
 import { corrupt } from "../bytes.js";
 import { checkFrameHeader, FRAME_HEADER_BYTES, frameAt, frameBytes, frameHeaderAt } from "../frame/frame.js";
 import { type Checksum, payloadProblem } from "../frame/payload.js";
 import { SEGMENT_HEADER_BYTES } from "../log/segment-plan.js";
 import type { FileCache } from "./file-cache.js";
-import { decodeIndexEntries, INDEX_STEP_BYTES } from "./segment-format.js";
+import { decodeIndexEntries, INDEX_STEP_BYTES, type IndexEntry } from "./segment-format.js";
 import { reaches, type SegmentKey, SparseIndex } from "./sparse-index.js";
 
 /** A segment file, as far as it may be read. */
 export interface ReadableSegment {
   readonly path: string;
   readonly indexPath: string;
+  /** Whose frames it holds: a frame of another group was written, or put, where it does not belong. */
+  readonly groupId: GroupId;
   /** Index of its first frame. */
   readonly firstIndex: number;
   /** Byte after the last frame that may be read (R2). */
@@ -52,7 +55,7 @@ export class SegmentReader {
       const length = Math.min(segment.end - start.position, bytesMax + 2 * INDEX_STEP_BYTES);
       if (length <= 0) return [];
       const bytes = await readExactly(file, { path: segment.path, position: start.position }, length);
-      if (entry !== null && !isFrame(bytes, entry.index)) {
+      if (entry !== null && !isFrame(bytes, segment.groupId, entry)) {
         index.clear(); // R3: the index lied; the walk below builds it anew.
         return this.walk(
           file,
@@ -63,7 +66,7 @@ export class SegmentReader {
           bytesMax,
         );
       }
-      const run = parseRun(bytes, start.index, { path: segment.path, position: start.position });
+      const run = parseRun(bytes, segment.groupId, start.index, { path: segment.path, position: start.position });
       const found = run.frames.findIndex((frame) => reaches(frame, key));
       if (found < 0) {
         const next = { position: start.position + run.end, index: start.index + run.frames.length };
@@ -127,11 +130,11 @@ export class SegmentReader {
       const window = await readExactly(file, place, Math.min(WALK_WINDOW_BYTES, segment.end - position));
       let at = 0;
       while (at + FRAME_HEADER_BYTES <= window.length) {
-        const header = headerOnly(window, at, expected, place);
+        const header = headerOnly(window, at, segment.groupId, expected, place);
         if (reaches(header.frame, key)) {
           const length = Math.min(segment.end - position - at, Math.max(bytesMax, header.bytes));
           const start = { path: segment.path, position: position + at };
-          const run = parseRun(await readExactly(file, start, length), expected, start);
+          const run = parseRun(await readExactly(file, start, length), segment.groupId, expected, start);
           return this.checked(run.frames, start, bytesMax);
         }
         index.offer(header.frame, position + at);
@@ -161,11 +164,13 @@ export class SegmentReader {
   }
 }
 
-/** Whether the frame with that index begins `bytes`. */
-function isFrame(bytes: Uint8Array, index: number): boolean {
-  const reading = checkFrameHeader(bytes, 0);
-  if (reading.kind !== "frame") return false;
-  return bytes.length >= FRAME_HEADER_BYTES + reading.payloadBytes ? frameAt(bytes, 0).index === index : true;
+/** Whether the frame that the index speaks of begins `bytes`. */
+function isFrame(bytes: Uint8Array, groupId: GroupId, entry: IndexEntry): boolean {
+  if (checkFrameHeader(bytes, 0).kind !== "frame") return false;
+  const { frame } = frameHeaderAt(bytes, 0);
+  const { index, baseOffset, appendTimeMs } = frame;
+  const isPlace = index === entry.index && baseOffset === entry.baseOffset && appendTimeMs === entry.appendTimeMs;
+  return frame.groupId === groupId && isPlace;
 }
 
 /** Where bytes were read, for the text of an error. */
@@ -178,9 +183,10 @@ function damagedAt({ path, position }: Place, problem: string): VarveError {
   return corrupt(`${path} at byte ${position}: ${problem}`);
 }
 
-/** All whole frames at the start of `bytes`, which were read at `start`, dense from `firstIndex` on, and where they end. */
+/** All whole frames of the group at the start of `bytes`, which were read at `start`, dense from `firstIndex` on, and where they end. */
 export function parseRun(
   bytes: Uint8Array,
+  groupId: GroupId,
   firstIndex: number,
   start: Place,
 ): { readonly frames: Frame[]; readonly end: number } {
@@ -193,7 +199,7 @@ export function parseRun(
     if (reading.kind === "damaged") throw damagedAt(place, `${reading.problem}, where index ${expected} should be`);
     if (reading.kind === "short" || at + FRAME_HEADER_BYTES + reading.payloadBytes > bytes.length) break;
     const frame = frameAt(bytes, at);
-    if (frame.index !== expected) throw damagedAt(place, `index ${frame.index} stands where ${expected} should be`);
+    requirePlace(frame, groupId, expected, place);
     frames.push(frame);
     at += frameBytes(frame);
   }
@@ -201,14 +207,24 @@ export function parseRun(
 }
 
 /** A header whose payload need not be there: what `reaches` and the index look at. */
-function headerOnly(window: Uint8Array, at: number, expected: number, start: Place): ReturnType<typeof frameHeaderAt> {
+function headerOnly(
+  window: Uint8Array,
+  at: number,
+  groupId: GroupId,
+  expected: number,
+  start: Place,
+): ReturnType<typeof frameHeaderAt> {
   const reading = checkFrameHeader(window, at);
   const place = { ...start, position: start.position + at };
   if (reading.kind !== "frame") throw damagedAt(place, `no intact frame header where index ${expected} should be`);
   const header = frameHeaderAt(window, at);
-  if (header.frame.index !== expected)
-    throw damagedAt(place, `index ${header.frame.index} stands where ${expected} should be`);
+  requirePlace(header.frame, groupId, expected, place);
   return header;
+}
+
+function requirePlace(frame: Frame, groupId: GroupId, expected: number, place: Place): void {
+  if (frame.groupId !== groupId) throw damagedAt(place, `a frame of group ${frame.groupId} stands in group ${groupId}`);
+  if (frame.index !== expected) throw damagedAt(place, `index ${frame.index} stands where ${expected} should be`);
 }
 
 async function readExactly(file: DiskFile, { path, position }: Place, length: number): Promise<Uint8Array> {
