@@ -44,7 +44,7 @@ export interface RunHooks {
 
 export async function runChaos(settings: ChaosSettings, hooks: RunHooks): Promise<RunResult> {
   mkdirSync(settings.out, { recursive: true });
-  const cluster = await ChaosCluster.start(settings.brokers);
+  const cluster = await ChaosCluster.start(settings.brokers, new Prng(settings.seed).fork());
   hooks.started(cluster);
   try {
     return await new Run(settings, hooks, cluster).all();
@@ -96,8 +96,7 @@ class Run {
   private async load(varve: Varve): Promise<readonly Strike[]> {
     const { settings, hooks, recorder, cluster } = this;
     const prng = new Prng(settings.seed);
-    const over = AbortSignal.any([AbortSignal.timeout(settings.runMs), hooks.signal]);
-    setMaxListeners(0, over); // Every client listens.
+    const over = this.endOfLoad();
     const clients: Varve[] = [];
     const client = (): Varve => {
       const made = this.client();
@@ -134,6 +133,21 @@ class Run {
     this.problems.push(...cluster.unexpectedEnds());
     await Promise.all(clients.map((one) => one.close()));
     return strikes;
+  }
+
+  /** Aborted when the load's time is over, or when the run is told to end. */
+  private endOfLoad(): AbortSignal {
+    const { settings, hooks } = this;
+    const over = new AbortController();
+    setMaxListeners(0, over.signal); // Every client listens.
+    const end = (): void => {
+      clearTimeout(timer);
+      over.abort();
+    };
+    const timer = setTimeout(end, settings.runMs);
+    if (hooks.signal.aborted) end();
+    else hooks.signal.addEventListener("abort", end, { once: true });
+    return over.signal;
   }
 
   /** The linearizable end of every partition, when nothing moves any more. */

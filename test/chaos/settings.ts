@@ -20,7 +20,7 @@ export interface ChaosSettings {
 
 export const USAGE = `usage: npm run chaos -- [options]
   --minutes N            how long the cluster is broken under load (2)
-  --faults LIST          kinds with commas, all, or none (kill,pause):
+  --faults LIST          kinds with commas, all, or none (kill,pause,partition):
 ${FAULTS.map(({ name, does }) => `                           ${name.padEnd(12)} ${does}`).join("\n")}
   --seed S               draws faults, victims and keys (random)
   --brokers N            1 .. 5 (3)
@@ -49,7 +49,7 @@ export function parseSettings(args: readonly string[]): ChaosSettings {
   });
   return {
     runMs: numberIn("minutes", values.minutes ?? "2", 0.1, 24 * 60) * 60_000,
-    faults: faultsNamed(values.faults ?? "kill,pause"),
+    faults: faultsNamed(values.faults ?? "kill,pause,partition"),
     seed: integerIn("seed", values.seed ?? String(1 + (Date.now() % 2 ** 32)), 0, Number.MAX_SAFE_INTEGER),
     brokers: integerIn("brokers", values.brokers ?? "3", 1, 5),
     partitions: integerIn("partitions", values.partitions ?? "6", 1, 24),

@@ -1,22 +1,31 @@
 /** broker-config.ts: the configuration of a broker under chaos: what `varve dev` writes, with what makes rare states frequent. */
 import { writeFileSync } from "node:fs";
+import { assertDefined } from "@varve/base";
 import type { BrokerPlace } from "varve";
 
 const portOf = (address: string): number => Number(address.split(":").at(-1));
 
-export function writeBrokerConfig(place: BrokerPlace, places: readonly BrokerPlace[]): void {
+/** @param inner where the broker listens. @param outer where everybody reaches each broker: its proxies. */
+export function writeBrokerConfig(inner: BrokerPlace, outer: readonly BrokerPlace[]): void {
+  const own = assertDefined(
+    outer.find(({ id }) => id === inner.id),
+    "each broker has both places",
+  );
   const lines = [
-    `brokerId: ${place.id}`,
-    `dataDir: ${JSON.stringify(place.dataDir)}`,
-    `host: chaos-${place.id}`,
+    `brokerId: ${inner.id}`,
+    `dataDir: ${JSON.stringify(inner.dataDir)}`,
+    `host: chaos-${inner.id}`,
     "cluster:",
     "  seeds:",
-    ...places.map(({ peer }) => `    - ${JSON.stringify(peer)}`),
+    ...outer.map(({ peer }) => `    - ${JSON.stringify(peer)}`),
     "listen:",
-    `  grpcPort: ${portOf(place.grpc)}`,
-    `  peerPort: ${portOf(place.peer)}`,
-    `  opsPort: ${portOf(place.ops)}`,
+    `  grpcPort: ${portOf(inner.grpc)}`,
+    `  peerPort: ${portOf(inner.peer)}`,
+    `  opsPort: ${portOf(inner.ops)}`,
+    "advertised:",
+    `  grpcAddress: ${JSON.stringify(own.grpc)}`,
+    `  peerAddress: ${JSON.stringify(own.peer)}`,
     "",
   ];
-  writeFileSync(place.configFile, lines.join("\n"));
+  writeFileSync(inner.configFile, lines.join("\n"));
 }

@@ -1,16 +1,18 @@
 /**
- * chaos-cluster.ts: broker processes that a nemesis breaks: where they are, whether they run, and their signals.
+ * chaos-cluster.ts: broker processes that a nemesis breaks, with the network between them: where they are, whether they run, their signals.
  *
  * States of a broker: running <-> frozen; running or frozen -> dead -> running.
  * Invariants:
  *   C1  `stop` leaves no process, whatever state each was in: a frozen one is thawed or killed first
  */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assertDefined } from "@varve/base";
+import type { Prng } from "@varve/base/testing";
 import { BrokerProcess, bootstrapOf, findFreePorts, placeBrokers } from "varve";
 import { writeBrokerConfig } from "./broker-config.js";
+import { Network } from "./network.js";
 
 const READY_MS = 60_000;
 const STOP_GRACE_MS = 15_000;
@@ -31,28 +33,31 @@ class Member {
 export class ChaosCluster {
   readonly folder: string;
   readonly bootstrap: string;
-  private readonly members: Map<number, Member>;
+  readonly network: Network;
+  private readonly members = new Map<number, Member>();
   private isStopping = false;
 
-  private constructor(folder: string, bootstrap: string, members: readonly Member[]) {
+  private constructor(folder: string, bootstrap: string, network: Network) {
     this.folder = folder;
     this.bootstrap = bootstrap;
-    this.members = new Map(members.map((member) => [member.place.id, member]));
+    this.network = network;
   }
 
-  /** Starts `count` brokers on free ports; resolves when all are ready. */
-  static async start(count: number): Promise<ChaosCluster> {
+  /** Starts `count` brokers on free ports; resolves when all are ready. @param prng draws what slow and lossy links do. */
+  static async start(count: number, prng: Prng): Promise<ChaosCluster> {
     const folder = mkdtempSync(join(tmpdir(), "varve-chaos-"));
-    mkdirSync(folder, { recursive: true });
-    const places = placeBrokers(folder, await findFreePorts(count));
-    const members: Member[] = [];
-    for (const place of places) {
-      writeBrokerConfig(place, places);
-      members.push(new Member(await BrokerProcess.start(place)));
-    }
-    const cluster = new ChaosCluster(folder, bootstrapOf(places), members);
+    const ports = await findFreePorts(2 * count);
+    const outer = placeBrokers(folder, ports.slice(0, count));
+    const inner = placeBrokers(folder, ports.slice(count));
+    const network = new Network(outer, inner, prng);
+    const cluster = new ChaosCluster(folder, bootstrapOf(outer), network);
     try {
-      await Promise.all(members.map(({ process }) => process.ready(READY_MS)));
+      await network.open();
+      for (const place of inner) {
+        writeBrokerConfig(place, outer);
+        cluster.members.set(place.id, new Member(await BrokerProcess.start(place)));
+      }
+      await Promise.all([...cluster.members.values()].map(({ process }) => process.ready(READY_MS)));
       return cluster;
     } catch (error) {
       await cluster.stop();
@@ -82,6 +87,7 @@ export class ChaosCluster {
     member.state = "dead";
     member.process.kill("SIGKILL");
     await member.process.ended;
+    await this.network.setAlive(id, false);
   }
 
   /** SIGTERM, as an operator stops it; resolves when the process is gone. */
@@ -89,6 +95,7 @@ export class ChaosCluster {
     const member = this.member(id);
     member.state = "dead";
     await member.process.stop(STOP_GRACE_MS);
+    await this.network.setAlive(id, false);
   }
 
   freeze(id: number): void {
@@ -108,6 +115,7 @@ export class ChaosCluster {
   async restart(id: number): Promise<void> {
     const member = this.member(id);
     if (this.isStopping) return;
+    await this.network.setAlive(id, true);
     member.process = await BrokerProcess.start(member.place);
     member.state = "running";
     if (this.isStopping) member.process.kill("SIGKILL");
@@ -117,8 +125,9 @@ export class ChaosCluster {
     await this.member(id).process.ready(READY_MS);
   }
 
-  /** Brings everybody back: thaws, starts again. */
+  /** Brings everybody back: heals the network, thaws, starts again. */
   async mend(): Promise<void> {
+    await this.network.heal();
     for (const id of this.ids) {
       this.thaw(id);
       if (this.stateOf(id) === "dead") await this.restart(id);
@@ -138,6 +147,7 @@ export class ChaosCluster {
     this.isStopping = true;
     for (const id of this.ids) this.thaw(id);
     await Promise.all([...this.members.values()].map(({ process }) => process.stop(STOP_GRACE_MS)));
+    this.network.close();
   }
 
   /** kill -9 to whatever runs, without waiting; for the last moment of this process. */
