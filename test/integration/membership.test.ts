@@ -2,86 +2,22 @@
  * membership.test.ts: who may belong to a cluster: founders, joiners, and directories that are not what they say.
  */
 
-import { createServer } from "node:net";
-import { silentLogger } from "@varve/base";
-import { parseConfig } from "@varve/broker";
-import { type RunningBroker, runBroker } from "@varve/broker/node";
 import { METHODS } from "@varve/rpc";
 import { SimDisk } from "@varve/storage/testing";
 import { afterEach, expect, test } from "vitest";
+import { Fleet, freePorts } from "./fleet.js";
 import { batchOf, connect, DEADLINE, failureOf, readAll } from "./raw.js";
 
-const running: RunningBroker[] = [];
+const fleet = new Fleet();
 
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((broker) => broker.kill()));
-});
-
-/** Ports that are free now; held open together, so that no two are the same. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  return Promise.all(
-    servers.map(async (server) => {
-      const address = server.address();
-      await new Promise((resolve) => server.close(resolve));
-      return typeof address === "object" && address !== null ? address.port : 0;
-    }),
-  );
-}
-
-async function startBroker(
-  brokerId: number,
-  disk: SimDisk,
-  peerPort: number,
-  seedPorts: readonly number[],
-  more: object = {},
-): Promise<RunningBroker> {
-  const config = parseConfig({
-    brokerId,
-    dataDir: `/broker-${brokerId}`,
-    cluster: { seeds: seedPorts.map((port) => `127.0.0.1:${port}`) },
-    listen: { grpcPort: 0, peerPort, opsPort: 0 },
-    ...more,
-  });
-  const broker = await runBroker(config, {
-    logger: silentLogger,
-    disk,
-    walThread: disk.walThread(),
-    watchProcess: false,
-  });
-  running.push(broker);
-  broker.ready.catch(() => {});
-  return broker;
-}
-
-async function startSeeds(count: number): Promise<{ brokers: RunningBroker[]; ports: number[]; disks: SimDisk[] }> {
-  const ports = await freePorts(count);
-  const disks = ports.map(() => new SimDisk());
-  const brokers = await Promise.all(
-    ports.map((port, at) => startBroker(at + 1, disks[at] ?? new SimDisk(), port, ports)),
-  );
-  await Promise.all(brokers.map(({ ready }) => ready));
-  return { brokers, ports, disks };
-}
-
-async function stop(broker: RunningBroker | undefined): Promise<void> {
-  if (broker === undefined) return;
-  running.splice(running.indexOf(broker), 1);
-  await broker.stop();
-}
+afterEach(() => fleet.killAll());
 
 test("a fourth broker joins a founded cluster and serves topics that it holds no replica of", async () => {
-  const { brokers, ports } = await startSeeds(3);
+  const { brokers, ports } = await fleet.startSeeds(3);
   const channel = connect(`127.0.0.1:${brokers[0]?.grpcPort}`);
   await channel.unary(METHODS.createTopic, { topic: "orders", partitions: 1, replicas: 3 }, DEADLINE);
   await channel.unary(METHODS.produce, { topic: "orders", partition: 0, batch: batchOf(["one"]) }, DEADLINE);
-  const fourth = await startBroker(4, new SimDisk(), (await freePorts(1))[0] ?? 0, ports);
+  const fourth = await fleet.start(4, new SimDisk(), (await freePorts(1))[0] ?? 0, ports);
   await fourth.ready;
   const other = connect(`127.0.0.1:${fourth.grpcPort}`);
   await other.unary(METHODS.produce, { topic: "orders", partition: 0, batch: batchOf(["two"]) }, DEADLINE);
@@ -94,7 +30,7 @@ test("a fourth broker joins a founded cluster and serves topics that it holds no
 
 test("one of three seeds alone founds nothing", async () => {
   const ports = await freePorts(3);
-  const alone = await startBroker(1, new SimDisk(), ports[0] ?? 0, ports);
+  const alone = await fleet.start(1, new SimDisk(), ports[0] ?? 0, ports);
   const channel = connect(`127.0.0.1:${alone.grpcPort}`);
   const error = await failureOf(
     channel.unary(METHODS.createTopic, { topic: "orders", partitions: 1 }, { deadlineMs: 3_000 }),
@@ -104,9 +40,9 @@ test("one of three seeds alone founds nothing", async () => {
 });
 
 test("a wiped disk under an old identity is refused and says what to do", async () => {
-  const { brokers, ports } = await startSeeds(3);
-  await stop(brokers[2]);
-  const wiped = await startBroker(3, new SimDisk(), ports[2] ?? 0, ports);
+  const { brokers, ports } = await fleet.startSeeds(3);
+  await fleet.stop(brokers[2]);
+  const wiped = await fleet.start(3, new SimDisk(), ports[2] ?? 0, ports);
   const error = await failureOf(
     Promise.race([wiped.ready.then(() => "ready"), wiped.failed.then((failure) => Promise.reject(failure))]),
   );
@@ -115,17 +51,17 @@ test("a wiped disk under an old identity is refused and says what to do", async 
 });
 
 test("a data directory of another broker id is refused before anything is said to anybody", async () => {
-  const { brokers, ports, disks } = await startSeeds(1);
-  await stop(brokers[0]);
+  const { brokers, ports, disks } = await fleet.startSeeds(1);
+  await fleet.stop(brokers[0]);
   const config = { dataDir: "/broker-1" };
-  const error = await failureOf(startBroker(2, disks[0] ?? new SimDisk(), ports[0] ?? 0, ports, config));
+  const error = await failureOf(fleet.start(2, disks[0] ?? new SimDisk(), ports[0] ?? 0, ports, config));
   expect(error.code).toBe("DATA_DIR_UNUSABLE");
 });
 
 test("produced bytes beyond the broker's bound are refused with a time to retry, and nothing is lost", async () => {
   const ports = await freePorts(1);
   const disk = new SimDisk();
-  const broker = await startBroker(1, disk, ports[0] ?? 0, ports, {
+  const broker = await fleet.start(1, disk, ports[0] ?? 0, ports, {
     limits: {
       inFlightBytesMax: 65_536,
       inFlightBytesPerConnectionMax: 65_536,
@@ -157,7 +93,7 @@ test("produced bytes beyond the broker's bound are refused with a time to retry,
 
 test("limits in a broker's configuration bound what clients may send and get", async () => {
   const ports = await freePorts(1);
-  const broker = await startBroker(1, new SimDisk(), ports[0] ?? 0, ports, {
+  const broker = await fleet.start(1, new SimDisk(), ports[0] ?? 0, ports, {
     limits: {
       recordBytesMax: 2_048,
       batchBytesMax: 16_384,

@@ -33,6 +33,8 @@ export interface BrokerSettings {
   readonly checkpointIntervalBytes: number;
   readonly producerExpiryMs: number;
   readonly retentionCheckMs: number;
+  /** A voter of the controller that is silent for so long gives its vote to another broker. */
+  readonly voterDeadMs: number;
 }
 
 /** Where clients and operators reach a broker; known once its listeners are bound. */

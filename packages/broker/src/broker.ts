@@ -5,7 +5,7 @@
  * partitions found on disk; register; then ready. Order of a stop: leaderships away; listeners closed; replicas stopped; flush.
  */
 import { type BrokerId, CONTROLLER_GROUP, delay, type KeyValue, toVarveError, VarveError } from "@varve/base";
-import { type ControllerState, effectiveTopicConfig } from "@varve/cluster";
+import { type ControllerCommand, type ControllerState, effectiveTopicConfig, refusalError } from "@varve/cluster";
 import { createPeerHub, type LinkDownReason, type PeerHello, type PeerHub } from "@varve/peer";
 import { openStorage, type Storage } from "@varve/storage";
 import type { BrokerPorts, BrokerSettings, PublicAddresses } from "./broker-settings.js";
@@ -15,6 +15,8 @@ import { Announcements } from "./duties/announcements.js";
 import { ClusterClock } from "./duties/cluster-clock.js";
 import { ControllerDuties } from "./duties/controller-duties.js";
 import { Leadership } from "./duties/leadership.js";
+import { Renewals } from "./duties/renewals.js";
+import { ReplicaChanges } from "./duties/replica-changes.js";
 import { replicaHealth } from "./duties/replica-health.js";
 import {
   type BrokerStatus,
@@ -42,6 +44,7 @@ import { Router } from "./routing/router.js";
 
 const SWEEP_MS = 100;
 const ANNOUNCE_MS = 1_000;
+const REPLICA_CHANGES_MS = 200;
 const FOUNDING_LOOK_MS = 10;
 const CALL_MS = 5_000;
 
@@ -64,6 +67,8 @@ export class Broker {
   private readonly membership: Membership;
   private readonly leadership: Leadership;
   private readonly duties: ControllerDuties;
+  private readonly replicaChanges: ReplicaChanges;
+  private readonly renewals: Renewals;
   /** The port that peers reach this broker at. */
   peerPort = 0;
   private controllerHere: Controller | null = null;
@@ -125,6 +130,7 @@ export class Broker {
       meter: ports.meter,
       brokerOf,
       onRole,
+      onDamaged: (groupId, replicaId) => this.renewals.note(groupId, replicaId),
       coordinator: coordinatorFactory({
         store: groupStore,
         clock,
@@ -179,12 +185,30 @@ export class Broker {
       isConnected: (broker) => this.hub.isConnected(broker),
       preferred: (groupId) => this.preferredReplica(groupId),
     });
+    this.replicaChanges = new ReplicaChanges({
+      clock,
+      logger,
+      state: () => this.state(),
+      replicas: () => this.host.all(),
+      leadership: this.leadership,
+      left: async (groupId, replicaIds) => {
+        await this.execute({ kind: "replicasLeft", groupId, replicaIds });
+      },
+    });
+    this.renewals = new Renewals({
+      clock,
+      logger,
+      state: () => this.state(),
+      execute: (command) => this.execute(command),
+    });
     this.duties = new ControllerDuties({
       clock,
       logger,
       controller: () => this.controllerHere,
       foundingVoters: () => this.membership.foundingVoters(),
       clusterId: () => this.member?.clusterId ?? null,
+      leadership: this.leadership,
+      voterDeadMs: settings.voterDeadMs,
     });
     this.hub.handleCall(PeerMethod.status, async (_from, payload) => encodeStatus(this.status(parseGroupIds(payload))));
     this.hub.handleCall(PeerMethod.transfer, async (_from, payload) => {
@@ -207,6 +231,7 @@ export class Broker {
   /** Recovers the data directory and starts listening to peers. `ready` tells when the broker serves. */
   static async start(settings: BrokerSettings, ports: BrokerPorts): Promise<Broker> {
     const { clock, random, logger, disk, walThread, codec } = ports;
+    let broker: Broker | null = null;
     const storage = await openStorage(settings.dataDir, disk, walThread, codec, {
       clock,
       random,
@@ -220,12 +245,13 @@ export class Broker {
       checkpointIntervalBytes: settings.checkpointIntervalBytes,
       producerExpiryMs: settings.producerExpiryMs,
       ...(ports.faults === undefined ? {} : { faults: ports.faults }),
+      onQuarantine: (groupId) => clock.defer(() => broker?.partitions.quarantined(groupId)),
     });
     let groupStore: KeyValue | null = null;
     try {
       checkIdentity(storage, settings.brokerId);
       groupStore = await ports.keyValue.open(`${settings.dataDir}/state`);
-      const broker = new Broker(settings, ports, storage, groupStore);
+      broker = new Broker(settings, ports, storage, groupStore);
       broker.peerPort = (await broker.hub.listen(settings.listenHost, settings.peerPort)).port;
       return broker;
     } catch (error) {
@@ -244,6 +270,7 @@ export class Broker {
     this.host.start();
     this.every(SWEEP_MS, () => this.sweep());
     this.every(ANNOUNCE_MS, () => this.everySecond());
+    this.every(REPLICA_CHANGES_MS, () => this.replicaChanges.step());
     this.every(this.settings.retentionCheckMs, () => this.retain());
     // The founding command comes first in the controller's log.
     while (this.state().clusterId === null) await delay(this.ports.clock, FOUNDING_LOOK_MS, signal);
@@ -263,9 +290,17 @@ export class Broker {
       controller: this.access.leader(),
       ...replicaHealth(this.partitions, this.wantedCount, (groupId) => this.leaders.get(groupId)?.broker ?? null),
       pressure: this.storage.pressure(),
+      decommissioned: this.isDecommissioned,
       shuttingDown: this.stopping,
       fatal: this.fatal,
     };
+  }
+
+  /** A command of this broker's own, for the controller. @throws VarveError, also for what the controller refuses. */
+  private async execute(command: ControllerCommand): Promise<void> {
+    const deadlineAtMs = this.ports.clock.monotonicMs() + CALL_MS;
+    const result = await this.access.execute(command, { deadlineAtMs, signal: this.stopped.signal });
+    if (!result.ok) throw refusalError(result);
   }
 
   private refreshState(): Promise<boolean> {
@@ -293,6 +328,14 @@ export class Broker {
   /** The first failed write or fsync: nothing more becomes durable. */
   noteFatal(error: Error): void {
     this.fatal ??= error.message;
+  }
+
+  /** Whether this broker has given all away and leaves the controller's group, if it is not out already: it hears no more news then. */
+  get isDecommissioned(): boolean {
+    const state = this.controllerHere?.state;
+    if (state?.broker(this.settings.brokerId)?.leaving !== true) return false;
+    const seats = state.controllerReplicas.filter(({ brokerId }) => brokerId === this.settings.brokerId);
+    return seats.every(({ leaving }) => leaving);
   }
 
   get isStopping(): boolean {
@@ -433,12 +476,10 @@ export class Broker {
       if (brokerId !== this.settings.brokerId && peerAddress !== "") this.hub.connect(peerAddress);
     }
     this.preferredLeaders = state.preferredLeaders();
-    const { directoryId } = this.storage.identity;
-    const wanted = state.replicasOf(this.settings.brokerId).filter((replica) => replica.directoryId === directoryId);
+    const wanted = state.replicasOf(this.storage.identity.directoryId);
     this.wantedCount = wanted.length;
-    const isGone = (groupId: number): boolean =>
-      groupId !== CONTROLLER_GROUP && state.wasMinted(groupId) && state.partitionOf(groupId) === null;
-    this.partitions.reconcile(wanted.map(wantedReplica), isGone).catch(() => {});
+    const hasLeft = (groupId: number, replicaId: number): boolean => state.hasLeft(groupId, replicaId);
+    this.partitions.reconcile(wanted.map(wantedReplica), hasLeft).catch(() => {});
     for (const coordinator of this.partitions.allCoordinators()) coordinator.topicsChanged();
   }
 
@@ -465,8 +506,18 @@ export class Broker {
 
   private everySecond(): void {
     this.announcements.repeat();
-    if (!this.stopping && this.registered) this.leadership.balance();
+    if (!this.stopping && this.registered) {
+      if (this.isRetiring()) this.leadership.leave();
+      else this.leadership.balance();
+    }
     this.duties.step();
+    this.renewals.step();
+  }
+
+  /** Drained or being decommissioned: leads only where nobody else can. */
+  private isRetiring(): boolean {
+    const state = this.state();
+    return state.broker(this.settings.brokerId) !== null && !state.mayLead(this.settings.brokerId);
   }
 
   private sweep(): void {

@@ -53,7 +53,17 @@ const STATUS = {
   ready: false,
   reasons: ["recovering"],
   groups: [
-    { groupId: 9, leader: 2, epoch: 4, voters: [1, 2, 3], learners: [], inSync: [2], logStart: 0, highWatermark: 12 },
+    {
+      groupId: 9,
+      leader: 2,
+      epoch: 4,
+      voters: [1, 2, 3],
+      learners: [],
+      inSync: [2],
+      behind: [{ replicaId: 3, entries: 7 }],
+      logStart: 0,
+      highWatermark: 12,
+    },
   ],
 };
 const VOTERS = [{ brokerId: 1, directoryId: "d", replicaId: 1, peerAddress: "h:1" }];

@@ -26,6 +26,7 @@ export type {
   HealthProblem,
   OffsetPoint,
   PartitionDetails,
+  PartitionMove,
   PartitionOffset,
   TopicConfig,
   TopicDescription,

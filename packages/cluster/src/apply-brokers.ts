@@ -2,6 +2,7 @@
  * apply-brokers.ts: the commands about brokers and the controller's own group: founding, joining, registering, voters.
  */
 import { assertDefined, type BrokerId, INT31_MAX, NUMBER_MAX, type ReplicaId } from "@varve/base";
+import { renewOnDirectory } from "./apply-replicas.js";
 import type {
   DirectoryProof,
   FoundingCommand,
@@ -24,7 +25,9 @@ export function applyFounding(tables: Tables, command: FoundingCommand): Outcome
   const problem = foundingProblem(tables, command);
   if (problem !== null) return refused(problem);
   tables.clusterId = command.clusterId;
-  tables.controllerReplicas = sortedReplicas(command.voters.map((voter) => ({ ...voter, voter: true })));
+  tables.controllerReplicas = sortedReplicas(
+    command.voters.map((voter) => ({ ...voter, voter: true, leaving: false })),
+  );
   tables.nextControllerReplicaId = Math.max(...command.voters.map(({ replicaId }) => replicaId)) + 1;
   return changed(DONE);
 }
@@ -71,12 +74,14 @@ export function applyRegisterBroker(tables: Tables, command: RegisterBrokerComma
   if (!admitted.ok) return admitted.outcome;
   const seated = seat(tables, command, command.peerAddress);
   const { brokerId, directoryId, grpcAddress, peerAddress, opsAddress, rack, host, version, formatVersion } = command;
-  const broker = { brokerId, directoryId, grpcAddress, peerAddress, opsAddress, rack, host, version, formatVersion };
+  const endpoints = { grpcAddress, peerAddress, opsAddress, rack, host, version, formatVersion };
   const known = tables.brokers.get(brokerId);
+  const broker = { brokerId, directoryId, ...endpoints, drained: false, leaving: known?.leaving ?? false };
   const moved = known === undefined || !sameBroker(known, broker);
   if (moved) tables.brokers.set(brokerId, broker);
+  const renewed = known?.directoryId !== directoryId && renewOnDirectory(tables, brokerId, directoryId);
   const value = memberValue(tables, command);
-  return admitted.changed || seated || moved ? changed(value) : unchanged(value);
+  return admitted.changed || seated || moved || renewed ? changed(value) : unchanged(value);
 }
 
 function endpointsProblem(command: RegisterBrokerCommand): Refusal | null {
@@ -122,6 +127,12 @@ function admissionProblem(tables: Tables, proof: DirectoryProof): Refusal | null
   const brokers = new Set(
     [...tables.directories.values(), ...tables.controllerReplicas].map((known) => known.brokerId),
   );
+  if (!tables.directories.has(directoryId) && tables.directories.size >= CLUSTER_LIMITS.directoriesMax) {
+    return refuse(
+      "INVALID_ARGUMENT",
+      `the cluster knows ${CLUSTER_LIMITS.directoriesMax} data directories, the most it can`,
+    );
+  }
   if (owner === null && brokers.size >= CLUSTER_LIMITS.brokersMax) {
     return refuse("INVALID_ARGUMENT", `the cluster has ${CLUSTER_LIMITS.brokersMax} brokers, the most it can have`);
   }
@@ -136,29 +147,45 @@ function admissionProblem(tables: Tables, proof: DirectoryProof): Refusal | null
   return null;
 }
 
-/** The directory that a broker id is bound to: by founding or by an earlier registration (T4). */
+/** The directory that a broker id is bound to, by founding or by an earlier registration, unless it is retired (T4). */
 function ownerOf(tables: Tables, brokerId: BrokerId): { brokerId: BrokerId; directoryId: string } | null {
-  const voter = tables.controllerReplicas.find((replica) => replica.brokerId === brokerId);
-  if (voter !== undefined) return voter;
-  for (const record of tables.directories.values()) if (record.brokerId === brokerId) return record;
+  const isRetired = (directoryId: string): boolean => tables.directories.get(directoryId)?.retired ?? false;
+  const seat = tables.controllerReplicas.find(
+    (replica) => replica.brokerId === brokerId && !isRetired(replica.directoryId),
+  );
+  if (seat !== undefined) return seat;
+  for (const record of tables.directories.values()) if (record.brokerId === brokerId && !record.retired) return record;
   return null;
 }
 
 /** Gives the directory its replica of the controller's group, a learner at first; true when something is new. */
 function seat(tables: Tables, { brokerId, directoryId }: DirectoryProof, peerAddress: string): boolean {
-  const known = tables.controllerReplicas.find((replica) => replica.directoryId === directoryId);
+  const known = seatOf(tables, directoryId);
   if (known?.peerAddress === peerAddress) return false;
   const replica: ControllerReplica =
     known === undefined
-      ? { brokerId, directoryId, replicaId: tables.nextControllerReplicaId++, peerAddress, voter: false }
+      ? {
+          brokerId,
+          directoryId,
+          replicaId: tables.nextControllerReplicaId++,
+          peerAddress,
+          voter: false,
+          leaving: false,
+        }
       : { ...known, peerAddress };
   const others = tables.controllerReplicas.filter((other) => other !== known);
   tables.controllerReplicas = sortedReplicas([...others, replica]);
   return true;
 }
 
+/** The controller's replica on a directory; one that is leaving only while there is no other. */
+function seatOf(tables: Tables, directoryId: string): ControllerReplica | undefined {
+  const seats = tables.controllerReplicas.filter((replica) => replica.directoryId === directoryId);
+  return seats.find(({ leaving }) => !leaving) ?? seats[0];
+}
+
 function memberValue(tables: Tables, { directoryId }: DirectoryProof): CommandValue {
-  const own = tables.controllerReplicas.find((replica) => replica.directoryId === directoryId);
+  const own = seatOf(tables, directoryId);
   return {
     kind: "member",
     clusterId: assertDefined(tables.clusterId, "only a founded cluster admits brokers"),

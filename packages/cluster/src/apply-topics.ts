@@ -34,7 +34,7 @@ export function applyCreateTopic(tables: Tables, command: CreateTopicCommand, co
     return unchanged({ kind: "topic", topic: existing, created: repeated });
   }
   const partitions = command.partitions ?? TOPIC_DEFAULTS.partitions;
-  const replicas = command.replicas ?? Math.max(1, Math.min(TOPIC_DEFAULTS.replicas, tables.brokers.size));
+  const replicas = command.replicas ?? Math.max(1, Math.min(TOPIC_DEFAULTS.replicas, stayingBrokers(tables)));
   const problem =
     (isInternalTopic(command.topic) ? null : nameRefusal(command.topic)) ??
     (existing === null ? null : topicExists(existing)) ??
@@ -108,7 +108,7 @@ export function applyAddPartitions(tables: Tables, command: AddPartitionsCommand
 function grow(tables: Tables, topic: Topic, ranges: readonly HashRange[], avoidBrokers: readonly BrokerId[]): Topic {
   const groupIds = Array.from({ length: ranges.length - topic.partitions.length }, () => tables.nextGroupId++);
   const placed = placePartitions({
-    brokers: [...tables.brokers.values()],
+    brokers: [...tables.brokers.values()].filter(({ leaving }) => !leaving),
     replicas: topic.replicas,
     groupIds,
     avoidBrokers: new Set(avoidBrokers),
@@ -138,7 +138,13 @@ function newPartition(
     const broker = assertDefined(tables.brokers.get(brokerId), "replicas are placed on registered brokers");
     return { brokerId, directoryId: broker.directoryId, replicaId: at + 1 };
   });
-  return { ...fields, replicas, nextReplicaId: replicas.length + 1 };
+  return {
+    ...fields,
+    initialVoters: replicas.map(({ replicaId }) => replicaId),
+    replicas,
+    leaving: [],
+    nextReplicaId: replicas.length + 1,
+  };
 }
 
 function* placedReplicas(topics: Iterable<Topic>): Generator<PlacedReplicas> {
@@ -209,8 +215,15 @@ function partitionsRefusal(tables: Tables, topic: string, partitions: number, pr
   return null;
 }
 
+/** Brokers that may get replicas. */
+function stayingBrokers(tables: Tables): number {
+  let count = 0;
+  for (const { leaving } of tables.brokers.values()) if (!leaving) count++;
+  return count;
+}
+
 function replicationRefusal(tables: Tables, topic: string, replicas: number): Refusal | null {
-  const brokers = tables.brokers.size;
+  const brokers = stayingBrokers(tables);
   const max = LIMITS.replicasMax;
   if (Number.isInteger(replicas) && replicas >= 1 && replicas <= max && replicas <= brokers) return null;
   return refuse(

@@ -28,6 +28,7 @@ const id = text(ID_LENGTH_MAX);
 const name = text(NAME_LENGTH_MAX);
 const short = text(TEXT_LENGTH_MAX);
 const brokerIds = list(number, CLUSTER_LIMITS.brokersMax);
+const replicaIds = list(number, CLUSTER_LIMITS.brokersMax);
 const configPatch = dictionary(nullable(number), CONFIG_KEYS_MAX);
 
 const proof: { readonly [Key in keyof DirectoryProof]: Reader<DirectoryProof[Key]> } = {
@@ -73,6 +74,25 @@ const READERS: {
   alterTopic: object({ kind: oneOf("alterTopic"), topic: name, config: configPatch }),
   addPartitions: object({ kind: oneOf("addPartitions"), topic: name, partitions: number, avoidBrokers: brokerIds }),
   allocateProducerIds: object({ kind: oneOf("allocateProducerIds"), count: number }),
+  setReplicas: object({
+    kind: oneOf("setReplicas"),
+    topic: name,
+    topicId: nullable(id),
+    partition: number,
+    brokers: brokerIds,
+  }),
+  renewReplica: object({ kind: oneOf("renewReplica"), groupId: number, replicaId: number }),
+  replicasLeft: object({ kind: oneOf("replicasLeft"), groupId: number, replicaIds }),
+  decommissionBroker: object({
+    kind: oneOf("decommissionBroker"),
+    brokerId: number,
+    avoidBrokers: brokerIds,
+    cancel: bool,
+  }),
+  drainBroker: object({ kind: oneOf("drainBroker"), brokerId: number, drained: bool }),
+  replaceBroker: object({ kind: oneOf("replaceBroker"), brokerId: number }),
+  controllerReplicasLeft: object({ kind: oneOf("controllerReplicasLeft"), replicaIds }),
+  renewControllerReplica: object({ kind: oneOf("renewControllerReplica"), replicaId: number }),
 };
 
 /**

@@ -2,7 +2,7 @@
  * commands.ts: everything that can change the controller's state. What a command needs from the world (random ids, boot ids,
  * which brokers are down) stands in it, so that applying it is a function of the log alone.
  */
-import type { BootId, BrokerId, ClusterId, DirectoryId, ReplicaId, TopicId } from "@varve/base";
+import type { BootId, BrokerId, ClusterId, DirectoryId, GroupId, PartitionId, ReplicaId, TopicId } from "@varve/base";
 import type { BrokerEndpoints } from "./model.js";
 import type { TopicConfigPatch } from "./topic-config.js";
 
@@ -90,6 +90,63 @@ export interface AllocateProducerIdsCommand {
   readonly count: number;
 }
 
+/** On which brokers a partition shall have its replicas from now on; the first is the preferred leader. */
+export interface SetReplicasCommand {
+  readonly kind: "setReplicas";
+  readonly topic: string;
+  /** When given, only the topic with this id, not one recreated under the name. */
+  readonly topicId: TopicId | null;
+  readonly partition: PartitionId;
+  readonly brokers: readonly BrokerId[];
+}
+
+/** A replica has lost what it held: a fresh one takes its place, on the same directory. A repeat changes nothing. */
+export interface RenewReplicaCommand {
+  readonly kind: "renewReplica";
+  readonly groupId: GroupId;
+  readonly replicaId: ReplicaId;
+}
+
+/** A group's leader says that these are out of its configuration, by a committed change. */
+export interface ReplicasLeftCommand {
+  readonly kind: "replicasLeft";
+  readonly groupId: GroupId;
+  readonly replicaIds: readonly ReplicaId[];
+}
+
+/** All replicas of a broker move to others, then the broker goes; or, as long as it has not gone, it stays after all. */
+export interface DecommissionBrokerCommand {
+  readonly kind: "decommissionBroker";
+  readonly brokerId: BrokerId;
+  /** Brokers known to be down: nothing moves to them. */
+  readonly avoidBrokers: readonly BrokerId[];
+  readonly cancel: boolean;
+}
+
+export interface DrainBrokerCommand {
+  readonly kind: "drainBroker";
+  readonly brokerId: BrokerId;
+  readonly drained: boolean;
+}
+
+/** A broker's data directory is gone for ever: it is never accepted again, and the broker may come with an empty one. */
+export interface ReplaceBrokerCommand {
+  readonly kind: "replaceBroker";
+  readonly brokerId: BrokerId;
+}
+
+/** The controller's leader says that these are out of its group's configuration, by a committed change. */
+export interface ControllerReplicasLeftCommand {
+  readonly kind: "controllerReplicasLeft";
+  readonly replicaIds: readonly ReplicaId[];
+}
+
+/** The controller's replica on a directory has lost what it held: a fresh one takes its place. A repeat changes nothing. */
+export interface RenewControllerReplicaCommand {
+  readonly kind: "renewControllerReplica";
+  readonly replicaId: ReplicaId;
+}
+
 export type ControllerCommand =
   | FoundingCommand
   | JoinBrokerCommand
@@ -99,4 +156,12 @@ export type ControllerCommand =
   | DeleteTopicCommand
   | AlterTopicCommand
   | AddPartitionsCommand
-  | AllocateProducerIdsCommand;
+  | AllocateProducerIdsCommand
+  | SetReplicasCommand
+  | RenewReplicaCommand
+  | ReplicasLeftCommand
+  | DecommissionBrokerCommand
+  | DrainBrokerCommand
+  | ReplaceBrokerCommand
+  | ControllerReplicasLeftCommand
+  | RenewControllerReplicaCommand;

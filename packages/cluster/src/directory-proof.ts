@@ -7,6 +7,7 @@
  *   B1  a wiped disk never takes over its broker id: another directory id under a known broker id is refused
  *   B2  a start whose list lacks the newest accepted start is refused, and so is every later start that lists it
  *   B3  a late command of an older start changes nothing and condemns nobody
+ *   B4  a directory that was replaced or decommissioned is refused for ever
  * Limit: 64 starts in a row that never reached the controller fill the list; such a disk cannot be told from one that was
  * rolled back and then started 64 times unseen. It is accepted, since otherwise a crash loop would end a cluster for ever.
  */
@@ -26,10 +27,14 @@ export function judgeDirectory(known: DirectoryRecord | null, proof: DirectoryPr
   const bootIds = [...proof.priorBootIds, proof.bootId];
   if (known === null) {
     const { directoryId, brokerId } = proof;
-    return { kind: "accepted", record: { directoryId, brokerId, bootIds: newest(bootIds), refusedBootIds: [] } };
+    return {
+      kind: "accepted",
+      record: { directoryId, brokerId, bootIds: newest(bootIds), refusedBootIds: [], retired: false },
+    };
   }
   assert(known.directoryId === proof.directoryId, "the record is of this directory");
   if (known.brokerId !== proof.brokerId) return { kind: "refused", refusal: otherBroker(known, proof), record: null };
+  if (known.retired) return { kind: "refused", refusal: retired(proof), record: null };
   const last = known.bootIds.at(-1);
   if (proof.bootId === last) return { kind: "accepted", record: known };
   if (known.bootIds.includes(proof.bootId)) return { kind: "refused", refusal: staleStart(proof), record: null };
@@ -60,6 +65,14 @@ function otherBroker(known: DirectoryRecord, proof: DirectoryProof): Refusal {
   );
 }
 
+function retired(proof: DirectoryProof): Refusal {
+  return refuse(
+    "DATA_DIR_UNUSABLE",
+    `data directory ${proof.directoryId} of broker ${proof.brokerId} was replaced or decommissioned: the cluster holds its replicas elsewhere and does not take it back; start the broker on an empty directory`,
+    { directoryId: proof.directoryId, brokerId: proof.brokerId },
+  );
+}
+
 function staleStart(proof: DirectoryProof): Refusal {
   return refuse(
     "INVALID_ARGUMENT",
@@ -71,7 +84,7 @@ function staleStart(proof: DirectoryProof): Refusal {
 function rolledBack(proof: DirectoryProof): Refusal {
   return refuse(
     "DATA_DIR_UNUSABLE",
-    `data directory ${proof.directoryId} of broker ${proof.brokerId} has gone back in time: it lacks a start that the cluster has seen, so it has forgotten votes and acknowledged records; it is refused for ever; bring back the current disk, or start an empty directory under a broker id that was never used`,
+    `data directory ${proof.directoryId} of broker ${proof.brokerId} has gone back in time: it lacks a start that the cluster has seen, so it has forgotten votes and acknowledged records; it is refused for ever; bring back the current disk, or start on an empty one after: varve broker replace ${proof.brokerId}`,
     { directoryId: proof.directoryId, brokerId: proof.brokerId, bootId: proof.bootId },
   );
 }
@@ -80,7 +93,7 @@ function rolledBack(proof: DirectoryProof): Refusal {
 export function wipedDirectory(owner: { brokerId: number; directoryId: string }, proof: DirectoryProof): Refusal {
   return refuse(
     "DATA_DIR_UNUSABLE",
-    `broker id ${proof.brokerId} belongs to data directory ${owner.directoryId}, but this one is ${proof.directoryId}; a wiped or exchanged disk may not vote as the old one; bring the old disk back, or start this directory under a broker id that was never used`,
+    `broker id ${proof.brokerId} belongs to data directory ${owner.directoryId}, but this one is ${proof.directoryId}; a wiped or exchanged disk may not vote as the old one; bring the old disk back, or tell the cluster that it is gone for ever, with: varve broker replace ${proof.brokerId}`,
     { brokerId: proof.brokerId, directoryId: proof.directoryId, ownerDirectoryId: owner.directoryId },
   );
 }

@@ -6,14 +6,22 @@ export type {
   AllocateProducerIdsCommand,
   AlterTopicCommand,
   ControllerCommand,
+  ControllerReplicasLeftCommand,
   CreateTopicCommand,
+  DecommissionBrokerCommand,
   DeleteTopicCommand,
   DirectoryProof,
+  DrainBrokerCommand,
   FoundingCommand,
   FoundingVoter,
   JoinBrokerCommand,
   RegisterBrokerCommand,
+  RenewControllerReplicaCommand,
+  RenewReplicaCommand,
+  ReplaceBrokerCommand,
+  ReplicasLeftCommand,
   SetControllerVotersCommand,
+  SetReplicasCommand,
 } from "./commands.js";
 export { GROUPS_TOPIC, isInternalTopic } from "./internal-topics.js";
 export {

@@ -23,12 +23,16 @@ export const CLUSTER_LIMITS = {
   partitionsMax: 100_000,
   /** Voters of the controller's group. */
   votersMax: 7,
+  /** Data directories known, retired ones among them. */
+  directoriesMax: 4_000,
   /** Boot ids kept per directory: as many as node.json keeps. */
   bootIdsMax: 64,
   /** Ids of deleted topics kept, so that a late repeat of a create cannot bring one back. */
   deletedTopicIdsMax: 1_024,
   /** Producer ids handed out by one command. */
   producerIdsPerBlockMax: 1_000_000,
+  /** Replicas of one partition that are on their way out; a move beyond that waits for the ones before. */
+  leavingReplicasMax: 16,
 } as const;
 
 /** What a broker says of itself when it registers; replaced as a whole by its next registration. */
@@ -57,12 +61,18 @@ export interface DirectoryRecord {
   readonly bootIds: readonly BootId[];
   /** Boot ids of starts that were refused as rolled back, newest last; whoever lists one is refused too. */
   readonly refusedBootIds: readonly BootId[];
+  /** Replaced or decommissioned: never accepted again, and its broker id is free for another directory. */
+  readonly retired: boolean;
 }
 
 /** A registered broker. */
 export interface Broker extends BrokerEndpoints {
   readonly brokerId: BrokerId;
   readonly directoryId: DirectoryId;
+  /** Prefers to lead nothing, until its next start or until it is told otherwise. */
+  readonly drained: boolean;
+  /** Being decommissioned: gets no replicas, and those that it has move away. */
+  readonly leaving: boolean;
 }
 
 /** A replica of one group, bound to a directory for ever. */
@@ -77,6 +87,8 @@ export interface ControllerReplica extends GroupReplica {
   readonly peerAddress: string;
   /** Meant to vote; false: a learner, which holds all metadata and never votes. */
   readonly voter: boolean;
+  /** Unwanted: it goes from the controller's group, and then from here. */
+  readonly leaving: boolean;
 }
 
 /** One partition of a topic: a Raft group with a share of the key hash space. */
@@ -87,8 +99,12 @@ export interface Partition {
   readonly hashStart: number;
   /** Key hash after the last one of this partition. */
   readonly hashEnd: number;
-  /** The first is the preferred leader. */
+  /** Replica ids when the group was made: the configuration before its first entry. */
+  readonly initialVoters: readonly ReplicaId[];
+  /** Those that are wanted; the first is the preferred leader. The group's leader brings its configuration to them. */
   readonly replicas: readonly GroupReplica[];
+  /** No longer wanted, and not known yet to be out of the group's configuration: they stay where they are until then. */
+  readonly leaving: readonly GroupReplica[];
   /** Replica id that the next new replica of this group gets. */
   readonly nextReplicaId: ReplicaId;
 }
@@ -117,7 +133,7 @@ export interface ReplicaAssignment {
   readonly directoryId: DirectoryId;
   /** Whether this broker is the preferred leader. */
   readonly preferred: boolean;
-  /** All replica ids of the group at its creation: the configuration before its first entry. */
+  /** The configuration before the group's first entry. */
   readonly initialVoters: readonly ReplicaId[];
   readonly owner: Topic;
 }

@@ -66,6 +66,47 @@ export function placePartitions(request: PlacementRequest): BrokerId[][] {
   return request.groupIds.map((groupId) => placeOne(candidates, groupId, request.replicas));
 }
 
+export interface ReplacementRequest {
+  /** Those that may take replicas. */
+  readonly brokers: readonly PlacementBroker[];
+  /** They get nothing, as they are down. */
+  readonly avoidBrokers: ReadonlySet<BrokerId>;
+  /** The broker that gives up what it has. */
+  readonly from: BrokerId;
+  /** All partitions of the cluster. */
+  readonly partitions: readonly { readonly groupId: GroupId; readonly brokers: PlacedReplicas }[];
+}
+
+/**
+ * For each partition with a replica on `from`, its brokers afterwards: another one at that place, by the rule for followers. Null when
+ * a partition finds none.
+ */
+export function placeReplacements(request: ReplacementRequest): Map<GroupId, BrokerId[]> | null {
+  const candidates = request.brokers
+    .filter(({ brokerId }) => !request.avoidBrokers.has(brokerId))
+    .map((broker) => candidateOf(broker, new Set()));
+  const known = new Map(request.brokers.map((broker) => [broker.brokerId, candidateOf(broker, new Set())]));
+  const otherPartitions = request.partitions.map(({ brokers }) => brokers);
+  countExisting(candidates, { ownPartitions: [], otherPartitions });
+  const placed = new Map<GroupId, BrokerId[]>();
+  for (const { groupId, brokers } of request.partitions) {
+    const at = brokers.indexOf(request.from);
+    if (at < 0) continue;
+    for (const candidate of candidates) candidate.shuffle = mix(groupId, candidate.broker.brokerId);
+    const spread: Spread = { racks: new Map(), hosts: new Map() };
+    for (const brokerId of brokers) {
+      const kept = known.get(brokerId);
+      if (kept !== undefined) occupy(spread, kept);
+    }
+    const free = candidates.filter(({ broker }) => !brokers.includes(broker.brokerId));
+    if (free.length === 0) return null;
+    const chosen = best(free, (left, right) => compareFollowers(left, right, spread));
+    take(chosen, at === 0 ? 1 : 0, 0);
+    placed.set(groupId, brokers.with(at, chosen.broker.brokerId));
+  }
+  return placed;
+}
+
 function candidateOf(broker: PlacementBroker, avoidBrokers: ReadonlySet<BrokerId>): Candidate {
   const rack = JSON.stringify(broker.rack);
   return {
@@ -81,7 +122,10 @@ function candidateOf(broker: PlacementBroker, avoidBrokers: ReadonlySet<BrokerId
   };
 }
 
-function countExisting(candidates: readonly Candidate[], request: PlacementRequest): void {
+function countExisting(
+  candidates: readonly Candidate[],
+  request: Pick<PlacementRequest, "ownPartitions" | "otherPartitions">,
+): void {
   const byId = new Map(candidates.map((candidate) => [candidate.broker.brokerId, candidate]));
   const count = (partitions: Iterable<PlacedReplicas>, own: number): void => {
     for (const brokerIds of partitions) {

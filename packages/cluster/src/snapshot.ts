@@ -1,5 +1,6 @@
 /**
- * snapshot.ts: the whole state as bytes: one section of the controller group's checkpoints. JSON in UTF-8, version 1.
+ * snapshot.ts: the whole state as bytes: one section of the controller group's checkpoints. JSON in UTF-8, version 2; of version 1, which knew no
+ * moves, decommissioning or replaced directories, it reads what it needs.
  *
  * Invariants:
  *   C1  equal states give equal bytes: every list is sorted, every object has its fields in one order
@@ -16,19 +17,20 @@ import {
   rangesOf,
   type Topic,
 } from "./model.js";
+import { fromVersion1 } from "./snapshot-v1.js";
 import { emptyTables, putTopic, type Tables } from "./tables.js";
 import { patchTopicConfig, type TopicConfigOverrides } from "./topic-config.js";
 
 const { ShapeError, bool, count, dictionary, integer, list, nullable, object, text } = shape;
 
 /** Version of the section's format. */
-export const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 2;
 
 const TEXT_LENGTH_MAX = 1_024;
 const CONFIG_KEYS_MAX = 256;
 
 /** The section's content. */
-interface SnapshotV1 {
+interface SnapshotV2 {
   readonly version: number;
   readonly clusterId: string | null;
   readonly metadataVersion: number;
@@ -53,7 +55,9 @@ const partition = object<Partition>({
   groupId: count,
   hashStart: count,
   hashEnd: count,
+  initialVoters: list(count, CLUSTER_LIMITS.brokersMax),
   replicas: list(object<GroupReplica>(replicaFields), CLUSTER_LIMITS.brokersMax),
+  leaving: list(object<GroupReplica>(replicaFields), CLUSTER_LIMITS.brokersMax),
   nextReplicaId: count,
 });
 
@@ -77,9 +81,11 @@ const broker = object<Broker>({
   host: words,
   version: words,
   formatVersion: integer,
+  drained: bool,
+  leaving: bool,
 });
 
-const snapshotV1 = object<SnapshotV1>({
+const snapshotV2 = object<SnapshotV2>({
   version: count,
   clusterId: nullable(words),
   metadataVersion: count,
@@ -87,12 +93,12 @@ const snapshotV1 = object<SnapshotV1>({
   nextProducerId: count,
   nextControllerReplicaId: count,
   controllerReplicas: list(
-    object<ControllerReplica>({ ...replicaFields, peerAddress: words, voter: bool }),
+    object<ControllerReplica>({ ...replicaFields, peerAddress: words, voter: bool, leaving: bool }),
     CLUSTER_LIMITS.brokersMax,
   ),
   directories: list(
-    object<DirectoryRecord>({ directoryId: words, brokerId: count, bootIds, refusedBootIds: bootIds }),
-    CLUSTER_LIMITS.brokersMax,
+    object<DirectoryRecord>({ directoryId: words, brokerId: count, bootIds, refusedBootIds: bootIds, retired: bool }),
+    CLUSTER_LIMITS.directoriesMax,
   ),
   brokers: list(broker, CLUSTER_LIMITS.brokersMax),
   topics: list(topic, CLUSTER_LIMITS.partitionsMax),
@@ -101,7 +107,7 @@ const snapshotV1 = object<SnapshotV1>({
 
 /** The state as bytes, canonical (C1). */
 export function encodeTables(tables: Tables): Uint8Array {
-  const snapshot: SnapshotV1 = {
+  const snapshot: SnapshotV2 = {
     version: SNAPSHOT_VERSION,
     clusterId: tables.clusterId,
     metadataVersion: tables.metadataVersion,
@@ -109,7 +115,9 @@ export function encodeTables(tables: Tables): Uint8Array {
     nextProducerId: tables.nextProducerId,
     nextControllerReplicaId: tables.nextControllerReplicaId,
     controllerReplicas: tables.controllerReplicas,
-    directories: [...tables.directories.values()].sort((left, right) => left.brokerId - right.brokerId),
+    directories: [...tables.directories.values()].sort(
+      (left, right) => left.brokerId - right.brokerId || (left.directoryId < right.directoryId ? -1 : 1),
+    ),
     brokers: [...tables.brokers.values()].sort((left, right) => left.brokerId - right.brokerId),
     topics: [...tables.topics.values()].sort((left, right) => left.createdIndex - right.createdIndex),
     deletedTopicIds: tables.deletedTopicIds,
@@ -134,12 +142,13 @@ export function decodeTables(bytes: Uint8Array): Tables {
   return tables;
 }
 
-function parse(bytes: Uint8Array): SnapshotV1 {
+function parse(bytes: Uint8Array): SnapshotV2 {
   try {
     const raw: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     const version = typeof raw === "object" && raw !== null && "version" in raw ? raw.version : undefined;
-    if (version !== SNAPSHOT_VERSION) throw unusable(`has format version ${shape.shown(version)}; upgrade this broker`);
-    return snapshotV1(raw, "state");
+    if (version !== SNAPSHOT_VERSION && version !== 1)
+      throw unusable(`has format version ${shape.shown(version)}; upgrade this broker`);
+    return snapshotV2(version === 1 ? fromVersion1(raw) : raw, "state");
   } catch (error) {
     if (error instanceof ShapeError) throw unusable(`is damaged: ${error.message}`);
     if (error instanceof SyntaxError || error instanceof TypeError) throw unusable("is not JSON in UTF-8");

@@ -355,7 +355,7 @@ describe("what a broker asks", () => {
     const cluster = new Cluster(4);
     cluster.apply(create("orders", { partitions: 8, replicas: 3 }));
     cluster.apply(create("other", { partitions: 1, replicas: 1 }));
-    const all = [1, 2, 3, 4].flatMap((brokerId) => cluster.state.replicasOf(brokerId));
+    const all = [1, 2, 3, 4].flatMap((brokerId) => cluster.state.replicasOf(`dir-${brokerId}`));
     expect(all).toHaveLength(8 * 3 + 1);
     for (const { groupId, replicaId, topic, initialVoters, directoryId } of all) {
       const brokerId = cluster.state.brokerOf(groupId, replicaId);
@@ -420,6 +420,9 @@ describe("snapshots", () => {
       `"topics":[{"topic":"t","topicId":"${topicIdOf(1)}","createdIndex":3,"createdMs":5,"replicas":1,"config":{"retentionMs":-1},"partitions":[{"partition":0,"groupId":1,"hashStart":0,"hashEnd":2147483648,"replicas":[{"brokerId":1,"directoryId":"dir-1","replicaId":1}],"nextReplicaId":2}]}],"deletedTopicIds":[]}`;
     const state = ControllerState.restore(new TextEncoder().encode(text));
     expect(state.topicByName("t")).toMatchObject({ config: { retentionMs: -1 } });
-    expect(new TextDecoder().decode(state.snapshot())).toBe(text);
+    expect(state.partitionOf(1)?.partition).toMatchObject({ initialVoters: [1], leaving: [], nextReplicaId: 2 });
+    expect(state.broker(1)).toMatchObject({ drained: false, leaving: false });
+    const again = ControllerState.restore(state.snapshot());
+    expect(new TextDecoder().decode(again.snapshot())).toBe(new TextDecoder().decode(state.snapshot()));
   });
 });

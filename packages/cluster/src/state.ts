@@ -12,6 +12,7 @@ import {
   type BrokerId,
   type ClusterId,
   CONTROLLER_GROUP,
+  type DirectoryId,
   type GroupId,
   NUMBER_MAX,
   type ReplicaId,
@@ -19,12 +20,23 @@ import {
   unreachable,
 } from "@varve/base";
 import { applyFounding, applyJoinBroker, applyRegisterBroker, applySetControllerVoters } from "./apply-brokers.js";
+import {
+  applyControllerReplicasLeft,
+  applyDecommissionBroker,
+  applyDrainBroker,
+  applyRenewControllerReplica,
+  applyRenewReplica,
+  applyReplaceBroker,
+  applyReplicasLeft,
+  applySetReplicas,
+} from "./apply-replicas.js";
 import { applyAddPartitions, applyAlterTopic, applyCreateTopic, applyDeleteTopic } from "./apply-topics.js";
 import type { AllocateProducerIdsCommand, ControllerCommand } from "./commands.js";
 import {
   type Broker,
   CLUSTER_LIMITS,
   type ControllerReplica,
+  type GroupReplica,
   type Partition,
   type ReplicaAssignment,
   type Topic,
@@ -85,6 +97,22 @@ export class ControllerState {
         return applyAlterTopic(this.tables, command);
       case "addPartitions":
         return applyAddPartitions(this.tables, command);
+      case "setReplicas":
+        return applySetReplicas(this.tables, command);
+      case "renewReplica":
+        return applyRenewReplica(this.tables, command);
+      case "replicasLeft":
+        return applyReplicasLeft(this.tables, command);
+      case "decommissionBroker":
+        return applyDecommissionBroker(this.tables, command);
+      case "drainBroker":
+        return applyDrainBroker(this.tables, command);
+      case "replaceBroker":
+        return applyReplaceBroker(this.tables, command);
+      case "controllerReplicasLeft":
+        return applyControllerReplicasLeft(this.tables, command);
+      case "renewControllerReplica":
+        return applyRenewControllerReplica(this.tables, command);
       case "allocateProducerIds":
         return applyAllocateProducerIds(this.tables, command);
       default:
@@ -141,23 +169,48 @@ export class ControllerState {
 
   /** The broker of a replica, of the controller's group too; null when there is no such replica. */
   brokerOf(groupId: GroupId, replicaId: ReplicaId): BrokerId | null {
-    const replicas =
-      groupId === CONTROLLER_GROUP
-        ? this.tables.controllerReplicas
-        : partitionOfGroup(this.tables, groupId)?.partition.replicas;
-    return replicas?.find((replica) => replica.replicaId === replicaId)?.brokerId ?? null;
+    const is = (replica: GroupReplica): boolean => replica.replicaId === replicaId;
+    if (groupId === CONTROLLER_GROUP) return this.tables.controllerReplicas.find(is)?.brokerId ?? null;
+    const partition = partitionOfGroup(this.tables, groupId)?.partition;
+    return (partition?.replicas.find(is) ?? partition?.leaving.find(is))?.brokerId ?? null;
   }
 
-  /** The partition replicas that a broker must run, sorted by group id. The controller's own is not among them. */
-  replicasOf(brokerId: BrokerId): ReplicaAssignment[] {
+  /** Whether a replica was handed out once and has left since: what a directory holds of it may be deleted. */
+  hasLeft(groupId: GroupId, replicaId: ReplicaId): boolean {
+    if (groupId === CONTROLLER_GROUP) {
+      const { nextControllerReplicaId, controllerReplicas } = this.tables;
+      return replicaId < nextControllerReplicaId && controllerReplicas.every((known) => known.replicaId !== replicaId);
+    }
+    const partition = partitionOfGroup(this.tables, groupId)?.partition;
+    if (partition === undefined) return this.wasMinted(groupId);
+    const is = (replica: GroupReplica): boolean => replica.replicaId === replicaId;
+    return replicaId < partition.nextReplicaId && !partition.replicas.some(is) && !partition.leaving.some(is);
+  }
+
+  /**
+   * The partition replicas that a directory must hold, sorted by group id, one of each group: the oldest that has not left. The
+   * controller's own is not among them.
+   */
+  replicasOf(directoryId: DirectoryId): ReplicaAssignment[] {
     const assignments: ReplicaAssignment[] = [];
     for (const owner of this.tables.topics.values()) {
       for (const partition of owner.partitions) {
-        const assignment = assignmentOf(owner, partition, brokerId);
+        const assignment = assignmentOf(owner, partition, directoryId);
         if (assignment !== null) assignments.push(assignment);
       }
     }
     return assignments.sort((left, right) => left.groupId - right.groupId);
+  }
+
+  /** Replicas of partitions per broker, those that are leaving among them. */
+  replicaCounts(): Map<BrokerId, number> {
+    const counts = new Map<BrokerId, number>();
+    for (const { partitions } of this.tables.topics.values()) {
+      for (const { replicas, leaving } of partitions) {
+        for (const { brokerId } of [...replicas, ...leaving]) counts.set(brokerId, (counts.get(brokerId) ?? 0) + 1);
+      }
+    }
+    return counts;
   }
 
   /** The broker that should lead each group when all are up. */
@@ -165,12 +218,18 @@ export class ControllerState {
     const leaders = new Map<GroupId, BrokerId>();
     for (const { partitions } of this.tables.topics.values()) {
       for (const { groupId, replicas } of partitions) {
-        const first = replicas[0];
+        const first = replicas.find(({ brokerId }) => this.mayLead(brokerId)) ?? replicas[0];
         assert(first !== undefined, "a partition has a replica");
         leaders.set(groupId, first.brokerId);
       }
     }
     return leaders;
+  }
+
+  /** Whether a broker is meant to lead: neither drained nor being decommissioned. */
+  mayLead(brokerId: BrokerId): boolean {
+    const broker = this.tables.brokers.get(brokerId);
+    return broker !== undefined && !broker.drained && !broker.leaving;
   }
 
   /** Partitions of all topics. */
@@ -179,8 +238,9 @@ export class ControllerState {
   }
 }
 
-function assignmentOf(owner: Topic, partition: Partition, brokerId: BrokerId): ReplicaAssignment | null {
-  const own = partition.replicas.find((replica) => replica.brokerId === brokerId);
+function assignmentOf(owner: Topic, partition: Partition, directoryId: DirectoryId): ReplicaAssignment | null {
+  const isHere = (replica: GroupReplica): boolean => replica.directoryId === directoryId;
+  const own = partition.leaving.find(isHere) ?? partition.replicas.find(isHere);
   if (own === undefined) return null;
   return {
     groupId: partition.groupId,
@@ -190,7 +250,7 @@ function assignmentOf(owner: Topic, partition: Partition, brokerId: BrokerId): R
     partition: partition.partition,
     directoryId: own.directoryId,
     preferred: partition.replicas[0] === own,
-    initialVoters: partition.replicas.map(({ replicaId }) => replicaId).sort((left, right) => left - right),
+    initialVoters: partition.initialVoters,
     owner,
   };
 }

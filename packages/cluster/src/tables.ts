@@ -5,7 +5,7 @@
  *   T1  `topicIds` and `groups` say the same as `topics`
  *   T2  a group id, a producer id, and a replica id within its group are handed out once, for ever
  *   T3  the hash ranges of each topic cover the hash space without gap or overlap (H1, H2 of hash-ranges.ts in base)
- *   T4  a broker id belongs to one directory, a directory to one broker id, for ever
+ *   T4  a directory belongs to one broker id for ever; a broker id to one directory at a time, and to another only when that is retired
  */
 import { assert, type BrokerId, type ClusterId, type DirectoryId, type GroupId, type TopicId } from "@varve/base";
 import type { Broker, ControllerReplica, DirectoryRecord, Partition, Topic } from "./model.js";
@@ -63,6 +63,14 @@ export function putTopic(tables: Tables, topic: Topic): void {
   tables.topicIds.set(topic.topic, topic.topicId);
   for (const { groupId, partition } of topic.partitions)
     tables.groups.set(groupId, { topicId: topic.topicId, partition });
+}
+
+/** Replaces one partition of a topic; the topic as it is then. */
+export function putPartition(tables: Tables, topic: Topic, partition: Partition): Topic {
+  const partitions = topic.partitions.map((known) => (known.groupId === partition.groupId ? partition : known));
+  const now = { ...topic, partitions };
+  putTopic(tables, now);
+  return now;
 }
 
 export function removeTopic(tables: Tables, topic: Topic): void {

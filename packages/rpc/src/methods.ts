@@ -108,6 +108,16 @@ export const ADMIN_METHODS = {
   ),
   metadata: admin(40, "Metadata", varve.MetadataRequestCodec, varve.MetadataResponseCodec),
   clusterHealth: admin(41, "ClusterHealth", varve.ClusterHealthRequestCodec, varve.ClusterHealthResponseCodec),
+  movePartition: admin(42, "MovePartition", varve.MovePartitionRequestCodec, varve.MovePartitionResponseCodec),
+  listMoves: admin(43, "ListMoves", varve.ListMovesRequestCodec, varve.ListMovesResponseCodec),
+  decommissionBroker: admin(
+    44,
+    "DecommissionBroker",
+    varve.DecommissionBrokerRequestCodec,
+    varve.DecommissionBrokerResponseCodec,
+  ),
+  drainBroker: admin(45, "DrainBroker", varve.DrainBrokerRequestCodec, varve.DrainBrokerResponseCodec),
+  replaceBroker: admin(46, "ReplaceBroker", varve.ReplaceBrokerRequestCodec, varve.ReplaceBrokerResponseCodec),
 } as const;
 
 /** All methods of the public API. */

@@ -67,6 +67,11 @@ test("method numbers, which travel between brokers, never change", () => {
     TransferLeadership: 39,
     Metadata: 40,
     ClusterHealth: 41,
+    MovePartition: 42,
+    ListMoves: 43,
+    DecommissionBroker: 44,
+    DrainBroker: 45,
+    ReplaceBroker: 46,
   });
   for (const [name, number] of Object.entries(numbers)) expect(methodByNumber(number)?.name).toBe(name);
   expect(methodByNumber(999)).toBeNull();

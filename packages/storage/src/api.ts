@@ -277,11 +277,16 @@ export interface Storage {
   group(groupId: GroupId): GroupLog | null;
   /**
    * Creates a log; its existence is durable when the promise resolves.
-   * @throws VarveError REPLICA_QUARANTINED: this directory had the replica and has lost what it promised.
+   * @throws VarveError REPLICA_QUARANTINED: this directory had a replica of the group and has lost what it promised; `forgetLost` when that has left.
    */
   createGroup(spec: GroupSpec, config: LogConfig): Promise<GroupLog>;
   /** Deletes a log and its files; after the promise resolves it never comes back. */
   dropGroup(groupId: GroupId): Promise<void>;
+  /**
+   * Voids what the WAL knows of a replica whose folder is gone or unreadable, so that another replica of its group may be made here. Only
+   * for a replica that has left its group for ever. Durable when the promise resolves; nothing happens when nothing was lost.
+   */
+  forgetLost(groupId: GroupId, replicaId: ReplicaId): Promise<void>;
   /** Why produce must be refused now: memory not yet drained, or too little disk; null = go on. */
   pressure(): "BROKER_OVERLOADED" | "DISK_FULL" | null;
   stats(): StorageStats;

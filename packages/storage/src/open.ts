@@ -192,7 +192,7 @@ async function openLogs(
     onCommitted: (core) => scheduler.committed(core, logs.get(core.spec.groupId) ?? null),
   };
   const setAside: SetAside = new Map();
-  const lostGroups = new Set<GroupId>();
+  const lostGroups = new Map<GroupId, number>();
   await recoverAll({ dataDir, disk, checksum, options, context, recovery, logs, setAside, lostGroups });
   await new Promise<void>((resolve, reject) => {
     failOpening = reject;
@@ -257,7 +257,7 @@ interface RecoverAll {
   readonly recovery: WalRecovery;
   readonly logs: Map<GroupId, GroupLogImpl>;
   readonly setAside: SetAside;
-  readonly lostGroups: Set<GroupId>;
+  readonly lostGroups: Map<GroupId, number>;
 }
 
 async function recoverAll(all: RecoverAll): Promise<void> {
@@ -277,10 +277,13 @@ async function recoverAll(all: RecoverAll): Promise<void> {
   await Promise.all(Array.from({ length: OPEN_AT_ONCE }, worker));
   for (const [groupId, replay] of recovery.groups) {
     // A tombstone leaves neither. Who voted here must not come back empty under the same id.
-    const isLost = !logs.has(groupId) && (replay.hardState !== null || replay.frames().length > 0);
-    if (!isLost) continue;
+    if (logs.has(groupId)) continue;
+    const files = [replay.hardState, ...replay.frames()].flatMap((placed) => (placed === null ? [] : [placed.file]));
+    const knownSince = files.sort((left, right) => left - right)[0];
+    if (knownSince === undefined) continue;
     options.logger.error({ groupId }, "the WAL has a vote or frames of a group that has no folder");
-    all.lostGroups.add(groupId);
+    all.lostGroups.set(groupId, knownSince);
+    all.context.references.retain(knownSince);
   }
 }
 

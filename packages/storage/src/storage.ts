@@ -3,7 +3,7 @@
  *
  * Composition only: what is written when is decided in wal/, log/ and drain-scheduler.ts. Layout: README.md.
  */
-import { assert, type Disk, type DiskLock, delay, type GroupId, type Logger } from "@varve/base";
+import { assert, type Disk, type DiskLock, delay, type GroupId, type Logger, type ReplicaId } from "@varve/base";
 import type { GroupLog, GroupSpec, LogConfig, NodeIdentity, Storage, StorageOptions, StorageStats } from "./api.js";
 import type { DrainScheduler } from "./drain-scheduler.js";
 import type { Checksum } from "./frame/payload.js";
@@ -52,7 +52,8 @@ export interface StorageParts {
   readonly logs: Map<GroupId, GroupLogImpl>;
   /** Folders, and groups without one, of which something is lost: no log is created in their place. */
   readonly setAside: SetAside;
-  readonly lostGroups: ReadonlySet<GroupId>;
+  /** With the oldest WAL file that knows of them: it is kept, or after another start they would not be known to be lost. */
+  readonly lostGroups: Map<GroupId, number>;
   readonly scheduler: DrainScheduler;
   readonly health: StorageHealth;
 }
@@ -148,24 +149,13 @@ export class StorageImpl implements Storage {
   }
 
   async dropGroup(groupId: GroupId): Promise<void> {
-    const { dataDir, disk, logs, wal, walFiles } = this.parts;
+    const { dataDir, disk, logs, walFiles } = this.parts;
     const log = logs.get(groupId);
     if (log === undefined) return;
     const { core } = log;
     core.isDropped = true;
     logs.delete(groupId);
-    const { replicaId } = core.spec;
-    const tombstoneFile = await new Promise<number>((resolve) => {
-      let placedIn = 0;
-      wal.append({
-        records: [{ kind: "tombstone", groupId, replicaId }],
-        placed: (_record, file) => {
-          walFiles.retain(file);
-          placedIn = file;
-        },
-        durable: () => resolve(placedIn),
-      });
-    });
+    const tombstoneFile = await this.bury(groupId, core.spec.replicaId);
     core.memory.release(core.memory.firstIndex, core.memory.lastIndex);
     log.writer.release();
     core.addUndrained(-core.undrainedBytes);
@@ -177,6 +167,30 @@ export class StorageImpl implements Storage {
       await disk.removeDir(dir);
       await disk.syncDir(topicDir(dataDir, core.spec.topicId));
       walFiles.release(tombstoneFile);
+    });
+  }
+
+  async forgetLost(groupId: GroupId, replicaId: ReplicaId): Promise<void> {
+    const { lostGroups, walFiles } = this.parts;
+    const knownSince = lostGroups.get(groupId);
+    if (knownSince === undefined) return;
+    walFiles.release(await this.bury(groupId, replicaId));
+    if (lostGroups.delete(groupId)) walFiles.release(knownSince);
+  }
+
+  /** Writes a tombstone; when it is durable, the WAL file that holds it, which is kept until it is released. */
+  private bury(groupId: GroupId, replicaId: ReplicaId): Promise<number> {
+    const { wal, walFiles } = this.parts;
+    return new Promise((resolve) => {
+      let placedIn = 0;
+      wal.append({
+        records: [{ kind: "tombstone", groupId, replicaId }],
+        placed: (_record, file) => {
+          walFiles.retain(file);
+          placedIn = file;
+        },
+        durable: () => resolve(placedIn),
+      });
     });
   }
 

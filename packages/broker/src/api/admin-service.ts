@@ -26,6 +26,7 @@ import { type BrokerConfig, checkPartitions, completeTopicShape } from "../confi
 import { type GroupStatus, newestStatuses } from "../duties/status.js";
 import type { CallContext } from "../routing/router.js";
 import { clusterHealth } from "./cluster-health.js";
+import { replicaAdmin } from "./replica-admin.js";
 import { callContext, checkTopicRef, configPatch, invalidArgument } from "./requests.js";
 
 export interface AdminServiceOptions {
@@ -82,12 +83,18 @@ export function adminService(options: AdminServiceOptions): AdminServiceHandlers
     describeCluster: async (request, call) => {
       const state = await admin.stateAt(request.minMetadataVersion, admin.context(call));
       const statuses = await options.broker.gatherStatus([NO_GROUP], GATHER_MS);
-      const brokers = state.brokers().map(({ brokerId, grpcAddress, rack, version }) => ({
+      const holds = state.replicaCounts();
+      const leads = countLed(options.broker, state);
+      const brokers = state.brokers().map(({ brokerId, grpcAddress, rack, version, drained, leaving }) => ({
         id: brokerId,
         address: grpcAddress,
         rack,
         ready: statuses.some((status) => status.brokerId === brokerId && status.ready),
         version,
+        drained,
+        leaving,
+        replicas: holds.get(brokerId) ?? 0,
+        leads: leads.get(brokerId) ?? 0,
       }));
       return {
         clusterId: state.clusterId ?? "",
@@ -99,7 +106,25 @@ export function adminService(options: AdminServiceOptions): AdminServiceHandlers
     transferLeadership: (request, call) => admin.transferLeadership(request, admin.context(call)),
     metadata: (request, call) => admin.metadata(request, admin.context(call)),
     clusterHealth: () => clusterHealth(options.broker),
+    ...replicaAdmin({
+      broker: options.broker,
+      context: (call) => admin.context(call),
+      stateAt: (version, context) => admin.stateAt(version, context),
+      down: () => admin.down(),
+    }),
   };
+}
+
+/** Partitions per broker that leads them, as far as is known here. */
+function countLed({ leaders }: Broker, state: ControllerState): Map<BrokerId, number> {
+  const counts = new Map<BrokerId, number>();
+  for (const { partitions } of state.topics()) {
+    for (const { groupId } of partitions) {
+      const leader = leaders.get(groupId)?.broker;
+      if (leader !== undefined) counts.set(leader, (counts.get(leader) ?? 0) + 1);
+    }
+  }
+  return counts;
 }
 
 /** Without those that the cluster keeps for itself. */
@@ -331,8 +356,10 @@ class Admin {
 }
 
 function describePartition(partition: Partition, status: GroupStatus | undefined): Init<PartitionDescription> {
-  const brokers = (ids: readonly number[]): number[] =>
-    partition.replicas.filter(({ replicaId }) => ids.includes(replicaId)).map(({ brokerId }) => brokerId);
+  const held = [...partition.replicas, ...partition.leaving];
+  const brokers = (ids: readonly number[]): number[] => [
+    ...new Set(held.filter(({ replicaId }) => ids.includes(replicaId)).map(({ brokerId }) => brokerId)),
+  ];
   return {
     partition: partition.partition,
     leader: status?.leader ?? null,
@@ -340,6 +367,7 @@ function describePartition(partition: Partition, status: GroupStatus | undefined
     replicas: partition.replicas.map(({ brokerId }) => brokerId),
     voters: brokers(status?.voters ?? partition.replicas.map(({ replicaId }) => replicaId)),
     inSync: brokers(status?.inSync ?? []),
+    leaving: partition.leaving.map(({ brokerId }) => brokerId),
     logStart: status?.logStart ?? -1,
     highWatermark: status?.highWatermark ?? -1,
   };

@@ -2,6 +2,7 @@
  * cluster-health.ts: whether everything is well, and if not, what is wrong, in words. Needs no controller leader.
  */
 import { type BrokerId, delay } from "@varve/base";
+import type { Partition } from "@varve/cluster";
 import type { ClusterHealthResponse, HealthProblem, Init } from "@varve/rpc";
 import type { Broker } from "../broker.js";
 import { type GroupStatus, newestStatuses } from "../duties/status.js";
@@ -47,7 +48,7 @@ async function healthNow(broker: Broker): Promise<Init<ClusterHealthResponse>> {
   let healthy = 0;
   for (const topic of state.topics()) {
     for (const partition of topic.partitions) {
-      const problem = partitionProblem(newest.get(partition.groupId), partition.replicas.length);
+      const problem = partitionProblem(newest.get(partition.groupId), partition);
       if (problem === null) healthy++;
       else
         problems.push({
@@ -67,8 +68,12 @@ async function healthNow(broker: Broker): Promise<Init<ClusterHealthResponse>> {
   };
 }
 
-function partitionProblem(status: GroupStatus | undefined, replicas: number): string | null {
+function partitionProblem(status: GroupStatus | undefined, { replicas, leaving }: Partition): string | null {
   if (status === undefined) return "has no leader: it takes no records";
-  if (status.inSync.length < replicas) return `has ${status.inSync.length} of ${replicas} replicas up to date`;
-  return null;
+  const upToDate = replicas.filter(
+    ({ replicaId }) => status.inSync.includes(replicaId) && status.voters.includes(replicaId),
+  ).length;
+  if (upToDate === replicas.length) return null;
+  const moving = leaving.length > 0 ? "; its replicas are being moved or made anew" : "";
+  return `has ${upToDate} of ${replicas.length} replicas up to date${moving}`;
 }

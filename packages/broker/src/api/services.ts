@@ -1,12 +1,13 @@
 /**
  * services.ts: the public API of one broker put together: what listeners serve, whatever carries it.
  */
-import type { ErrorCode, Random } from "@varve/base";
+import type { ErrorCode, Random, VarveError } from "@varve/base";
 import type { AdminServiceHandlers, GroupServiceHandlers, LogServiceHandlers } from "@varve/rpc";
 import type { Broker } from "../broker.js";
 import type { BrokerConfig } from "../config/index.js";
 import { groupsTopicCreator } from "../groups/groups-topic.js";
 import { adminService } from "./admin-service.js";
+import { decommissioned, gated } from "./gate.js";
 import { GroupApi } from "./group-api.js";
 import { groupService } from "./group-service.js";
 import { LogApi } from "./log-api.js";
@@ -39,17 +40,12 @@ export function brokerServices(broker: Broker, { config, random, failed }: Servi
   const createGroupsTopic = groupsTopicCreator({ access, state: () => broker.state(), seedCount, clock, random });
   const groups = new GroupApi({ clock, router, forwarding, log: api, createGroupsTopic });
   const nowMs = (): number => broker.clusterClock.nowMs();
+  const { requestDeadlineMs } = limits;
+  const refusal = (): VarveError | null => (broker.isDecommissioned ? decommissioned(broker.settings.brokerId) : null);
   return {
-    log: logService({ api, router, clock, codec, limits, traffic, failed }),
-    group: groupService({
-      api: groups,
-      router,
-      clock,
-      random,
-      nowMs,
-      requestDeadlineMs: limits.requestDeadlineMs,
-    }),
-    admin: adminService({ broker, random, topicPolicy: config }),
+    log: gated(logService({ api, router, clock, codec, limits, traffic, failed }), refusal),
+    group: gated(groupService({ api: groups, router, clock, random, nowMs, requestDeadlineMs }), refusal),
+    admin: gated(adminService({ broker, random, topicPolicy: config }), refusal),
     groups,
     traffic,
   };

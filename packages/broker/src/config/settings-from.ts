@@ -40,5 +40,6 @@ export function settingsFrom(config: BrokerConfig, machine: string): BrokerSetti
     checkpointIntervalBytes: storage.checkpointIntervalBytes,
     producerExpiryMs: limits.producerExpiryMs,
     retentionCheckMs: RETENTION_CHECK_MS,
+    voterDeadMs: raft.voterDeadMs,
   };
 }

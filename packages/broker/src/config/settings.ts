@@ -131,6 +131,14 @@ export const SETTINGS = {
       effect:
         "Frames in one append message to a follower; a larger single frame still goes. Larger: a lagging replica catches up faster, others wait longer behind it.",
     }),
+    voterDeadMs: integer({
+      default: 300 * SECOND_MS,
+      min: SECOND_MS,
+      max: DAY_MS,
+      unit: "ms",
+      effect:
+        "Silence after which a broker that votes in the controller's group gives its vote to another that has caught up; it learns again when it is back. Longer than any restart. Smaller: a second failure is survived sooner, a slow restart changes the voters.",
+    }),
   },
   limits: {
     recordBytesMax: integer({

@@ -1,15 +1,27 @@
 /**
- * controller-duties.ts: what the controller's leader does beside answering: the founding command, learners for joined brokers, and
- * voters up to the number that the cluster's size asks for.
+ * controller-duties.ts: what the controller's leader does beside answering: the founding command, and who votes in its own group.
  *
- * One step at a time, once a second; each step looks at what is there and does the next thing, so it may be repeated or abandoned.
- * Invariant: a learner becomes a voter only when its log has reached the leader's commit index (thesis 4.2.1).
+ * Called every second and when leadership changes; each step is one command, and nothing is remembered between steps but since when members
+ * are silent: whoever leads next starts from the log.
  */
-import type { Clock, ClusterId, Logger } from "@varve/base";
+import {
+  type BrokerId,
+  type Clock,
+  type ClusterId,
+  CONTROLLER_GROUP,
+  isVarveError,
+  type Logger,
+  type ReplicaId,
+} from "@varve/base";
 import type { ControllerReplica } from "@varve/cluster";
+import { ProposalDropped } from "raft-ts";
 import type { Controller } from "../controller/controller.js";
 import type { FoundingVoter } from "../membership/founding-note.js";
 import type { Replica } from "../replica/replica.js";
+import { wantedVoters } from "./controller-voters.js";
+import type { Leadership } from "./leadership.js";
+import { type GroupView, type NextStep, nextChange } from "./next-change.js";
+import { isCaughtUp } from "./replica-changes.js";
 
 export interface ControllerDutiesOptions {
   readonly clock: Clock;
@@ -17,15 +29,15 @@ export interface ControllerDutiesOptions {
   readonly controller: () => Controller | null;
   readonly foundingVoters: () => readonly FoundingVoter[];
   readonly clusterId: () => ClusterId | null;
-}
-
-/** Voters of the controller's group: three, or five from five brokers on. */
-export function voterTarget(brokerCount: number): number {
-  return brokerCount >= 5 ? 5 : Math.min(3, brokerCount);
+  readonly leadership: Leadership;
+  /** A voter that is silent for so long gives its vote to another broker, milliseconds. */
+  readonly voterDeadMs: number;
 }
 
 export class ControllerDuties {
   private readonly options: ControllerDutiesOptions;
+  /** When members were last seen to answer, on this broker's clock, since it leads. */
+  private readonly heardAtMs = new Map<ReplicaId, number>();
 
   constructor(options: ControllerDutiesOptions) {
     this.options = options;
@@ -34,9 +46,12 @@ export class ControllerDuties {
   step(): void {
     const controller = this.options.controller();
     const replica = controller?.raft ?? null;
-    if (controller === null || replica === null || !replica.isReadyLeader()) return;
+    if (controller === null || replica === null || !replica.isReadyLeader()) {
+      this.heardAtMs.clear();
+      return;
+    }
     if (controller.state.clusterId === null) this.found(controller);
-    else this.adjustMembers(controller, replica);
+    else this.take(controller, replica, nextChange(this.view(controller.state.controllerReplicas, replica)));
   }
 
   private found(controller: Controller): void {
@@ -48,38 +63,60 @@ export class ControllerDuties {
     });
   }
 
-  private adjustMembers(controller: Controller, replica: Replica): void {
-    const { voters, learners, votersOutgoing } = replica.log.replicas;
-    if (votersOutgoing.length > 0) return;
-    const members = controller.state.controllerReplicas;
-    const missing = members.find(({ replicaId }) => !voters.includes(replicaId) && !learners.includes(replicaId));
-    if (missing !== undefined) {
-      this.change(replica, "addLearner", missing);
-      return;
-    }
-    if (voters.length >= voterTarget(members.length)) return;
-    const ready = members.find(({ replicaId }) => learners.includes(replicaId) && isCaughtUp(replica, replicaId));
-    if (ready !== undefined) this.change(replica, "addVoter", ready);
+  private view(members: readonly ControllerReplica[], replica: Replica): GroupView {
+    const { voters: voting } = replica.log.replicas;
+    const isActive = (id: ReplicaId): boolean => replica.node.progress(id)?.recentActive === true;
+    const voters = wantedVoters(members, {
+      isVoter: (id) => voting.includes(id),
+      isCaughtUp: (id) => isCaughtUp(replica, id),
+      isDead: (id) => id !== replica.id && this.silentMs(id, isActive(id)) > this.options.voterDeadMs,
+    });
+    const staying = members.filter(({ leaving }) => !leaving);
+    const leaving = members.filter((member) => member.leaving);
+    const after = (id: ReplicaId): ReplicaId | null => {
+      const directory = staying.find(({ replicaId }) => replicaId === id)?.directoryId;
+      return leaving.find(({ directoryId }) => directoryId === directory)?.replicaId ?? null;
+    };
+    return {
+      self: replica.id,
+      config: replica.log.replicas,
+      voters: voters.map((replicaId) => ({ replicaId, after: after(replicaId) })),
+      learners: staying.map(({ replicaId }) => replicaId).filter((id) => !voters.includes(id) && after(id) === null),
+      leaving: leaving.map(({ replicaId }) => replicaId),
+      isActive,
+      isCaughtUp: (id) => isCaughtUp(replica, id),
+    };
   }
 
-  private change(replica: Replica, type: "addLearner" | "addVoter", member: ControllerReplica): void {
-    try {
-      replica.proposeConfChange({
-        transition: "auto",
-        changes: [{ type, nodeId: member.replicaId }],
-        context: new Uint8Array(0),
+  private silentMs(id: ReplicaId, isActive: boolean): number {
+    const nowMs = this.options.clock.monotonicMs();
+    const heardAtMs = isActive ? nowMs : (this.heardAtMs.get(id) ?? nowMs);
+    this.heardAtMs.set(id, heardAtMs);
+    return nowMs - heardAtMs;
+  }
+
+  private take(controller: Controller, replica: Replica, step: NextStep): void {
+    const { logger, leadership } = this.options;
+    if (step.kind === "handOver") leadership.handOver(replica, step.to);
+    if (step.kind === "left") {
+      const { replicaIds } = step;
+      controller.execute({ kind: "controllerReplicasLeft", replicaIds }).catch((error: unknown) => {
+        if (!isVarveError(error)) throw error;
+        logger.debug({ err: error }, "that replicas of the controller have left is written again");
       });
-      this.options.logger.info(
-        { change: type, broker: member.brokerId },
-        "changing the members of the controller's group",
-      );
+    }
+    if (step.kind !== "change") return;
+    try {
+      replica.proposeConfChange({ transition: "auto", changes: step.changes, context: new Uint8Array(0) });
+      const brokers = step.changes.map(({ type, nodeId }) => `${type} ${brokerOf(controller, nodeId) ?? nodeId}`);
+      logger.info({ groupId: CONTROLLER_GROUP, brokers }, "changing the members of the controller's group");
     } catch (error) {
-      this.options.logger.debug({ err: error }, "the change of members is tried again");
+      if (!(error instanceof ProposalDropped)) throw error;
+      logger.debug({ err: error }, "the change of members is tried again");
     }
   }
 }
 
-function isCaughtUp(replica: Replica, replicaId: number): boolean {
-  const progress = replica.node.progress(replicaId);
-  return progress?.recentActive === true && progress.state === "replicate" && progress.match >= replica.node.commit;
+function brokerOf({ state }: Controller, replicaId: ReplicaId): BrokerId | null {
+  return state.brokerOf(CONTROLLER_GROUP, replicaId);
 }

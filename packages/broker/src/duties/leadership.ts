@@ -67,6 +67,14 @@ export class Leadership {
     return led;
   }
 
+  /** Hands one leadership to the first of these that can take it; false when none can yet. */
+  handOver(replica: Replica, to: readonly ReplicaId[]): boolean {
+    const successor = to.find((id) => id !== replica.id && this.canLead(replica, id));
+    if (successor === undefined) return false;
+    if (replica.node.transferee === 0) replica.transferLeader(successor);
+    return true;
+  }
+
   private successor(replica: Replica): ReplicaId | null {
     let best: ReplicaId | null = null;
     let bestMatch = -1;

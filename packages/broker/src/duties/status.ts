@@ -5,7 +5,7 @@ import { type BrokerId, type GroupId, type Offset, type ReplicaId, shape, type T
 import type { Replica } from "../replica/replica.js";
 import { decodeJson, encodeJson } from "../routing/json-payload.js";
 
-const { bool, count, list, open, text } = shape;
+const { bool, count, list, object, open, text } = shape;
 
 /** Far above what a cluster has; what is above was not said by a broker. */
 const GROUPS_MAX = 1_000_000;
@@ -22,6 +22,8 @@ export interface GroupStatus {
   readonly learners: readonly ReplicaId[];
   /** Replicas that answer and whose log lacks no committed entry, the leader among them. */
   readonly inSync: readonly ReplicaId[];
+  /** Of each learner, the entries that it still lacks of what is committed. */
+  readonly behind: readonly { readonly replicaId: ReplicaId; readonly entries: number }[];
   readonly logStart: Offset;
   readonly highWatermark: Offset;
 }
@@ -53,6 +55,10 @@ export function groupStatus(replica: Replica, brokerId: BrokerId): GroupStatus |
     voters: [...voters],
     learners: [...learners],
     inSync,
+    behind: learners.map((id) => ({
+      replicaId: id,
+      entries: Math.max(0, commit - (replica.node.progress(id)?.match ?? 0)),
+    })),
     logStart: logStartOffset,
     highWatermark,
   };
@@ -76,6 +82,7 @@ const readStatus = open<BrokerStatus>({
       voters: ids,
       learners: ids,
       inSync: ids,
+      behind: list(object({ replicaId: count, entries: count }), GROUP_REPLICAS_MAX),
       logStart: count,
       highWatermark: count,
     }),

@@ -197,6 +197,7 @@ function startingFacts(brokerId: BrokerId): BrokerFacts {
     replicasLeaderless: 0,
     replicasQuarantined: [],
     pressure: null,
+    decommissioned: false,
     shuttingDown: false,
     fatal: null,
   };

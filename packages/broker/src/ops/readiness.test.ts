@@ -14,6 +14,7 @@ const READY: BrokerFacts = {
   replicasLeaderless: 0,
   replicasQuarantined: [],
   pressure: null,
+  decommissioned: false,
   shuttingDown: false,
   fatal: null,
 };

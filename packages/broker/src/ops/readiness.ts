@@ -29,6 +29,8 @@ export interface BrokerFacts {
   /** Why produce is refused now; null = it is not. Overload passes by itself and is no reason to send traffic elsewhere. */
   readonly pressure: "BROKER_OVERLOADED" | "DISK_FULL" | null;
   readonly shuttingDown: boolean;
+  /** It holds nothing any more and may be stopped. */
+  readonly decommissioned: boolean;
   /** The first failed write or fsync, after which nothing becomes durable any more; null = none. */
   readonly fatal: string | null;
 }
@@ -66,6 +68,7 @@ function reasonsOf(facts: BrokerFacts): string[] {
   const reasons: string[] = [];
   if (facts.fatal !== null) reasons.push(`storage failed: ${facts.fatal}`);
   if (facts.shuttingDown) reasons.push("shutting down");
+  if (facts.decommissioned) reasons.push("decommissioned: it holds nothing any more and may be stopped");
   if (facts.recovering) reasons.push("recovering from the data folder");
   if (facts.clusterId === null)
     reasons.push(`not a member of a cluster: ${facts.membershipWaitsFor ?? "waiting for its seeds"}`);

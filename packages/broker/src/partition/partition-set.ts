@@ -5,10 +5,22 @@
  * Rounds follow one after another, and in one round each log is touched once, so that creating, reconfiguring and deleting one log never
  * overlap.
  * Invariants:
- *   S1  a log is deleted only when the controller's log, applied here, says that its topic or replica is gone
- *   S2  a quarantined log stays on disk and runs no replica
+ *   S1  a log is deleted only when the controller's log, applied here, says that its topic is gone or its replica has left its group
+ *   S2  a quarantined log stays on disk and runs no replica, until S1
+ *   S3  a directory holds one replica of a group at a time: its successor waits until it has left
  */
-import type { BrokerId, Clock, Codec, GroupId, Logger, PartitionId, TopicId } from "@varve/base";
+import {
+  type BrokerId,
+  type Clock,
+  CONTROLLER_GROUP,
+  type Codec,
+  type GroupId,
+  isVarveError,
+  type Logger,
+  type PartitionId,
+  type ReplicaId,
+  type TopicId,
+} from "@varve/base";
 import type { GroupLog, LogConfig, Storage } from "@varve/storage";
 import type { Coordinator } from "../groups/coordinator.js";
 import type { ReplicaHost } from "../replica/host.js";
@@ -24,7 +36,7 @@ export interface WantedReplica {
   readonly topicId: TopicId;
   readonly topic: string;
   readonly partition: PartitionId;
-  /** Replica ids of the group when it was made, this one among them. */
+  /** Replica ids of the group when it was made: the configuration before its first entry. */
   readonly voters: readonly number[];
   readonly config: LogConfig;
   readonly batchBytesMax: number;
@@ -48,9 +60,13 @@ export interface PartitionSetOptions {
   readonly meter: PartitionMeter;
   readonly brokerOf: (groupId: GroupId, replicaId: number) => BrokerId | null;
   readonly onRole: (groupId: GroupId, role: Role) => void;
+  /** A replica here is quarantined, or lost: it has to be made anew, under another id. Told at every attempt to run it. */
+  readonly onDamaged: (groupId: GroupId, replicaId: ReplicaId) => void;
   /** What runs on a log that coordinates groups. */
   readonly coordinator: (wanted: WantedReplica, log: GroupLog) => Coordinator;
 }
+
+export type HasLeft = (groupId: GroupId, replicaId: ReplicaId) => boolean;
 
 /** Logs that are made at once. */
 const ENSURED_AT_ONCE = 8;
@@ -64,6 +80,8 @@ export class PartitionSet {
   private readonly options: PartitionSetOptions;
   private readonly partitions = new Map<GroupId, Partition>();
   private readonly coordinators = new Map<GroupId, Coordinator>();
+  /** Replicas that this directory has lost so much of that they cannot even be opened. */
+  private readonly lost = new Map<GroupId, ReplicaId>();
   private work: Promise<void> = Promise.resolve();
   private closed = false;
 
@@ -88,12 +106,12 @@ export class PartitionSet {
   }
 
   /**
-   * Brings this broker to what is wanted. `isGone` says of a group that the controller handed its id out and has deleted it since.
+   * Brings this broker to what is wanted. `hasLeft` says of a replica that the controller handed its id out, and that it has left since.
    * Resolves when done; what fails is logged and tried at the next call.
    */
-  reconcile(wanted: readonly WantedReplica[], isGone: (groupId: GroupId) => boolean): Promise<void> {
+  reconcile(wanted: readonly WantedReplica[], hasLeft: HasLeft): Promise<void> {
     this.work = this.work
-      .then(() => this.apply(wanted, isGone))
+      .then(() => this.apply(wanted, hasLeft))
       .catch((error: unknown) => {
         this.options.logger.error(
           { err: error },
@@ -103,10 +121,25 @@ export class PartitionSet {
     return this.work;
   }
 
-  private async apply(wanted: readonly WantedReplica[], isGone: (groupId: GroupId) => boolean): Promise<void> {
-    for (const log of [...this.options.storage.groups()])
-      if (isGone(log.spec.groupId)) await this.drop(log.spec.groupId);
-    await this.ensureAll(wanted.filter(({ groupId }) => !isGone(groupId)));
+  private async apply(wanted: readonly WantedReplica[], hasLeft: HasLeft): Promise<void> {
+    const { storage } = this.options;
+    for (const { spec } of [...storage.groups()])
+      if (spec.groupId !== CONTROLLER_GROUP && hasLeft(spec.groupId, spec.replicaId)) await this.drop(spec.groupId);
+    for (const [groupId, replicaId] of [...this.lost]) {
+      if (!hasLeft(groupId, replicaId)) continue;
+      await storage.forgetLost(groupId, replicaId);
+      this.lost.delete(groupId);
+    }
+    await this.ensureAll(wanted.filter(({ groupId, replicaId }) => !hasLeft(groupId, replicaId)));
+  }
+
+  /** Damage was found in a log that is open: its replica stops at once, and is made anew as one that was damaged at the start. */
+  quarantined(groupId: GroupId): void {
+    const log = this.options.storage.group(groupId);
+    if (log === null || groupId === CONTROLLER_GROUP) return;
+    this.options.host.remove(groupId);
+    this.partitions.get(groupId)?.close();
+    this.options.onDamaged(groupId, log.spec.replicaId);
   }
 
   /** Several at a time: making a log waits for the disk, and two logs have nothing to do with each other. */
@@ -124,17 +157,23 @@ export class PartitionSet {
     const running = this.partitions.get(groupId);
     running?.log.setConfig(config);
     running?.setSettings(this.settingsOf(wanted));
-    if (running !== undefined || this.coordinators.has(groupId)) return;
     const existing = this.options.storage.group(groupId);
-    const log = existing ?? (await this.create(wanted));
+    if (running !== undefined || this.coordinators.has(groupId)) {
+      if (existing !== null && existing.quarantine !== null) this.options.onDamaged(groupId, existing.spec.replicaId);
+      return;
+    }
+    const log = existing ?? (await this.createUnlessLost(wanted));
+    // S3: what is known here is behind what made the log.
+    if (log === null || log.spec.replicaId !== wanted.replicaId) return;
     log.setConfig(config);
     const hosted = wanted.coordinates ? this.coordinate(wanted, log) : this.hold(wanted, log);
     if (log.quarantine !== null) {
       const { topic, partition } = wanted;
       this.options.logger.error(
         { topic, partition, why: log.quarantine },
-        "a replica is quarantined: it does not serve or vote",
+        "a replica is quarantined: it does not serve or vote; it is made anew from the others as soon as they have let it go",
       );
+      this.options.onDamaged(groupId, log.spec.replicaId);
       return;
     }
     const replica = this.options.host.add(log, hosted);
@@ -171,6 +210,20 @@ export class PartitionSet {
   private settingsOf(wanted: WantedReplica): PartitionSettings {
     const { batchBytesMax, batchRecordsMax, recordBytesMax } = this.options.batchLimits;
     return { batchBytesMax: Math.min(batchBytesMax, wanted.batchBytesMax), batchRecordsMax, recordBytesMax };
+  }
+
+  /** Null: this directory had a replica of the group and has lost it, which is told. */
+  private async createUnlessLost(wanted: WantedReplica): Promise<GroupLog | null> {
+    const { groupId, replicaId, topic, partition } = wanted;
+    try {
+      return await this.create(wanted);
+    } catch (error) {
+      if (!isVarveError(error) || error.code !== "REPLICA_QUARANTINED") throw error;
+      this.options.logger.error({ err: error, topic, partition }, "a replica is lost: it is made anew from the others");
+      this.lost.set(groupId, replicaId);
+      this.options.onDamaged(groupId, replicaId);
+      return null;
+    }
   }
 
   private create(wanted: WantedReplica): ReturnType<Storage["createGroup"]> {

@@ -18,6 +18,8 @@ function topic(name: string, firstGroup: number, partitions: number): Topic {
       hashStart: 0,
       hashEnd: 1,
       nextReplicaId: 14,
+      initialVoters: [11, 12, 13],
+      leaving: [],
       replicas: [1, 2, 3].map((brokerId) => ({ brokerId, directoryId: `d-${brokerId}`, replicaId: 10 + brokerId })),
     })),
   };
@@ -28,7 +30,7 @@ const WELL = { match: 50, answers: true };
 
 /** Replica 12 of broker 2 leads with 50 entries committed; `follower` is asked at each look but the first. */
 function leading(groupId: number, inSync: readonly number[], follower: (replicaId: number) => Known): LeadingReplica {
-  const shape = { leader: 2, epoch: 4, voters: [11, 12, 13], learners: [], logStart: 5, highWatermark: 25 };
+  const shape = { leader: 2, epoch: 4, voters: [11, 12, 13], learners: [], behind: [], logStart: 5, highWatermark: 25 };
   return { status: { ...shape, groupId, inSync }, replicaId: 12, commit: 50, sizeBytes: 1_000, follower };
 }
 

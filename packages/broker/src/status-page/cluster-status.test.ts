@@ -14,6 +14,8 @@ const BROKERS = [1, 2, 3].map(
     host: "h",
     version: "0.1.0",
     formatVersion: 1,
+    drained: false,
+    leaving: false,
   }),
 );
 
@@ -32,6 +34,8 @@ function topic(name: string, number: number, partitions: number): Topic {
       hashStart: 0,
       hashEnd: 1,
       nextReplicaId: 4,
+      initialVoters: [1, 2, 3],
+      leaving: [],
       replicas: [1, 2, 3].map((brokerId) => ({ brokerId, directoryId: `d-${brokerId}`, replicaId: brokerId })),
     })),
   };

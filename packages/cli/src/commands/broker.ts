@@ -1,8 +1,9 @@
-/** broker.ts: `varve broker start`: one broker in this process. */
+/** broker.ts: `varve broker start`: one broker in this process; and, in broker-admin.ts, what is done to brokers of a cluster. */
 import type { Readable } from "node:stream";
 import type { Command } from "commander";
 import { globalOptions } from "../shell/global-options.js";
 import { note, type Shell, stopped } from "../shell/shell.js";
+import { registerBrokerAdmin } from "./broker-admin.js";
 
 /** With nobody left to serve, a broker whose supervisor died gets this long to flush; what it acknowledged is durable already. */
 const ORPHAN_STOP_MS = 2_000;
@@ -26,7 +27,11 @@ Examples:
 `;
 
 export function registerBroker(parent: Command, shell: Shell): void {
-  const broker = parent.command("broker").summary("run one broker").description("Runs one broker.");
+  const broker = parent
+    .command("broker")
+    .summary("run, drain, replace and remove brokers")
+    .description("Runs a broker, and changes which brokers hold what.");
+  registerBrokerAdmin(broker, shell);
   broker
     .command("start")
     .description("Runs one broker in this process until SIGTERM or Ctrl-C.")

@@ -38,8 +38,16 @@ async function describe(shell: Shell, global: GlobalOptions): Promise<void> {
         ["controller", controller],
       ]),
       table(
-        ["broker", "address", "rack", "ready", "version"],
-        brokers.map(({ id, address, rack, ready, version }) => [id, address, rack, ready ? "yes" : "no", version]),
+        ["broker", "address", "rack", "ready", "replicas", "leads", "version"],
+        brokers.map(({ id, address, rack, ready, replicas, leads, version, ...duty }) => [
+          duty.leaving ? `${id} (leaving)` : duty.drained ? `${id} (drained)` : id,
+          address,
+          rack,
+          ready ? "yes" : "no",
+          replicas,
+          leads,
+          version,
+        ]),
       ),
     ].join(""),
   );

@@ -31,8 +31,28 @@ describe("shapes", () => {
       topicId: made.topicId,
       config: { retentionMs: 604_800_000 },
       partitions: [
-        { partition: 0, leader: 1, epoch: 1, replicas: [1], voters: [1], inSync: [1], logStart: 0, highWatermark: 0 },
-        { partition: 1, leader: 2, epoch: 1, replicas: [2], voters: [2], inSync: [2], logStart: 0, highWatermark: 0 },
+        {
+          partition: 0,
+          leader: 1,
+          epoch: 1,
+          replicas: [1],
+          voters: [1],
+          inSync: [1],
+          leaving: [],
+          logStart: 0,
+          highWatermark: 0,
+        },
+        {
+          partition: 1,
+          leader: 2,
+          epoch: 1,
+          replicas: [2],
+          voters: [2],
+          inSync: [2],
+          leaving: [],
+          logStart: 0,
+          highWatermark: 0,
+        },
       ],
     });
     expect(

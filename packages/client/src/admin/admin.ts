@@ -21,12 +21,17 @@ import type {
   CreateTopicInput,
   OffsetPoint,
   PartitionDetails,
+  PartitionMove,
   PartitionOffset,
   TopicConfig,
   TopicDescription,
   TopicListing,
   TopicSettings,
 } from "./shapes.js";
+
+function brokerId(value: number): number {
+  return integerIn("broker", value, 1, 2 ** 31 - 1);
+}
 
 /** Longest wait for the answer about the cluster's health; the broker itself answers within 5 s. */
 const HEALTH_DEADLINE_MS = 5_000;
@@ -151,13 +156,7 @@ export class Admin {
 
   async describeCluster(wait: WaitOptions = {}): Promise<ClusterDescription> {
     const answer = await this.read(METHODS.describeCluster, this.atLeast(), "describeCluster", wait);
-    const brokers = answer.brokers.map(({ id, address, rack, ready, version }) => ({
-      id,
-      address,
-      rack,
-      ready,
-      version,
-    }));
+    const brokers = answer.brokers.map((broker) => ({ ...broker }));
     return { clusterId: answer.clusterId, controller: answer.controller, brokers };
   }
 
@@ -175,6 +174,71 @@ export class Admin {
     const what = `transferLeadership of ${topic}/${partition} to broker ${to}`;
     const answer = await this.write(METHODS.transferLeadership, { topic, partition, to }, what, wait);
     this.cluster.metadata.noteLeader(topic, partition, answer.leader, answer.leaderEpoch);
+  }
+
+  /**
+   * Moves the replicas of a partition to `brokers`, the first of which is the preferred leader. Resolves when that is decided; `listMoves`
+   * shows how far it is. Reads and writes go on. @throws VarveError UNKNOWN_TOPIC, UNKNOWN_PARTITION, INVALID_REPLICATION.
+   */
+  async movePartition(
+    input: { readonly topic: string; readonly partition: number; readonly brokers: readonly number[] },
+    wait: WaitOptions = {},
+  ): Promise<void> {
+    const { topic } = input;
+    const partition = integerIn("partition", input.partition, 0, LIMITS.partitionsPerTopicMax - 1);
+    const brokers = input.brokers.map((broker) => brokerId(broker));
+    const what = `movePartition ${topic}/${partition} to brokers ${brokers.join(", ")}`;
+    const answer = await this.write(METHODS.movePartition, { topic, topicId: "", partition, brokers }, what, wait);
+    this.cluster.metadata.noteVersion(answer.metadataVersion);
+  }
+
+  /** Partitions whose replicas are being moved or made anew. */
+  async listMoves(wait: WaitOptions = {}): Promise<PartitionMove[]> {
+    const answer = await this.read(METHODS.listMoves, this.atLeast(), "listMoves", wait);
+    return answer.moves.map(({ topic, partition, brokers, leaving, joining, entriesBehind }) => ({
+      topic,
+      partition,
+      brokers: [...brokers],
+      leaving: [...leaving],
+      joining: [...joining],
+      entriesBehind: entriesBehind < 0 ? null : entriesBehind,
+    }));
+  }
+
+  /**
+   * Moves all replicas of a broker to the others and then removes it for good; `cancel` lets it stay after all. Resolves when that is
+   * decided. @throws VarveError INVALID_ARGUMENT (no such broker), INVALID_REPLICATION (too few would be left).
+   */
+  async decommissionBroker(
+    input: { readonly broker: number; readonly cancel?: boolean },
+    wait: WaitOptions = {},
+  ): Promise<void> {
+    const { cancel = false } = input;
+    const broker = brokerId(input.broker);
+    const what = `decommissionBroker ${broker}`;
+    const answer = await this.write(METHODS.decommissionBroker, { broker, cancel }, what, wait);
+    this.cluster.metadata.noteVersion(answer.metadataVersion);
+  }
+
+  /** Moves the leaderships of a broker away, until its next start or until `undo`. @throws VarveError INVALID_ARGUMENT. */
+  async drainBroker(
+    input: { readonly broker: number; readonly undo?: boolean },
+    wait: WaitOptions = {},
+  ): Promise<void> {
+    const { undo = false } = input;
+    const broker = brokerId(input.broker);
+    const answer = await this.write(METHODS.drainBroker, { broker, undo }, `drainBroker ${broker}`, wait);
+    this.cluster.metadata.noteVersion(answer.metadataVersion);
+  }
+
+  /**
+   * Says that the data of a broker is gone for ever: it may come back with an empty directory, on which its replicas are made anew.
+   * @throws VarveError INVALID_ARGUMENT (no such broker, or it is up).
+   */
+  async replaceBroker(input: { readonly broker: number }, wait: WaitOptions = {}): Promise<void> {
+    const broker = brokerId(input.broker);
+    const answer = await this.write(METHODS.replaceBroker, { broker }, `replaceBroker ${broker}`, wait);
+    this.cluster.metadata.noteVersion(answer.metadataVersion);
   }
 
   /** Whether everything is well, and what is not. Tries for 5 s at most. */
@@ -241,8 +305,9 @@ export class Admin {
 }
 
 function partitionDetails(partition: PartitionDescription): PartitionDetails {
-  const { leaderEpoch, replicas, voters, inSync, ...rest } = partition;
-  return { ...rest, epoch: leaderEpoch, replicas: [...replicas], voters: [...voters], inSync: [...inSync] };
+  const { leaderEpoch, replicas, voters, inSync, leaving, ...rest } = partition;
+  const lists = { replicas: [...replicas], voters: [...voters], inSync: [...inSync], leaving: [...leaving] };
+  return { ...rest, epoch: leaderEpoch, ...lists };
 }
 
 function checkName(topic: string): void {

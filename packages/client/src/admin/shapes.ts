@@ -67,6 +67,8 @@ export interface PartitionDetails {
   readonly voters: BrokerId[];
   /** Voters that have all that the leader has; empty without a leader. */
   readonly inSync: BrokerId[];
+  /** Brokers whose replica is no longer wanted and has not left yet. */
+  readonly leaving: BrokerId[];
   /** First offset that is still there; -1 when no leader answered. */
   readonly logStart: Offset;
   /** One past the last committed record; -1 when no leader answered. */
@@ -95,6 +97,28 @@ export interface BrokerDetails {
   readonly rack: string | null;
   readonly ready: boolean;
   readonly version: string;
+  /** Prefers to lead nothing. */
+  readonly drained: boolean;
+  /** Being decommissioned. */
+  readonly leaving: boolean;
+  /** Replicas that it holds, those that are leaving among them. */
+  readonly replicas: number;
+  /** Partitions that it leads. */
+  readonly leads: number;
+}
+
+/** A partition whose replicas are not yet where they are wanted. */
+export interface PartitionMove {
+  readonly topic: string;
+  readonly partition: PartitionId;
+  /** Brokers that shall hold it. */
+  readonly brokers: BrokerId[];
+  /** Brokers whose replica goes; one that is in `brokers`, too, gets a fresh replica in the place of a lost one. */
+  readonly leaving: BrokerId[];
+  /** Brokers of `brokers` whose replica does not vote yet. */
+  readonly joining: BrokerId[];
+  /** Log entries that the joining replica which is farthest behind still lacks; null: not known. */
+  readonly entriesBehind: number | null;
 }
 
 export interface ClusterHealth {

@@ -207,6 +207,11 @@ export class ModelCluster {
       },
       metadata: async ({ topics }) => this.metadata(topics, broker),
       clusterHealth: async () => ({ healthy: true, brokersReady: 1, brokersExpected: 1 }),
+      movePartition: async () => ({ metadataVersion: this.version }),
+      listMoves: async () => ({ moves: [], metadataVersion: this.version }),
+      decommissionBroker: async () => ({ metadataVersion: this.version }),
+      drainBroker: async () => ({ metadataVersion: this.version }),
+      replaceBroker: async () => ({ metadataVersion: this.version }),
     };
   }
 

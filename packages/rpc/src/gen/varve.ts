@@ -88,6 +88,149 @@ export const ErrorStatusCodec = new TableCodec<ErrorStatus>("varve.v1.ErrorStatu
   { name: "details", number: 7, type: "string", label: "map" },
 ]);
 
+/** Names a partition and the brokers that shall hold it. */
+export interface MovePartitionRequest {
+  /** Name of the topic. */
+  readonly topic: string;
+  /** Id of the topic; not empty: only the topic with this id is meant. */
+  readonly topicId: string;
+  /** Partition, from 0. */
+  readonly partition: number;
+  /** Brokers, 1 .. 7 different ones; the first is the preferred leader. */
+  readonly brokers: readonly number[];
+}
+
+export const MovePartitionRequestCodec = new TableCodec<MovePartitionRequest>("varve.v1.MovePartitionRequest", [
+  { name: "topic", number: 1, type: "string" },
+  { name: "topicId", number: 2, type: "string" },
+  { name: "partition", number: 3, type: "int32" },
+  { name: "brokers", number: 4, type: "int32", label: "repeated" },
+]);
+
+/** The move is decided. */
+export interface MovePartitionResponse {
+  /** Metadata version that has it. */
+  readonly metadataVersion: number;
+}
+
+export const MovePartitionResponseCodec = new TableCodec<MovePartitionResponse>("varve.v1.MovePartitionResponse", [
+  { name: "metadataVersion", number: 1, type: "int64" },
+]);
+
+/** Asks for the moves under way. */
+export interface ListMovesRequest {
+  /** Answer from at least this metadata version; 0: whatever the broker has. */
+  readonly minMetadataVersion: number;
+}
+
+export const ListMovesRequestCodec = new TableCodec<ListMovesRequest>("varve.v1.ListMovesRequest", [
+  { name: "minMetadataVersion", number: 1, type: "int64" },
+]);
+
+/** A partition whose replicas are not yet where they are wanted. */
+export interface PartitionMove {
+  /** Name of the topic. */
+  readonly topic: string;
+  /** Partition, from 0. */
+  readonly partition: number;
+  /** Brokers that shall hold it. */
+  readonly brokers: readonly number[];
+  /** Brokers whose replica goes; one that stands in `brokers`, too, gets a fresh replica in the place of a lost one. */
+  readonly leaving: readonly number[];
+  /** Brokers of `brokers` whose replica does not vote yet. */
+  readonly joining: readonly number[];
+  /** Log entries that the joining replica which is farthest behind still lacks; -1: not known. */
+  readonly entriesBehind: number;
+}
+
+export const PartitionMoveCodec = new TableCodec<PartitionMove>("varve.v1.PartitionMove", [
+  { name: "topic", number: 1, type: "string" },
+  { name: "partition", number: 2, type: "int32" },
+  { name: "brokers", number: 3, type: "int32", label: "repeated" },
+  { name: "leaving", number: 4, type: "int32", label: "repeated" },
+  { name: "joining", number: 5, type: "int32", label: "repeated" },
+  { name: "entriesBehind", number: 6, type: "int64" },
+]);
+
+/** The moves under way. */
+export interface ListMovesResponse {
+  /** By topic and partition; at most 10,000. */
+  readonly moves: readonly PartitionMove[];
+  /** Metadata version of this answer. */
+  readonly metadataVersion: number;
+}
+
+export const ListMovesResponseCodec = new TableCodec<ListMovesResponse>("varve.v1.ListMovesResponse", [
+  { name: "moves", number: 1, type: { message: PartitionMoveCodec }, label: "repeated" },
+  { name: "metadataVersion", number: 2, type: "int64" },
+]);
+
+/** Names a broker that shall go. */
+export interface DecommissionBrokerRequest {
+  /** Broker id. */
+  readonly broker: number;
+  /** Let it stay after all. What has moved stays where it is now. */
+  readonly cancel: boolean;
+}
+
+export const DecommissionBrokerRequestCodec = new TableCodec<DecommissionBrokerRequest>("varve.v1.DecommissionBrokerRequest", [
+  { name: "broker", number: 1, type: "int32" },
+  { name: "cancel", number: 2, type: "bool" },
+]);
+
+/** Decided. */
+export interface DecommissionBrokerResponse {
+  /** Metadata version that has it. */
+  readonly metadataVersion: number;
+}
+
+export const DecommissionBrokerResponseCodec = new TableCodec<DecommissionBrokerResponse>("varve.v1.DecommissionBrokerResponse", [
+  { name: "metadataVersion", number: 1, type: "int64" },
+]);
+
+/** Names a broker that shall lead nothing, or lead again. */
+export interface DrainBrokerRequest {
+  /** Broker id. */
+  readonly broker: number;
+  /** Lead again. */
+  readonly undo: boolean;
+}
+
+export const DrainBrokerRequestCodec = new TableCodec<DrainBrokerRequest>("varve.v1.DrainBrokerRequest", [
+  { name: "broker", number: 1, type: "int32" },
+  { name: "undo", number: 2, type: "bool" },
+]);
+
+/** Decided. */
+export interface DrainBrokerResponse {
+  /** Metadata version that has it. */
+  readonly metadataVersion: number;
+}
+
+export const DrainBrokerResponseCodec = new TableCodec<DrainBrokerResponse>("varve.v1.DrainBrokerResponse", [
+  { name: "metadataVersion", number: 1, type: "int64" },
+]);
+
+/** Names a broker whose data is gone. */
+export interface ReplaceBrokerRequest {
+  /** Broker id. */
+  readonly broker: number;
+}
+
+export const ReplaceBrokerRequestCodec = new TableCodec<ReplaceBrokerRequest>("varve.v1.ReplaceBrokerRequest", [
+  { name: "broker", number: 1, type: "int32" },
+]);
+
+/** Decided. */
+export interface ReplaceBrokerResponse {
+  /** Metadata version that has it. */
+  readonly metadataVersion: number;
+}
+
+export const ReplaceBrokerResponseCodec = new TableCodec<ReplaceBrokerResponse>("varve.v1.ReplaceBrokerResponse", [
+  { name: "metadataVersion", number: 1, type: "int64" },
+]);
+
 /** Describes a topic to be made. */
 export interface CreateTopicRequest {
   /** Name: 1 to 249 of the characters A-Z a-z 0-9 . _ -, not . or .., not beginning with __. */
@@ -289,6 +432,8 @@ export interface PartitionDescription {
   readonly highWatermark: number;
   /** Voters whose log is as long as the leader's; empty when no leader answered. */
   readonly inSync: readonly number[];
+  /** Brokers whose replica is no longer wanted and has not left yet. */
+  readonly leaving: readonly number[];
 }
 
 export const PartitionDescriptionCodec = new TableCodec<PartitionDescription>("varve.v1.PartitionDescription", [
@@ -300,6 +445,7 @@ export const PartitionDescriptionCodec = new TableCodec<PartitionDescription>("v
   { name: "logStart", number: 6, type: "int64" },
   { name: "highWatermark", number: 7, type: "int64" },
   { name: "inSync", number: 8, type: "int32", label: "repeated" },
+  { name: "leaving", number: 9, type: "int32", label: "repeated" },
 ]);
 
 /** One topic. */
@@ -349,6 +495,14 @@ export interface BrokerDescription {
   readonly ready: boolean;
   /** Version of its software. */
   readonly version: string;
+  /** Prefers to lead nothing (DrainBroker). */
+  readonly drained: boolean;
+  /** Being decommissioned. */
+  readonly leaving: boolean;
+  /** Replicas of partitions that it holds, those that are leaving among them. */
+  readonly replicas: number;
+  /** Partitions that it leads. */
+  readonly leads: number;
 }
 
 export const BrokerDescriptionCodec = new TableCodec<BrokerDescription>("varve.v1.BrokerDescription", [
@@ -357,6 +511,10 @@ export const BrokerDescriptionCodec = new TableCodec<BrokerDescription>("varve.v
   { name: "rack", number: 3, type: "string", label: "optional" },
   { name: "ready", number: 4, type: "bool" },
   { name: "version", number: 5, type: "string" },
+  { name: "drained", number: 6, type: "bool" },
+  { name: "leaving", number: 7, type: "bool" },
+  { name: "replicas", number: 8, type: "int32" },
+  { name: "leads", number: 9, type: "int32" },
 ]);
 
 /** The cluster. */

@@ -1,0 +1,113 @@
+/** broker-admin.ts: `varve broker decommission | drain | replace`: what a cluster is told about one of its brokers. */
+import { INT31_MAX } from "@varve/base";
+import type { Command } from "commander";
+import { globalOptions } from "../shell/global-options.js";
+import { integerIn } from "../shell/parsers.js";
+import { type ClusterClient, type GlobalOptions, printResult, type Shell, withCluster } from "../shell/shell.js";
+import { describeMoves, waitForMoves } from "./moves.js";
+
+interface DecommissionOptions {
+  readonly cancel: boolean;
+  readonly progress: boolean;
+}
+
+interface DrainOptions {
+  readonly undo: boolean;
+  readonly progress: boolean;
+}
+
+export function registerBrokerAdmin(broker: Command, shell: Shell): void {
+  const id = integerIn(1, INT31_MAX);
+  broker
+    .command("decommission")
+    .description(
+      "Moves all replicas of a broker to the others and then removes it from the cluster for good: its process may be stopped and its directory deleted. The cluster finishes it whoever crashes; the same command shows again how far it is.",
+    )
+    .argument("<broker>", "its id", id)
+    .option("--progress", "wait until it is gone and show how far it is", false)
+    .option("--cancel", "let it stay after all; what has moved stays where it is", false)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  varve broker decommission 3 --progress\n  varve broker decommission 3 --cancel\n",
+    )
+    .action((number: number, options: DecommissionOptions, command: Command) =>
+      decommission(shell, globalOptions(command, shell.env), number, options),
+    );
+  broker
+    .command("drain")
+    .description(
+      "Moves the leaderships of a broker to others before planned work on it; its replicas stay and follow. Ends with --undo or with its next start.",
+    )
+    .argument("<broker>", "its id", id)
+    .option("--progress", "wait until it leads nothing", false)
+    .option("--undo", "let it lead again", false)
+    .addHelpText("after", "\nExamples:\n  varve broker drain 2 --progress\n  varve broker drain 2 --undo\n")
+    .action((number: number, options: DrainOptions, command: Command) =>
+      drain(shell, globalOptions(command, shell.env), number, options),
+    );
+  broker
+    .command("replace")
+    .description(
+      "Says that the data of a broker which is down is gone for ever. Its directory is never accepted again; start the broker on an empty one, and its replicas are made anew from the others.",
+    )
+    .argument("<broker>", "its id", id)
+    .addHelpText("after", "\nExample:\n  varve broker replace 2\n")
+    .action(async (number: number, _: object, command: Command) => {
+      const global = globalOptions(command, shell.env);
+      await withCluster(shell, global, ({ admin }) => admin.replaceBroker({ broker: number }));
+      printResult(
+        shell,
+        global.json,
+        { broker: number, replaced: true },
+        () => `broker ${number} may come back with an empty directory\n`,
+      );
+    });
+}
+
+async function decommission(
+  shell: Shell,
+  global: GlobalOptions,
+  broker: number,
+  { cancel, progress }: DecommissionOptions,
+): Promise<void> {
+  const gone = await withCluster(shell, global, async (client) => {
+    await client.admin.decommissionBroker({ broker, cancel });
+    if (cancel || !progress) return false;
+    await waitForMoves(shell, global.json, client, (connected) => leftOf(connected, broker));
+    return (await leftOf(client, broker)) === null;
+  });
+  const state = cancel ? "stays" : gone ? "gone" : "leaving";
+  const text = { stays: "stays", gone: "has left the cluster", leaving: "is leaving; --progress shows how far it is" };
+  printResult(shell, global.json, { broker, state }, () => `broker ${broker} ${text[state]}\n`);
+}
+
+/** What keeps a broker in the cluster, in words; null: it is no member any more. */
+async function leftOf({ admin }: ClusterClient, broker: number): Promise<string | null> {
+  const { brokers } = await admin.describeCluster();
+  const known = brokers.find(({ id }) => id === broker);
+  if (known === undefined) return null;
+  if (known.replicas === 0) return `broker ${broker} holds no partition any more and leaves the controller's group`;
+  const moves = (await admin.listMoves()).filter(({ leaving }) => leaving.includes(broker));
+  return `broker ${broker} holds ${known.replicas} replicas: ${describeMoves(moves)}`;
+}
+
+async function drain(
+  shell: Shell,
+  global: GlobalOptions,
+  broker: number,
+  { undo, progress }: DrainOptions,
+): Promise<void> {
+  await withCluster(shell, global, async (client) => {
+    await client.admin.drainBroker({ broker, undo });
+    if (undo || !progress) return;
+    await waitForMoves(shell, global.json, client, async ({ admin }) => {
+      const known = (await admin.describeCluster()).brokers.find(({ id }) => id === broker);
+      return known === undefined || known.leads === 0 ? null : `broker ${broker} still leads ${known.leads} partitions`;
+    });
+  });
+  printResult(shell, global.json, { broker, drained: !undo }, () =>
+    undo
+      ? `broker ${broker} may lead again\n`
+      : `broker ${broker} ${progress ? "leads nothing" : "gives its leaderships away"}\n`,
+  );
+}

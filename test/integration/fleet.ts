@@ -1,0 +1,82 @@
+/**
+ * fleet.ts: brokers of this process on real sockets and simulated disks, one by one: each with its own id, disk and place, so that tests can
+ * wipe, damage and exchange what they stand on.
+ */
+import { createServer } from "node:net";
+import { silentLogger } from "@varve/base";
+import { parseConfig } from "@varve/broker";
+import { type RunningBroker, runBroker } from "@varve/broker/node";
+import { SimDisk } from "@varve/storage/testing";
+
+export class Fleet {
+  private readonly running: RunningBroker[] = [];
+
+  /** Starts one broker; resolves before it is ready. */
+  async start(
+    brokerId: number,
+    disk: SimDisk,
+    peerPort: number,
+    seedPorts: readonly number[],
+    more: object = {},
+  ): Promise<RunningBroker> {
+    const config = parseConfig({
+      brokerId,
+      dataDir: dataDirOf(brokerId),
+      cluster: { seeds: seedPorts.map((port) => `127.0.0.1:${port}`) },
+      listen: { grpcPort: 0, peerPort, opsPort: 0 },
+      ...more,
+    });
+    const broker = await runBroker(config, {
+      logger: silentLogger,
+      disk,
+      walThread: disk.walThread(),
+      watchProcess: false,
+    });
+    this.running.push(broker);
+    broker.ready.catch(() => {});
+    return broker;
+  }
+
+  /** Starts the brokers that found a cluster; resolves when all are ready. */
+  async startSeeds(count: number): Promise<{ brokers: RunningBroker[]; ports: number[]; disks: SimDisk[] }> {
+    const ports = await freePorts(count);
+    const disks = ports.map(() => new SimDisk());
+    const brokers = await Promise.all(
+      ports.map((port, at) => this.start(at + 1, disks[at] ?? new SimDisk(), port, ports)),
+    );
+    await Promise.all(brokers.map(({ ready }) => ready));
+    return { brokers, ports, disks };
+  }
+
+  async stop(broker: RunningBroker | undefined): Promise<void> {
+    if (broker === undefined) return;
+    this.running.splice(this.running.indexOf(broker), 1);
+    await broker.stop();
+  }
+
+  async killAll(): Promise<void> {
+    await Promise.all(this.running.splice(0).map((broker) => broker.kill()));
+  }
+}
+
+export function dataDirOf(brokerId: number): string {
+  return `/broker-${brokerId}`;
+}
+
+/** Ports that are free now; held open together, so that no two are the same. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      return server;
+    }),
+  );
+  return Promise.all(
+    servers.map(async (server) => {
+      const address = server.address();
+      await new Promise((resolve) => server.close(resolve));
+      return typeof address === "object" && address !== null ? address.port : 0;
+    }),
+  );
+}
