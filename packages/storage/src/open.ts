@@ -21,6 +21,7 @@ import {
 import type { GroupLogImpl } from "./log/group-log.js";
 import type { LogContext } from "./log/log-core.js";
 import { LogFiles } from "./log/log-files.js";
+import { SpaceQueue } from "./log/space.js";
 import { LoadedRuns, TailCache } from "./log/tail-cache.js";
 import { recoverLog } from "./recover-log.js";
 import { replicaDir, topicsDir } from "./replica-file.js";
@@ -152,7 +153,8 @@ async function openLogs(
   const recovery = await recoverWal({ disk, dir, walId, checksum, logger });
   const pool = await usablePool(disk, recovery, options.walFileBytes);
   await syncEnd(disk, dir, recovery);
-  const walFiles = new WalFiles({ dir, disk, fileBytes: options.walFileBytes, onFatal }, recovery.live, pool);
+  const space = new SpaceQueue(clock, logger);
+  const walFiles = new WalFiles({ dir, disk, fileBytes: options.walFileBytes, onFatal, space }, recovery.live, pool);
   const logs = new Map<GroupId, GroupLogImpl>();
   const undrained = { total: 0 };
   const scheduler = new DrainScheduler(() => logs.values(), undrained, options.undrainedBytesMax);
@@ -178,6 +180,7 @@ async function openLogs(
     tail: new TailCache(options.tailCacheBytesMax),
     loaded: new LoadedRuns(),
     undrained,
+    space,
     checkpointIntervalBytes: options.checkpointIntervalBytes,
     producerExpiryMs: options.producerExpiryMs,
     drainBytes: Math.min(DRAIN_BYTES, Math.ceil(options.undrainedBytesMax / 8)),

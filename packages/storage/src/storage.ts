@@ -68,7 +68,7 @@ export interface StorageHealth {
 /** Drains and checkpoints at a stop take this long at most; what is left is in the WAL. */
 const CLOSE_MS_MAX = 1_500;
 /** Free space is asked for at most this often. */
-const FREE_BYTES_EVERY_MS = 1_000;
+const FREE_BYTES_EVERY_MS = 200;
 /** Logs that are drained and checkpointed at once at a stop. */
 const CLOSE_AT_ONCE = 16;
 
@@ -197,7 +197,8 @@ export class StorageImpl implements Storage {
   pressure(): "BROKER_OVERLOADED" | "DISK_FULL" | null {
     const { health, options, context } = this.parts;
     this.refreshFreeBytes();
-    if (health.freeBytes < options.diskReserveBytes) return "DISK_FULL";
+    // What is not in segments yet will take its space soon.
+    if (health.freeBytes - context.undrained.total < options.diskReserveBytes) return "DISK_FULL";
     return context.undrained.total > options.undrainedBytesMax ? "BROKER_OVERLOADED" : null;
   }
 
@@ -278,9 +279,10 @@ export class StorageImpl implements Storage {
     await this.parts.wal.settled();
   }
 
-  /** Resolves when writing has failed: then nothing that waits for it will ever end. */
+  /** Resolves when writing has failed, or the disk is full: then what waits for it may never end. */
   private async failure(signal: AbortSignal): Promise<void> {
-    const { health, options } = this.parts;
-    while (!health.isFailed && !signal.aborted) await delay(options.clock, 100, signal).catch(() => undefined);
+    const { health, options, context } = this.parts;
+    while (!health.isFailed && !context.space.isWaiting && !signal.aborted)
+      await delay(options.clock, 100, signal).catch(() => undefined);
   }
 }

@@ -13,6 +13,7 @@ import type { FileReferences, FrameMemory } from "./frame-memory.js";
 import type { LogFiles } from "./log-files.js";
 import type { LogState } from "./log-state.js";
 import type { SegmentInfo, SegmentPlan } from "./segment-plan.js";
+import type { SpaceQueue } from "./space.js";
 import type { Evictable, LoadedRuns, TailCache } from "./tail-cache.js";
 
 /** Bytes of committed frames that are in no segment yet, over all logs. */
@@ -30,6 +31,7 @@ export interface LogContext {
   readonly tail: TailCache;
   readonly loaded: LoadedRuns;
   readonly undrained: UndrainedBytes;
+  readonly space: SpaceQueue;
   readonly checkpointIntervalBytes: number;
   readonly producerExpiryMs: number;
   /** A log with this much to drain is drained. */

@@ -105,7 +105,10 @@ export class LogKeeper {
     void this.jobs.add(async () => {
       this.checkpointsQueued--;
       if (core.isStopped || core.generation !== generation) return;
-      await core.files.writeCheckpoint(index, encoded);
+      const isOver = (): boolean => core.isStopped || core.generation !== generation;
+      // B2, B3: drains that were queued after it wait as well.
+      await core.context.space.whenSpace(isOver, () => core.files.writeCheckpoint(index, encoded));
+      if (isOver()) return;
       this.newestCheckpoint = index;
       await this.deleteThrough(deletableThrough);
     });
@@ -163,8 +166,10 @@ export class LogKeeper {
     const frames = core.memory.slice(core.drainedIndex + 1, Math.min(segment.lastIndex, through) + 1, DRAIN_BYTES_MAX);
     const last = frames[frames.length - 1];
     assert(last !== undefined, "a drain has a frame");
-    const position = await core.files.appendFrames(segment, core.drainedEnd(segment), frames);
-    if (core.generation !== generation || core.isStopped) return false;
+    const isOver = (): boolean => core.isStopped || core.generation !== generation;
+    const start = core.drainedEnd(segment);
+    const position = await core.context.space.whenSpace(isOver, () => core.files.appendFrames(segment, start, frames));
+    if (position === null || isOver()) return false;
     const mark: Mark = {
       kind: "drained",
       segment: segment.name,
@@ -226,7 +231,8 @@ export class LogKeeper {
     const durable = new Promise<void>((resolve) => this.writer.closeGate(mark, releasedFiles, resolve));
     void this.jobs.add(async () => {
       if (core.isStopped) return;
-      await core.files.writeReset(image.index, encoded);
+      const isStopped = (): boolean => core.isStopped;
+      await core.context.space.whenSpace(isStopped, () => core.files.writeReset(image.index, encoded));
       // Dropped meanwhile: what waits at the gate must not come after the tombstone.
       if (core.isStopped) return;
       this.writer.openGate();
@@ -262,7 +268,10 @@ export class LogKeeper {
     const frames = core.memory.slice(core.drainedIndex + 1, core.memory.lastIndex + 1, Number.POSITIVE_INFINITY);
     const through = core.memory.lastIndex;
     return this.jobs.add(async () => {
-      await core.files.writeQuarantine(reason, { hardState: core.hardState, drainedIndex: core.drainedIndex }, frames);
+      const details = { hardState: core.hardState, drainedIndex: core.drainedIndex };
+      const isOver = (): boolean => core.isDropped || core.isClosed;
+      await core.context.space.whenSpace(isOver, () => core.files.writeQuarantine(reason, details, frames));
+      if (isOver()) return;
       core.addUndrained(-core.undrainedBytes);
       core.memory.release(core.drainedIndex + 1, through);
       this.writer.release();

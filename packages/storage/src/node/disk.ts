@@ -13,15 +13,18 @@ const FLAGS = { read: constants.O_RDONLY, readwrite: constants.O_RDWR, create: c
 
 class NodeFile implements DiskFile {
   private readonly handle: FileHandle;
+  private readonly path: string;
 
-  constructor(handle: FileHandle) {
+  constructor(handle: FileHandle, path: string) {
     this.handle = handle;
+    this.path = path;
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
     let total = 0;
     while (total < target.length) {
-      const { bytesRead } = await this.handle.read(target, total, target.length - total, position + total);
+      const part = this.handle.read(target, total, target.length - total, position + total);
+      const { bytesRead } = await this.named(part);
       if (bytesRead === 0) break;
       total += bytesRead;
     }
@@ -38,7 +41,7 @@ class NodeFile implements DiskFile {
     let rest = buffers;
     let written = 0;
     while (rest.length > 0) {
-      const { bytesWritten } = await this.handle.writev([...rest], position + written);
+      const { bytesWritten } = await this.named(this.handle.writev([...rest], position + written));
       written += bytesWritten;
       rest = after(rest, bytesWritten);
     }
@@ -46,11 +49,11 @@ class NodeFile implements DiskFile {
   }
 
   sync(): Promise<void> {
-    return this.handle.sync();
+    return this.named(this.handle.sync());
   }
 
   truncate(bytes: number): Promise<void> {
-    return this.handle.truncate(bytes);
+    return this.named(this.handle.truncate(bytes));
   }
 
   async size(): Promise<number> {
@@ -59,6 +62,16 @@ class NodeFile implements DiskFile {
 
   close(): Promise<void> {
     return this.handle.close();
+  }
+
+  /** What the system says of a descriptor does not name the file. */
+  private async named<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      if (error instanceof Error) error.message += ` '${this.path}'`;
+      throw error;
+    }
   }
 }
 
@@ -78,7 +91,7 @@ function isMissing(error: unknown): boolean {
 
 /** The disk of this machine. Stateless: one for the whole process. */
 export const nodeDisk: Disk = {
-  open: async (path, mode) => new NodeFile(await open(path, FLAGS[mode], 0o600)),
+  open: async (path, mode) => new NodeFile(await open(path, FLAGS[mode], 0o600), path),
   async list(path) {
     try {
       return (await readdir(path)).sort();

@@ -11,12 +11,12 @@ const port = assertDefined(parentPort, "this file runs in a worker thread");
 const { memory, wake } = workerData as { readonly memory: SharedArrayBuffer; readonly wake: SharedArrayBuffer };
 const staging = new Uint8Array(memory);
 const signal = new Int32Array(wake);
-const files = new Map<number, number>();
+const files = new Map<number, { readonly fd: number; readonly path: string }>();
 
 function run(command: WalCommand): void {
   switch (command.kind) {
     case "open":
-      files.set(command.file, openSync(command.path, "r+"));
+      files.set(command.file, { fd: openSync(command.path, "r+"), path: command.path });
       return;
     case "write":
       writeAll(fdOf(command.file), command.bytes, command.position);
@@ -31,16 +31,27 @@ function run(command: WalCommand): void {
 }
 
 function fdOf(file: number): number {
-  return assertDefined(files.get(file), "a file is opened before it is used");
+  return assertDefined(files.get(file), "a file is opened before it is used").fd;
 }
 
 function writeAll(fd: number, bytes: number, position: number): void {
   for (let at = 0; at < bytes; ) at += writeSync(fd, staging, at, bytes - at, position + at);
 }
 
+/** What the system says of a descriptor does not name the file. */
+function runNamed(command: WalCommand): void {
+  try {
+    run(command);
+  } catch (error) {
+    const path = files.get(command.file)?.path;
+    if (error instanceof Error && path !== undefined) error.message += ` '${path}'`;
+    throw error;
+  }
+}
+
 function answer(commands: readonly WalCommand[]): void {
   try {
-    for (const command of commands) run(command);
+    for (const command of commands) runNamed(command);
     port.postMessage({ error: null });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : null;

@@ -5,10 +5,12 @@
  * Invariants:
  *   A1  files are let go strictly oldest first, and only when nothing in them is needed (no references)
  *   A2  a file leaves the disk only after a durable flush has named a younger one as the oldest live file
+ *   A4  a new file that the disk has no space for is tried again later; meanwhile the WAL stands still when the current one is full
  *   A3  a file that is written to has its full size and its name on disk already, so a flush changes neither
  */
 import { assert, assertDefined, type Disk } from "@varve/base";
 import { digits20 } from "../bytes.js";
+import { isNoSpace, noSpace, type SpaceQueue } from "../log/space.js";
 
 /** One file that may hold flushes. */
 export interface WalFile {
@@ -40,6 +42,7 @@ export interface WalFilesOptions {
   readonly disk: Disk;
   readonly fileBytes: number;
   readonly onFatal: (error: Error) => void;
+  readonly space: SpaceQueue;
 }
 
 export class WalFiles {
@@ -49,6 +52,7 @@ export class WalFiles {
   private readonly pool: WalFile[];
   private spare: WalFile | null = null;
   private preparing: Promise<void> | null = null;
+  private isClosed = false;
 
   /** @param live files that hold flushes, oldest first. @param pool files that hold nothing that matters. */
   constructor(options: WalFilesOptions, live: readonly WalFile[], pool: readonly WalFile[]) {
@@ -112,6 +116,11 @@ export class WalFiles {
     }
   }
 
+  /** Nothing is made ready any more. */
+  close(): void {
+    this.isClosed = true;
+  }
+
   /** The next file if it is ready; makes it the current one. */
   advance(): WalFile | null {
     const next = this.spare;
@@ -134,19 +143,33 @@ export class WalFiles {
   }
 
   private async makeSpare(): Promise<void> {
-    const { dir, disk, fileBytes } = this.options;
+    const { dir, disk, fileBytes, space } = this.options;
     const number = this.current().number + 1;
     const path = `${dir}/${digits20(number)}.wal`;
     const old = this.pool.shift();
     let bytes = fileBytes;
     if (old === undefined) {
-      await createZeroFile(disk, path, fileBytes);
+      const isOver = (): boolean => this.isClosed;
+      await space.whenSpace(isOver, () => createIfItFits(disk, dir, path, fileBytes));
+      if (this.isClosed) return;
     } else {
       await disk.rename(old.path, path);
       bytes = old.bytes;
     }
     await disk.syncDir(dir);
     this.spare = { number, path, bytes, references: 0, isDamaged: false };
+  }
+}
+
+/** An attempt without hope would take the last space from those who need less; one that failed gives back what it took. */
+async function createIfItFits(disk: Disk, dir: string, path: string, bytes: number): Promise<void> {
+  const freeBytes = await disk.freeBytes(dir);
+  if (freeBytes < bytes) throw noSpace(`${path} needs ${bytes} bytes, and ${freeBytes} are free`);
+  try {
+    await createZeroFile(disk, path, bytes);
+  } catch (error) {
+    if (isNoSpace(error)) await disk.remove(path);
+    throw error;
   }
 }
 

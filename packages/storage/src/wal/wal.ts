@@ -135,6 +135,7 @@ export class Wal {
   close(): Promise<void> {
     this.state = { kind: "stopped" };
     this.idleTimer?.cancel();
+    this.options.files.close();
     return this.options.thread.close();
   }
 
