@@ -15,6 +15,7 @@ import {
   type ProduceStreamResponse,
   type ReadRequest as ReadMessage,
   type ReadResponse,
+  type CallContext as RpcCallContext,
   type ServerStream,
   type SubscribeRequest,
   type SubscribeResponse,
@@ -79,7 +80,7 @@ export function logService(options: LogServiceOptions): LogServiceHandlers {
       }),
     produceStream: (stream, call) => serveProduceStream(options, stream, call),
     read: (request, call) => counted("fetch", failed, () => serveRead(options, request, context(call))),
-    subscribe: (stream, call) => serveSubscribe(options, stream, call.signal),
+    subscribe: (stream, call) => serveSubscribe(options, stream, call),
     listOffsets: async (request, call) => {
       checkTopicRef(request);
       const at = offsetPoint(request.at, request.timeMs);
@@ -244,7 +245,7 @@ function decoded(answer: ReadAnswer, fromOffset: number, codec: Codec): Init<Log
 async function serveSubscribe(
   options: LogServiceOptions,
   stream: ServerStream<SubscribeRequest, SubscribeResponse>,
-  signal: AbortSignal,
+  { peer, signal }: RpcCallContext,
 ): Promise<void> {
   const place = ({ nextOffset, highWatermark, logStart, epoch }: ReadAnswer) => ({
     nextOffset,
@@ -252,15 +253,21 @@ async function serveSubscribe(
     logStart,
     leaderEpoch: epoch,
   });
-  const subscriptions = new Subscriptions(options.api, options.clock, options.limits, {
-    batches: (subscriptionId, answer) =>
-      stream.write({ batches: { subscriptionId, batches: answer.batches, ...place(answer) } }),
-    progress: (subscriptionId, answer) => stream.write({ progress: { subscriptionId, ...place(answer) } }),
-    error: (subscriptionId, error) => {
-      options.failed("fetch", error.code);
-      return stream.write({ error: { subscriptionId, error: toErrorStatus(error) } });
+  const subscriptions = new Subscriptions(
+    options.api,
+    options.clock,
+    options.limits,
+    { peer, share: options.traffic.reads },
+    {
+      batches: (subscriptionId, answer) =>
+        stream.write({ batches: { subscriptionId, batches: answer.batches, ...place(answer) } }),
+      progress: (subscriptionId, answer) => stream.write({ progress: { subscriptionId, ...place(answer) } }),
+      error: (subscriptionId, error) => {
+        options.failed("fetch", error.code);
+        return stream.write({ error: { subscriptionId, error: toErrorStatus(error) } });
+      },
     },
-  });
+  );
   options.traffic.subscriptions.add(subscriptions);
   signal.addEventListener("abort", () => subscriptions.close(), { once: true });
   try {

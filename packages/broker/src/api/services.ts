@@ -34,7 +34,7 @@ export function brokerServices(broker: Broker, { config, random, failed }: Servi
   const { access, forwarding, router } = broker;
   const { clock, codec } = broker.ports;
   const { limits } = config;
-  const traffic = new Traffic(broker.inFlight, limits.inFlightBytesPerConnectionMax);
+  const traffic = new Traffic(broker.inFlight, limits);
   const api = new LogApi({ clock, router, forwarding, access, traffic });
   const seedCount = config.cluster.seeds.length;
   const createGroupsTopic = groupsTopicCreator({ access, state: () => broker.state(), seedCount, clock, random });

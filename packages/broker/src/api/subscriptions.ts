@@ -5,12 +5,14 @@
  * Invariants:
  *   U1  batches of a subscription leave in the order of their offsets, without a gap
  *   U2  no more bytes leave than were granted, but for the last batch of each loop
+ *   U3  what was read and not yet taken by the client's connection is counted in `share` before more is read
  */
 import { type Clock, MIB, type Offset, type Term, toVarveError, VarveError } from "@varve/base";
 import { batchLeaderEpoch } from "@varve/records";
 import type { ReadAnswer } from "../partition/partition.js";
 import { Credit } from "./credit.js";
 import type { LogApi, PartitionRef } from "./log-api.js";
+import type { ReadShare } from "./read-share.js";
 
 export interface NewSubscription {
   readonly id: number;
@@ -24,6 +26,12 @@ export interface NewSubscription {
 export interface SubscriptionLimits {
   readonly fetchBytesMax: number;
   readonly requestDeadlineMs: number;
+}
+
+/** The client's connection, and what all connections share. */
+export interface SubscriptionShare {
+  readonly peer: string;
+  readonly share: ReadShare;
 }
 
 /** What the client is told. Each resolves when there is room for more. */
@@ -46,16 +54,18 @@ export class Subscriptions {
   private readonly api: LogApi;
   private readonly clock: Clock;
   private readonly limits: SubscriptionLimits;
+  private readonly of: SubscriptionShare;
   private readonly sink: SubscriptionSink;
   private readonly credit = new Credit(CREDIT_BYTES_MAX);
   private readonly running = new Map<number, AbortController>();
   private lastId = 0;
   private held = 0;
 
-  constructor(api: LogApi, clock: Clock, limits: SubscriptionLimits, sink: SubscriptionSink) {
+  constructor(api: LogApi, clock: Clock, limits: SubscriptionLimits, of: SubscriptionShare, sink: SubscriptionSink) {
     this.api = api;
     this.clock = clock;
     this.limits = limits;
+    this.of = of;
     this.sink = sink;
   }
 
@@ -97,17 +107,21 @@ export class Subscriptions {
   }
 
   private async follow(wanted: NewSubscription, signal: AbortSignal): Promise<void> {
+    const { peer, share } = this.of;
     const place = { offset: wanted.offset, epoch: wanted.epoch, lastFetchedEpoch: wanted.lastFetchedEpoch };
     let told: ReadAnswer | null = null;
     while (!signal.aborted) {
       const reserved = await this.credit.reserve(Math.min(READ_BYTES_MAX, this.limits.fetchBytesMax));
       if (reserved === 0) return;
+      if (!(await share.take(peer, reserved, signal))) return this.credit.settle(reserved, 0);
       let answer: ReadAnswer;
       try {
         answer = await this.read(wanted.ref, place, reserved, 0, signal);
       } catch (error) {
         this.credit.settle(reserved, 0);
         throw error;
+      } finally {
+        share.release(peer, reserved);
       }
       this.credit.settle(reserved, byteCount(answer));
       if (answer.batches.length === 0) {
@@ -130,11 +144,14 @@ export class Subscriptions {
 
   private async send(id: number, answer: ReadAnswer): Promise<void> {
     const bytes = byteCount(answer);
+    const { peer, share } = this.of;
     this.held += bytes;
+    share.add(peer, bytes);
     try {
       await this.sink.batches(id, answer);
     } finally {
       this.held -= bytes;
+      share.release(peer, bytes);
     }
   }
 

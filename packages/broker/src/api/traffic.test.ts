@@ -36,7 +36,7 @@ test("releasing what was not taken is a programmer's error", () => {
 
 test("what is forwarded counts against the broker's bytes in flight, until it is answered", () => {
   const inFlight = new ByteBudget(100);
-  const traffic = new Traffic(inFlight, 100);
+  const traffic = new Traffic(inFlight, { inFlightBytesPerConnectionMax: 100, responseBytesMax: 800 });
   expect([traffic.takeForwarded(80), traffic.takeForwarded(21)]).toEqual([true, false]);
   expect([traffic.forwardedBytes, inFlight.usedBytes]).toEqual([80, 80]);
   expect(inFlight.take(21)).toBe(false);
@@ -45,7 +45,7 @@ test("what is forwarded counts against the broker's bytes in flight, until it is
 });
 
 test("of the streams with subscriptions, the one that holds the most is shown", () => {
-  const traffic = new Traffic(new ByteBudget(100), 100);
+  const traffic = new Traffic(new ByteBudget(100), { inFlightBytesPerConnectionMax: 100, responseBytesMax: 800 });
   expect(traffic.subscriptionBytesLargest).toBe(0);
   traffic.subscriptions.add({ heldBytes: 3 }).add({ heldBytes: 7 }).add({ heldBytes: 5 });
   expect(traffic.subscriptionBytesLargest).toBe(7);

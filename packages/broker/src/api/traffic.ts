@@ -3,6 +3,16 @@
  */
 import type { ByteBudget } from "../partition/byte-budget.js";
 import { ConnectionBytes } from "./connection-bytes.js";
+import { ReadShare } from "./read-share.js";
+
+/** Settings of the broker that bound clients' calls. */
+export interface TrafficLimits {
+  readonly inFlightBytesPerConnectionMax: number;
+  readonly responseBytesMax: number;
+}
+
+/** Of the bytes that all connections may leave waiting, the part that one may. */
+const RESPONSE_SHARE = 1 / 8;
 
 /** A stream that holds bytes for its client. */
 export interface Holder {
@@ -11,15 +21,18 @@ export interface Holder {
 
 export class Traffic {
   readonly connections: ConnectionBytes;
+  /** What subscriptions hold for connections that have not taken it yet. */
+  readonly reads: ReadShare;
   /** Streams with subscriptions, while they are open. */
   readonly subscriptions = new Set<Holder>();
   private readonly inFlight: ByteBudget;
   private forwarded = 0;
 
   /** @param inFlight the budget of the whole broker: what is forwarded counts as much as what is appended here. */
-  constructor(inFlight: ByteBudget, connectionBytesMax: number) {
+  constructor(inFlight: ByteBudget, limits: TrafficLimits) {
     this.inFlight = inFlight;
-    this.connections = new ConnectionBytes(connectionBytesMax);
+    this.connections = new ConnectionBytes(limits.inFlightBytesPerConnectionMax);
+    this.reads = new ReadShare(limits.responseBytesMax, limits.responseBytesMax * RESPONSE_SHARE);
   }
 
   get inFlightBytesMax(): number {

@@ -195,6 +195,60 @@ export const SETTINGS = {
       effect:
         "Produced bytes that wait for their acknowledgement, appended here or forwarded; beyond it BROKER_OVERLOADED with a time to retry.",
     }),
+    connectionsMax: integer({
+      default: LIMITS.connectionsMax,
+      min: 10,
+      max: 1_000_000,
+      unit: "",
+      effect:
+        "Open connections of clients; further ones are closed at once. Each costs a file descriptor and some 30 KiB: keep it well below the process's limit of open files, or files of the log cannot be opened.",
+    }),
+    connectionsPerAddressMax: integer({
+      default: LIMITS.connectionsPerAddressMax,
+      min: 1,
+      max: 1_000_000,
+      unit: "",
+      effect:
+        "Open connections of one address, so that one machine cannot take all; clients behind one proxy or address translation share theirs.",
+    }),
+    streamsPerConnectionMax: integer({
+      default: LIMITS.streamsPerConnectionMax,
+      min: 10,
+      max: 100_000,
+      unit: "",
+      effect: "Open calls and streams of one connection; clients' libraries hold further ones back until some end.",
+    }),
+    idleConnectionMs: integer({
+      default: LIMITS.idleConnectionMs,
+      min: SECOND_MS,
+      max: DAY_MS,
+      unit: "ms",
+      effect: "A connection without calls is closed after this time; clients connect again when they need it.",
+    }),
+    messageMs: integer({
+      default: LIMITS.messageMs,
+      min: 100,
+      max: 600 * SECOND_MS,
+      unit: "ms",
+      effect:
+        "Time that a message from a client may take from its first byte to its last; beyond it its call is cancelled. Smaller: slow links cannot send large batches.",
+    }),
+    unfinishedRequestBytesMax: integer({
+      default: LIMITS.unfinishedRequestBytesMax,
+      min: 32 * MIB,
+      max: 16 * GIB,
+      unit: "bytes",
+      effect:
+        "Bytes of messages that have begun to arrive and not ended, of all connections, a quarter of it of one; beyond it the call that brings more is cancelled.",
+    }),
+    responseBytesMax: integer({
+      default: LIMITS.responseBytesMax,
+      min: 64 * MIB,
+      max: 16 * GIB,
+      unit: "bytes",
+      effect:
+        "Bytes that were read for clients and that their connections have not taken yet, of all, an eighth of it of one; beyond it streams wait, and unary reads answer BROKER_OVERLOADED.",
+    }),
     tailCacheBytesMax: integer({
       default: LIMITS.tailCacheBytesMax,
       min: MIB,

@@ -56,6 +56,7 @@ export function watchBroker(
     () => traffic.connections.largestBytes,
   );
   metrics.watchMemoryBound("subscriptions", CREDIT_BYTES_MAX, () => traffic.subscriptionBytesLargest);
+  metrics.watchMemoryBound("subscriptions_all", config.limits.responseBytesMax, () => traffic.reads.usedBytes);
   metrics.watchMemoryBound("uncommitted", config.limits.uncommittedBytesPerGroupMax, () => {
     let largest = 0;
     for (const { log } of partitions.all()) largest = Math.max(largest, log.uncommittedBytes());

@@ -28,6 +28,7 @@ import { type BrokerFacts, createMetrics, livenessOf, readinessOf } from "../ops
 import { coordinatedGroups, type StatusDesk, startingText, statusDesk } from "../status-page/index.js";
 import { VERSION } from "../version.js";
 import { nativeCodec } from "./codec.js";
+import { connectionLimits, warnOfFewFiles, watchConnections } from "./connections.js";
 import { lmdbStores } from "./lmdb-store.js";
 import { createLogger } from "./logger.js";
 import { startOpsServer } from "./ops-server.js";
@@ -128,6 +129,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     const server = createServer({
       requestBytesMax: config.limits.produceRequestBytesMax,
       requestDeadlineMs: config.limits.requestDeadlineMs,
+      connections: connectionLimits(config),
       onInternalError: (error, method) => logger.error({ err: error, method }, "a call failed inside the broker"),
     });
     const services = brokerServices(started, {
@@ -137,11 +139,13 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     });
     desk = statusDesk(started, coordinatedGroups(started, services.groups));
     watchBroker(metrics, started, services.traffic, config, desk);
+    watchConnections(metrics, server, config);
     server.addLogService(services.log);
     server.addGroupService(services.group);
     server.addAdminService(services.admin);
     const grpc = await server.start(config.listen.address, config.listen.grpcPort);
     undo.push(() => server.close(0));
+    warnOfFewFiles(config, logger);
     const ports = { grpcPort: grpc.port, peerPort: started.peerPort, opsPort: ops.port };
     const ready = started.becomeReady(advertisedAddresses(config, ports)).then(() => {
       server.setServing(true);

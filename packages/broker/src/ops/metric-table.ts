@@ -105,12 +105,23 @@ export const WATCHED_COUNTERS = {
     help: "Bytes written to the write-ahead log, padding included.",
   },
   segmentBytes: { name: "varve_segment_written_bytes_total", type: "counter", help: "Bytes written to segments." },
+  connectionsRefused: {
+    name: "varve_connections_refused_total",
+    type: "counter",
+    help: "Connections of clients that were closed at once, since limits.connectionsMax or connectionsPerAddressMax was reached. Rising: raise the limit, or find who opens so many.",
+  },
+  connectionsCutOff: {
+    name: "varve_connections_cut_off_total",
+    type: "counter",
+    help: "Connections and calls that were cut off for what they did: floods of pings or settings, messages that never end or take too much memory. Above 0: a client is broken or hostile.",
+  },
   cpuSeconds: { name: "process_cpu_seconds_total", type: "counter", help: "User and system CPU time of the process." },
 } as const satisfies Record<string, MetricRow>;
 
 /** Values of now; read at each scrape. */
 export const GAUGES = {
   replicas: { name: "varve_replicas", type: "gauge", help: "Partition replicas on this broker." },
+  connections: { name: "varve_connections", type: "gauge", help: "Open connections of clients." },
   partitionsLed: { name: "varve_partitions_led", type: "gauge", help: "Partitions that this broker leads." },
   partitionsUnderReplicated: {
     name: "varve_partitions_under_replicated",

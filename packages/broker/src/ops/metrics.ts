@@ -41,7 +41,10 @@ export type MemoryBound =
   | "in_flight"
   | "in_flight_connection_largest"
   | "forwarded"
-  | "subscriptions";
+  | "subscriptions"
+  | "subscriptions_all"
+  | "unfinished_requests"
+  | "responses";
 
 export type EventLoopQuantile = "0.5" | "0.99" | "1";
 

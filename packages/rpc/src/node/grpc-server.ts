@@ -3,13 +3,7 @@
  * cannot be read gets a typed error like any other.
  */
 import { setMaxListeners } from "node:events";
-import {
-  type handleBidiStreamingCall,
-  type handleUnaryCall,
-  type MethodDefinition,
-  Server,
-  ServerCredentials,
-} from "@grpc/grpc-js";
+import { type handleBidiStreamingCall, type handleUnaryCall, type MethodDefinition, Server } from "@grpc/grpc-js";
 import { LIMITS, VarveError } from "@varve/base";
 import { GRPC_STATUS } from "../errors/status.js";
 import {
@@ -31,10 +25,11 @@ import type {
 } from "../server.js";
 import { HEALTH_METHODS, Health, UnknownService } from "../services/health.js";
 import { REFLECTION_METHODS, reflectionHandler } from "../services/reflection.js";
+import { CONNECTION_LIMITS, type ConnectionLimits, type ConnectionStats } from "./connection-limits.js";
+import { Door } from "./door.js";
 import { statusObject } from "./metadata.js";
-import { serverOptions, silenceGrpc } from "./options.js";
+import { LARGE_RESPONSE_BYTES, serverOptions, silenceGrpc } from "./options.js";
 import { GrpcServerStream } from "./server-stream.js";
-import { widenWindows } from "./server-windows.js";
 
 type Handler = handleUnaryCall<Buffer, Buffer> | handleBidiStreamingCall<Buffer, Buffer>;
 type AnyHandler = UnaryHandler<unknown, unknown> | BidiHandler<unknown, unknown>;
@@ -50,18 +45,30 @@ export interface RpcServerOptions {
   readonly requestBytesMax?: number;
   /** What a unary call without a deadline gets, milliseconds. Default LIMITS.requestDeadlineMs. */
   readonly requestDeadlineMs?: number;
+  /** Bounds of connections; what is left out has its default in CONNECTION_LIMITS. */
+  readonly connections?: Partial<ConnectionLimits>;
   /** Told of every failure that callers see as INTERNAL, whose text they do not get. */
   readonly onInternalError?: (error: unknown, method: string) => void;
 }
 
+/** A server over sockets. */
+export interface GrpcRpcServer extends RpcServer {
+  /** What connections take at the moment. */
+  connectionStats(): ConnectionStats;
+}
+
 /** A server of the public API over plain HTTP/2. */
-export function createServer(options: RpcServerOptions = {}): RpcServer {
+export function createServer(options: RpcServerOptions = {}): GrpcRpcServer {
   silenceGrpc();
   return new GrpcServer(options);
 }
 
-class GrpcServer implements RpcServer {
+/** Between two looks whether a connection has taken enough of what it asked for. */
+const ROOM_LOOK_MS = 20;
+
+class GrpcServer implements GrpcRpcServer {
   private readonly server: Server;
+  private readonly door: Door;
   private readonly health = new Health();
   private readonly services: string[] = [];
   private readonly open = new Set<OpenCall>();
@@ -70,7 +77,9 @@ class GrpcServer implements RpcServer {
 
   constructor(options: RpcServerOptions) {
     this.options = options;
-    this.server = new Server(serverOptions(options.requestBytesMax));
+    const limits = { ...CONNECTION_LIMITS, ...options.connections };
+    this.server = new Server(serverOptions(limits, options.requestBytesMax));
+    this.door = new Door(this.server, limits);
     this.add(HEALTH_METHODS, this.health);
     const reflection = reflectionHandler(
       () => this.services,
@@ -96,23 +105,22 @@ class GrpcServer implements RpcServer {
     this.health.setServing(serving && !this.closing);
   }
 
-  start(host: string, port: number): Promise<{ readonly port: number }> {
-    const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-    return new Promise((resolve, reject) => {
-      this.server.bindAsync(address, ServerCredentials.createInsecure(), (error, boundPort) => {
-        if (error !== null) {
-          reject(addressUnusable(address, error));
-          return;
-        }
-        widenWindows(this.server);
-        resolve({ port: boundPort });
-      });
-    });
+  async start(host: string, port: number): Promise<{ readonly port: number }> {
+    try {
+      return { port: await this.door.listen(host, port) };
+    } catch (error) {
+      throw addressUnusable(`${host}:${port}`, error);
+    }
+  }
+
+  connectionStats(): ConnectionStats {
+    return this.door.stats();
   }
 
   async close(graceMs: number): Promise<void> {
     this.setServing(false);
     this.closing = true;
+    this.door.close();
     const closed = new Promise<void>((resolve) => {
       this.server.tryShutdown(() => resolve());
     });
@@ -124,6 +132,7 @@ class GrpcServer implements RpcServer {
 
   destroy(): void {
     this.closing = true;
+    this.door.close();
     for (const call of [...this.open]) call.abort(shuttingDown());
     this.server.forceShutdown();
   }
@@ -178,6 +187,8 @@ class GrpcServer implements RpcServer {
     context: CallContext,
   ): Promise<Buffer> {
     const response = method.encodeResponse((await handler(method.decodeRequest(request), context)) as never);
+    if (response.length >= LARGE_RESPONSE_BYTES && !this.door.hasRoom(context.peer, response.length))
+      throw notTaken(context.peer);
     return Buffer.from(response.buffer, response.byteOffset, response.byteLength);
   }
 
@@ -195,8 +206,16 @@ class GrpcServer implements RpcServer {
         done();
       };
       const { context, done } = this.admit(call, true, finish);
-      handler(new GrpcServerStream(call, method, context.signal), context).then(() => finish(null), finish);
+      const room = (bytes: number): Promise<void> => this.room(context, bytes);
+      handler(new GrpcServerStream(call, method, context.signal, room), context).then(() => finish(null), finish);
     };
+  }
+
+  /** Resolves when a message of that many bytes may be handed to the caller's connection, or the caller is gone. */
+  private async room({ peer, signal }: CallContext, bytes: number): Promise<void> {
+    if (bytes < LARGE_RESPONSE_BYTES) return;
+    while (!signal.aborted && !this.door.hasRoom(peer, bytes))
+      await new Promise((resolve) => setTimeout(resolve, ROOM_LOOK_MS).unref());
   }
 
   /** Notes an open call; `onAbort` is told when this server ends it. */
@@ -248,11 +267,20 @@ function passBytes(bytes: Buffer): Buffer {
   return bytes;
 }
 
-function addressUnusable(address: string, cause: Error): VarveError {
+function addressUnusable(address: string, cause: unknown): VarveError {
+  const problem = cause instanceof Error ? cause.message : String(cause);
   return new VarveError("ADDRESS_UNUSABLE", {
-    message: `cannot listen on ${address} for gRPC: ${cause.message}; is another process using the port?`,
+    message: `cannot listen on ${address} for gRPC: ${problem}; is another process using the port?`,
     details: { address },
     cause,
+  });
+}
+
+function notTaken(peer: string): VarveError {
+  return new VarveError("BROKER_OVERLOADED", {
+    message: `${peer} has not taken the answers to its earlier calls, or too many clients have not; take them, then ask again`,
+    effect: "NONE",
+    retryAfterMs: 100,
   });
 }
 

@@ -1,4 +1,5 @@
 /** index.ts: the gRPC server and client of a Node.js process. */
-export { createServer, type RpcServerOptions } from "./grpc-server.js";
+export { CONNECTION_LIMITS, type ConnectionLimits, type ConnectionStats } from "./connection-limits.js";
+export { createServer, type GrpcRpcServer, type RpcServerOptions } from "./grpc-server.js";
 export { createClient, grpcTransport } from "./grpc-transport.js";
 export { MESSAGE_BYTES_MAX } from "./options.js";

@@ -3,6 +3,7 @@
  */
 import { type ChannelOptions, logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { KIB, LIMITS, MIB, SECOND_MS } from "@varve/base";
+import type { ConnectionLimits } from "./connection-limits.js";
 
 /** What stands around the batches of a message, at most. */
 const AROUND_BATCHES_BYTES = 64 * KIB;
@@ -10,8 +11,8 @@ const AROUND_BATCHES_BYTES = 64 * KIB;
 export const MESSAGE_BYTES_MAX = Math.max(LIMITS.produceRequestBytesMax, LIMITS.fetchBytesMax) + AROUND_BATCHES_BYTES;
 /** What may be on its way unread on a connection; larger than 1 MiB brings nothing on a LAN. */
 export const FLOW_CONTROL_WINDOW_BYTES = 4 * MIB;
-/** Streams of one connection; a client has two per broker and a unary call per admin request. */
-const CONCURRENT_STREAMS_MAX = 1_000;
+/** Smaller answers are never held back: together they take little, and the client of a write must hear of it. */
+export const LARGE_RESPONSE_BYTES = 64 * KIB;
 /** Silence after which a peer is asked whether it lives, and how long it may take to answer. */
 const KEEPALIVE_TIME_MS = 10 * SECOND_MS;
 const KEEPALIVE_TIMEOUT_MS = 5 * SECOND_MS;
@@ -25,11 +26,15 @@ const COMMON = {
 } as const satisfies ChannelOptions;
 
 /** Options of a server that takes messages of up to `requestBytesMax`, without what stands around their batches. */
-export function serverOptions(requestBytesMax: number = LIMITS.produceRequestBytesMax): ChannelOptions {
+export function serverOptions(
+  limits: ConnectionLimits,
+  requestBytesMax: number = LIMITS.produceRequestBytesMax,
+): ChannelOptions {
   return {
     ...COMMON,
     "grpc.max_receive_message_length": Math.min(MESSAGE_BYTES_MAX, requestBytesMax + AROUND_BATCHES_BYTES),
-    "grpc.max_concurrent_streams": CONCURRENT_STREAMS_MAX,
+    "grpc.max_concurrent_streams": limits.streamsPerConnectionMax,
+    "grpc.max_connection_idle_ms": limits.idleMs,
   };
 }
 

@@ -7,16 +7,27 @@ import type { BidiMethod } from "../methods.js";
 import type { ServerStream } from "../server.js";
 import type { Init } from "../wire/message-codec.js";
 import { asBuffer } from "./metadata.js";
+import { LARGE_RESPONSE_BYTES } from "./options.js";
 
 export class GrpcServerStream<Request, Response> implements ServerStream<Request, Response> {
   private readonly call: ServerDuplexStream<Buffer, Buffer>;
   private readonly method: BidiMethod<Request, Response>;
   private readonly signal: AbortSignal;
+  private readonly room: (bytes: number) => Promise<void>;
+  private waiting: Promise<void> = Promise.resolve();
+  private waiters = 0;
 
-  constructor(call: ServerDuplexStream<Buffer, Buffer>, method: BidiMethod<Request, Response>, signal: AbortSignal) {
+  /** @param room resolves when a message of that many bytes may be handed to the connection. */
+  constructor(
+    call: ServerDuplexStream<Buffer, Buffer>,
+    method: BidiMethod<Request, Response>,
+    signal: AbortSignal,
+    room: (bytes: number) => Promise<void>,
+  ) {
     this.call = call;
     this.method = method;
     this.signal = signal;
+    this.room = room;
   }
 
   get requests(): AsyncIterable<Request> {
@@ -25,8 +36,32 @@ export class GrpcServerStream<Request, Response> implements ServerStream<Request
 
   write(response: Init<Response>): Promise<void> {
     if (this.signal.aborted) return Promise.reject(clientGone());
-    if (this.call.write(asBuffer(this.method.encodeResponse(response)))) return Promise.resolve();
-    return this.drained();
+    const bytes = asBuffer(this.method.encodeResponse(response));
+    if (this.waiters === 0 && bytes.length < LARGE_RESPONSE_BYTES) return this.hand(bytes);
+    return this.handInTurn(bytes);
+  }
+
+  private hand(bytes: Buffer): Promise<void> {
+    if (this.signal.aborted) return Promise.reject(clientGone());
+    return this.call.write(bytes) ? Promise.resolve() : this.drained();
+  }
+
+  /** A large message waits for room on its connection, and what comes after it waits behind it. */
+  private async handInTurn(bytes: Buffer): Promise<void> {
+    this.waiters++;
+    const before = this.waiting;
+    const { promise, resolve } = turn();
+    this.waiting = promise;
+    try {
+      await before;
+      await this.room(bytes.length);
+      const handed = this.hand(bytes);
+      resolve();
+      await handed;
+    } finally {
+      this.waiters--;
+      resolve();
+    }
   }
 
   private async *read(): AsyncGenerator<Request, void, undefined> {
@@ -51,6 +86,19 @@ export class GrpcServerStream<Request, Response> implements ServerStream<Request
       const forget = onAbort(this.signal, settle);
     });
   }
+}
+
+interface Turn {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+}
+
+function turn(): Turn {
+  let resolve: () => void = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
 }
 
 function clientGone(): VarveError {

@@ -1,0 +1,132 @@
+/**
+ * door.ts: where clients' connections come in: counted, bounded, guarded, then handed to grpc-js.
+ *
+ * grpc-js 1.14 listens by itself, without any bound; through its connection injector it serves sockets that others accepted. Its options do not
+ * reach all of HTTP/2's, so this adds to the table of options that it keeps, and looks for the HTTP/2 server among those that it has. Were
+ * they elsewhere, a test would fail.
+ * Invariant D1: a socket that is refused costs no HTTP/2 session.
+ */
+import type { Http2Server, ServerHttp2Session } from "node:http2";
+import { createServer, type Server as NetServer, type Socket } from "node:net";
+import { type Server, ServerCredentials } from "@grpc/grpc-js";
+import { KIB } from "@varve/base";
+import type { ConnectionLimits, ConnectionStats } from "./connection-limits.js";
+import { FLOW_CONTROL_WINDOW_BYTES } from "./options.js";
+import { SessionGuard, type Shared } from "./session-guard.js";
+
+/** Headers of a request; gRPC has about ten, and clients add traces and tokens. */
+const HEADER_PAIRS_MAX = 64;
+const HEADER_LIST_BYTES_MAX = 16 * KIB;
+/** Frames that break the protocol without ending the connection. */
+const INVALID_FRAMES_MAX = 50;
+/** Cancelled calls: what honest clients with short patience reach; Node's own bound, 33 a second, is below that. From Node 22.10 on. */
+const RESETS = { streamResetBurst: 10_000, streamResetRate: 1_000 } as const;
+/** Between two looks at messages that take long. */
+const SWEEP_MS = 1_000;
+const BACKLOG = 1_024;
+
+/** The parts of a grpc-js server that have no public name. */
+interface Inside {
+  commonServerOptions?: { readonly settings?: object };
+  readonly http2Servers?: ReadonlyMap<Http2Server, unknown>;
+}
+
+export class Door {
+  private readonly limits: ConnectionLimits;
+  private readonly listener: NetServer;
+  private readonly addresses = new Map<string, number>();
+  private readonly guards = new Map<string, SessionGuard>();
+  private readonly shared: Shared;
+  private readonly sweeper: NodeJS.Timeout;
+  private refused = 0;
+  private open = 0;
+
+  constructor(server: Server, limits: ConnectionLimits) {
+    this.limits = limits;
+    this.shared = { limits, unfinishedBytes: 0, responseBytes: 0, cutOff: 0 };
+    const inside = server as unknown as Inside;
+    inside.commonServerOptions = {
+      ...inside.commonServerOptions,
+      settings: {
+        ...inside.commonServerOptions?.settings,
+        maxHeaderListSize: HEADER_LIST_BYTES_MAX,
+        initialWindowSize: FLOW_CONTROL_WINDOW_BYTES,
+      },
+      maxHeaderListPairs: HEADER_PAIRS_MAX,
+      maxSessionInvalidFrames: INVALID_FRAMES_MAX,
+      ...RESETS,
+    } as object;
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    for (const http2Server of inside.http2Servers?.keys() ?? [])
+      http2Server.on("session", (session: ServerHttp2Session) => this.enter(session));
+    this.listener = createServer({ noDelay: true }, (socket) => {
+      if (this.admit(socket)) injector.injectConnection(socket);
+      else socket.destroy();
+    });
+    this.sweeper = setInterval(() => this.sweep(), SWEEP_MS);
+    this.sweeper.unref();
+  }
+
+  /** Resolves with the port. Rejects with what the operating system says. */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.listener.once("error", reject);
+      this.listener.listen({ host, port, backlog: BACKLOG }, () => {
+        this.listener.off("error", reject);
+        const bound = this.listener.address();
+        resolve(typeof bound === "object" && bound !== null ? bound.port : port);
+      });
+    });
+  }
+
+  /** No more connections; those that are open live on. */
+  close(): void {
+    clearInterval(this.sweeper);
+    this.listener.close();
+  }
+
+  /** Whether an answer of that many bytes may be handed to the connection of `peer`. */
+  hasRoom(peer: string, bytes: number): boolean {
+    return this.guards.get(peer)?.hasRoom(bytes) ?? true;
+  }
+
+  stats(): ConnectionStats {
+    const { unfinishedBytes, responseBytes, cutOff } = this.shared;
+    return { connections: this.open, unfinishedBytes, responseBytes, refused: this.refused, cutOff };
+  }
+
+  private admit(socket: Socket): boolean {
+    const address = socket.remoteAddress;
+    const ofAddress = this.addresses.get(address ?? "") ?? 0;
+    const { connectionsMax, connectionsPerAddressMax } = this.limits;
+    if (address === undefined || this.open >= connectionsMax || ofAddress >= connectionsPerAddressMax) {
+      this.refused++;
+      return false;
+    }
+    this.open++;
+    this.addresses.set(address, ofAddress + 1);
+    socket.once("close", () => this.leave(address));
+    return true;
+  }
+
+  private leave(address: string): void {
+    this.open--;
+    const ofAddress = (this.addresses.get(address) ?? 1) - 1;
+    if (ofAddress === 0) this.addresses.delete(address);
+    else this.addresses.set(address, ofAddress);
+  }
+
+  private enter(session: ServerHttp2Session): void {
+    // HTTP/2 begins with 64 KiB for a connection: one quarter of a produce request, after which both sides wait for each other.
+    session.setLocalWindowSize(FLOW_CONTROL_WINDOW_BYTES);
+    const { remoteAddress, remotePort } = session.socket;
+    const peer = `${remoteAddress}:${remotePort}`;
+    this.guards.set(peer, new SessionGuard(session, this.shared));
+    session.once("close", () => this.guards.delete(peer));
+  }
+
+  private sweep(): void {
+    const nowMs = performance.now();
+    for (const guard of this.guards.values()) guard.sweep(nowMs);
+  }
+}
