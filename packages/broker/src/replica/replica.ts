@@ -107,6 +107,11 @@ export class Replica {
   private loading = false;
   private readonly readWaiters = new Map<number, (index: RaftIndex | null) => void>();
   private nextReadContext = 1;
+  /** Confirmed reads whose index is not applied here yet: this disk may be slower than a quorum of the others. */
+  private readonly unappliedReads: {
+    readonly index: RaftIndex;
+    readonly resolve: (index: RaftIndex | null) => void;
+  }[] = [];
 
   constructor(options: ReplicaOptions) {
     this.options = options;
@@ -245,8 +250,13 @@ export class Replica {
   /** No more inputs; promises that wait for a read end with null. */
   stop(): void {
     this.stopped = true;
+    this.giveUpReads();
+  }
+
+  private giveUpReads(): void {
     for (const resolve of this.readWaiters.values()) resolve(null);
     this.readWaiters.clear();
+    for (const { resolve } of this.unappliedReads.splice(0)) resolve(null);
   }
 
   private route(message: Message): void {
@@ -315,6 +325,7 @@ export class Replica {
       this.appliedTerm = last.term;
       this.noteRole();
       this.options.stateMachine.applied(frames);
+      this.releaseReads(last.index);
     }
     for (const response of message.responses) this.deliver(response);
   }
@@ -367,7 +378,20 @@ export class Replica {
     const resolve = this.readWaiters.get(context);
     if (resolve === undefined) return;
     this.readWaiters.delete(context);
-    resolve(index);
+    if (index <= this.log.pointers().appliedIndex) resolve(index);
+    else this.unappliedReads.push({ index, resolve });
+  }
+
+  /** Indexes of reads only grow, as the commit index does. */
+  private releaseReads(appliedIndex: RaftIndex): void {
+    for (
+      let read = this.unappliedReads[0];
+      read !== undefined && read.index <= appliedIndex;
+      read = this.unappliedReads[0]
+    ) {
+      this.unappliedReads.shift();
+      read.resolve(read.index);
+    }
   }
 
   private noteRole(): void {
@@ -376,8 +400,7 @@ export class Replica {
     this.lastRole = role;
     if (role.kind === "follower") {
       this.tail = null;
-      for (const resolve of this.readWaiters.values()) resolve(null);
-      this.readWaiters.clear();
+      this.giveUpReads();
     }
     this.options.stateMachine.roleChanged(role);
   }
