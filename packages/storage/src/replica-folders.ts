@@ -24,7 +24,10 @@ export type SetAside = Map<string, string>;
 /** A quarantined log never uses its settings. */
 const UNKNOWN_CONFIG: LogConfig = { segmentBytes: 2 ** 27, segmentMs: -1, retentionMs: -1, retentionBytes: -1 };
 
-/** All replicas of a data directory; folders of those that were dropped, or whose creation did not finish, are removed. */
+/**
+ * All replicas of a data directory; folders of those that were dropped, or whose creation did not finish, are removed. Names that the process
+ * before may have left unsynced are synced: what is found here is voted for, and must be found again.
+ */
 export async function findReplicas(options: {
   readonly dataDir: string;
   readonly disk: Disk;
@@ -43,10 +46,14 @@ export async function findReplicas(options: {
         logger.error({ dir, problem: found }, "a replica's folder cannot be read and is left alone");
         setAside.set(dir, found);
       } else if (found === null || isDropped(replays, found.spec)) await disk.removeDir(dir);
-      else replicas.push(found);
+      else {
+        await disk.syncDir(dir);
+        replicas.push(found);
+      }
     }
     await disk.syncDir(above);
   }
+  await disk.syncDir(topicsDir(dataDir));
   return replicas;
 }
 
