@@ -1,7 +1,7 @@
 /**
  * cluster.ts: what admin, producers and readers share: the pool of brokers, calls with retries, and metadata.
  */
-import { assertDefined, type PartitionId } from "@varve/base";
+import type { PartitionId } from "@varve/base";
 import type { ClientSettings } from "../options.js";
 import type { ClientPorts } from "../ports.js";
 import { BrokerPool } from "./broker-pool.js";
@@ -25,9 +25,12 @@ export class Cluster {
     this.metadata = new MetadataCache(ports, this.pool, this.caller, requestDeadlineMs);
   }
 
-  /** Where to send something for a partition: to its leader, else to any broker, which forwards. */
+  /**
+   * Where to send something for a partition: to its leader, else to any broker, which forwards, or says that there is no such partition: the topic
+   * may have been made anew with fewer.
+   */
   addressFor(view: TopicView, partition: PartitionId): string {
-    const { leader } = assertDefined(view.partitions[partition], "the partition is in the view");
+    const leader = view.partitions[partition]?.leader ?? null;
     const direct = leader === null ? null : this.pool.addressOf(leader);
     return direct ?? this.pool.anyAddress();
   }
