@@ -3,18 +3,22 @@
  *
  * The first violation is kept: code under test may catch what is thrown inside of it.
  */
-import type { Frame, GroupLog, LogWrite } from "@varve/storage";
-import type { Message } from "raft-ts";
-import { Acknowledgements } from "./invariants/acknowledgements.js";
-import { CommitOwnTerm } from "./invariants/commit-own-term.js";
-import { ElectionSafety } from "./invariants/election-safety.js";
-import { LeaderCompleteness } from "./invariants/leader-completeness.js";
-import { LogMatching } from "./invariants/log-matching.js";
-import { checkQuorumSynced } from "./invariants/quorum-synced.js";
-import { StateMachineSafety } from "./invariants/state-machine-safety.js";
-import { SyncedLog } from "./invariants/synced-log.js";
-import { VoteOnce } from "./invariants/vote-once.js";
-import { GroupTruth } from "./truth.js";
+import type { MessageHead } from "@varve/broker/testing";
+import type { Frame, GroupLog, LogWrite, ReplicaSet } from "@varve/storage";
+import { OneLeaderOneVote } from "./invariants/s01-one-leader-one-vote.js";
+import { checkServing } from "./invariants/s02-linearizable-reads.js";
+import { checkLeaderHas, checkNewLeader } from "./invariants/s03-leader-completeness.js";
+import { LogMatching } from "./invariants/s04-log-matching.js";
+import { CommitOwnTerm, checkQuorumSynced } from "./invariants/s05-quorum-synced.js";
+import { SyncedLog } from "./invariants/s06-recovery.js";
+import { DamagedStaysSilent } from "./invariants/s07-damaged-stays-silent.js";
+import { checkLogStart, checkSnapshot } from "./invariants/s08-log-start.js";
+import { ConfigurationsOverlap } from "./invariants/s09-configurations-overlap.js";
+import { SameEntries } from "./invariants/s10-same-entries.js";
+import { checkAllProducers, checkProducersOf } from "./invariants/s11-producer-table.js";
+import { GroupState } from "./invariants/s12-group-state.js";
+import { AnswersAreTrue } from "./invariants/s13-answers-are-true.js";
+import { type CommittedEntry, type GroupTruth, Truth } from "./truth.js";
 import { hold, Violation } from "./violation.js";
 
 /** A replica that is leader at this moment. */
@@ -31,34 +35,23 @@ export interface ReplicaView {
 }
 
 export class Checks {
-  readonly acknowledgements = new Acknowledgements();
-  private readonly commitOwnTerm = new CommitOwnTerm();
-  private readonly electionSafety = new ElectionSafety();
-  private readonly voteOnce = new VoteOnce();
+  readonly truth = new Truth();
+  readonly answers = new AnswersAreTrue(this.truth);
+  readonly groupState = new GroupState();
+  /** Leaders so far, by group; for how often leadership changes. */
+  readonly leaderChanges = new Map<number, number>();
+  private readonly oneLeader = new OneLeaderOneVote();
   private readonly logMatching = new LogMatching();
-  private readonly leaderCompleteness = new LeaderCompleteness();
-  private readonly stateMachineSafety = new StateMachineSafety();
-  private readonly truths = new Map<number, GroupTruth>();
-  private readonly disks = new Map<number, Map<number, SyncedLog>>();
+  private readonly commitOwnTerm = new CommitOwnTerm();
+  private readonly disks = new Map<string, SyncedLog>();
+  private readonly damaged = new DamagedStaysSilent();
+  private readonly configurations = new ConfigurationsOverlap();
+  private readonly sameEntries = new SameEntries();
   private readonly leadersOf: (groupId: number) => readonly LiveLeader[];
   violation: Violation | null = null;
 
-  constructor(groupIds: readonly number[], leadersOf: (groupId: number) => readonly LiveLeader[]) {
+  constructor(leadersOf: (groupId: number) => readonly LiveLeader[]) {
     this.leadersOf = leadersOf;
-    for (const groupId of groupIds) {
-      this.truths.set(groupId, new GroupTruth(groupId));
-      this.disks.set(groupId, new Map());
-    }
-  }
-
-  truth(groupId: number): GroupTruth {
-    const truth = this.truths.get(groupId);
-    if (truth === undefined) throw new RangeError(`group ${groupId} is not part of this run`);
-    return truth;
-  }
-
-  appliedIndex(replicaId: number): number {
-    return this.stateMachineSafety.appliedIndex(replicaId);
   }
 
   /** Runs a check; the first failure is kept and thrown on. */
@@ -71,20 +64,46 @@ export class Checks {
     }
   }
 
+  /** As `run`, for callers that must go on. */
+  note(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
   /** Something failed that must not fail. */
   fail(error: unknown): void {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.violation ??= error instanceof Violation ? error : new Violation("no-failure", text);
   }
 
-  onSent(groupId: number, message: Message): void {
-    this.run(() => this.voteOnce.onSent(groupId, message));
+  onSent(message: MessageHead): void {
+    this.run(() => {
+      this.oneLeader.onSent(message);
+      this.damaged.onSent(message);
+    });
+  }
+
+  /** A log that is new on its disk. */
+  onCreated(log: GroupLog): void {
+    this.run(() => {
+      this.damaged.onSeen(log, false);
+      this.disks.set(keyOf(log.spec), new SyncedLog());
+      this.configurations.begins(log.spec.groupId, log.spec.initial);
+      this.sameEntries.standsAt(log, log.pointers().appliedIndex);
+    });
   }
 
   onSaved(log: GroupLog, write: LogWrite): void {
     this.run(() => {
       this.diskOf(log).onSaved(write);
-      if (write.reset !== null) this.stateMachineSafety.standsAt(log.spec.replicaId, write.reset.index);
+      if (write.reset !== null) {
+        checkSnapshot(this.truth.group(log.spec), log, write.reset);
+        this.sameEntries.standsAt(log, write.reset.index);
+        checkAllProducers(this.truth.group(log.spec), log);
+      }
       this.logMatching.onAppended(log, write.frames);
     });
   }
@@ -93,68 +112,99 @@ export class Checks {
     this.run(() => this.diskOf(log).onDurable());
   }
 
-  onLeader(log: GroupLog, term: number, commit: number): void {
+  onReplicas(log: GroupLog, index: number, replicas: ReplicaSet): void {
+    this.run(() => this.configurations.onChanged(log.spec.groupId, index, replicas));
+  }
+
+  onLeader(log: GroupLog, { term, commit }: ReplicaView, isServing: boolean): void {
     this.run(() => {
       const { groupId, replicaId } = log.spec;
-      this.electionSafety.onLeader(groupId, term, replicaId);
+      this.oneLeader.onLeader(groupId, term, replicaId);
       this.commitOwnTerm.onLeader(log, term, commit);
-      this.leaderCompleteness.onLeader(this.truth(groupId), log, term);
+      checkNewLeader(this.truth.group(log.spec), log, term);
+      if (isServing) checkServing(this.truth.group(log.spec), log, term);
+      else this.leaderChanges.set(groupId, (this.leaderChanges.get(groupId) ?? 0) + 1);
     });
   }
 
   /** A replica applies frames. */
-  onApplied(log: GroupLog, frames: readonly Frame[], { term, commit, isLeader }: ReplicaView): void {
+  onApplying(log: GroupLog, frames: readonly Frame[], { term, commit, isLeader }: ReplicaView): void {
     this.run(() => {
       if (isLeader) this.commitOwnTerm.onLeader(log, term, commit);
-      const truth = this.truth(log.spec.groupId);
-      for (const frame of frames) {
-        const entry = truth.entry(frame.index) ?? this.committed(truth, frame, term);
-        this.stateMachineSafety.onApplied(log.spec.replicaId, frame, entry);
-      }
+      const truth = this.truth.group(log.spec);
+      for (const frame of frames)
+        this.sameEntries.onApplied(log, frame, truth.entry(frame.index) ?? this.committed(truth, frame, term));
     });
   }
 
-  /** A replica is back after a crash. */
-  onRecovered(log: GroupLog): void {
+  /** The replica has applied them, and its pointers have moved. */
+  onApplied(log: GroupLog, frames: readonly Frame[], { term, commit }: ReplicaView): void {
     this.run(() => {
-      hold("recovery", log.quarantine === null, () => `replica ${log.spec.replicaId}: ${log.quarantine}`);
+      const truth = this.truth.group(log.spec);
+      const { highWatermark, logStartOffset, appliedIndex } = log.pointers();
+      this.logMatching.onMarks(log, { term, commit, highWatermark, logStartOffset });
+      checkLogStart(truth, log);
+      checkProducersOf(truth, log, frames);
+      this.groupState.onApplied(log, appliedIndex);
+    });
+  }
+
+  /** A log was found on a disk when its broker started. */
+  onRecovered(log: GroupLog, mayBeDamaged: boolean): void {
+    this.run(() => {
+      this.damaged.onSeen(log, mayBeDamaged);
+      if (log.quarantine !== null) return;
       this.diskOf(log).onRecovered(log);
-      const truth = this.truth(log.spec.groupId);
+      const truth = this.truth.group(log.spec);
       const { appliedIndex } = log.pointers();
-      if (appliedIndex > truth.lastIndex) {
-        const frames = log.entries(truth.lastIndex + 1, appliedIndex + 1, Number.MAX_SAFE_INTEGER);
-        hold("recovery", typeof frames !== "string", () => `applied frames are ${frames}`);
-        if (typeof frames !== "string") for (const frame of frames) this.committed(truth, frame, log.hardState.term);
-      }
+      this.growFromRecovery(truth, log, appliedIndex);
       for (let index = log.pointers().logStartIndex; index <= appliedIndex; index++) {
         const own = log.term(index);
         const term = truth.entry(index)?.term;
-        hold(
-          "recovery",
-          own === term,
-          () => `replica ${log.spec.replicaId} recovers ${own} applied at ${index}, committed is ${term}`,
-        );
+        const text = (): string =>
+          `replica ${log.spec.replicaId} recovers ${own} applied at ${index}, committed is ${term}`;
+        hold("S6", own === term || own === "compacted", text);
       }
-      this.stateMachineSafety.standsAt(log.spec.replicaId, appliedIndex);
+      this.sameEntries.standsAt(log, appliedIndex);
+      checkLogStart(truth, log);
+      checkAllProducers(truth, log);
     });
   }
 
-  private committed(truth: GroupTruth, frame: Frame, commitTerm: number): ReturnType<GroupTruth["grow"]> {
-    const entry = truth.grow(frame, commitTerm);
-    checkQuorumSynced(truth.groupId, entry, [...(this.disks.get(truth.groupId)?.values() ?? [])]);
-    this.acknowledgements.onCommitted(entry.value, entry.baseOffset);
-    for (const { log, term } of this.leadersOf(truth.groupId)) this.leaderCompleteness.onCommitted(entry, log, term);
+  /** A commit index on disk may be ahead of what the process before had applied. */
+  private growFromRecovery(truth: GroupTruth, log: GroupLog, appliedIndex: number): void {
+    if (appliedIndex <= truth.lastIndex) return;
+    const frames = log.entries(truth.lastIndex + 1, appliedIndex + 1, Number.MAX_SAFE_INTEGER);
+    hold("S6", typeof frames !== "string", () => `applied frames are ${frames}`);
+    if (typeof frames !== "string") for (const frame of frames) this.committed(truth, frame, log.hardState.term);
+  }
+
+  private committed(truth: GroupTruth, frame: Frame, commitTerm: number): CommittedEntry {
+    const { groupId } = truth.spec;
+    const entry = truth.grow(frame, commitTerm, (value) => this.answers.onCommitted(value));
+    checkQuorumSynced(
+      groupId,
+      entry,
+      this.configurations.at(groupId, entry.index),
+      (replicaId) => this.disks.get(keyOf({ groupId, replicaId }))?.holds(entry.index, entry.term) ?? false,
+    );
+    for (const { log, term } of this.leadersOf(groupId)) checkLeaderHas(entry, log, term);
     return entry;
   }
 
-  /** Announces a replica before anything else is said of it, so that quorums are counted over all voters. */
-  addReplica(groupId: number, replicaId: number): void {
-    this.disks.get(groupId)?.set(replicaId, new SyncedLog());
-  }
-
   private diskOf(log: GroupLog): SyncedLog {
-    const disk = this.disks.get(log.spec.groupId)?.get(log.spec.replicaId);
-    if (disk === undefined) throw new RangeError(`replica ${log.spec.replicaId} is not part of this run`);
+    const key = keyOf(log.spec);
+    let disk = this.disks.get(key);
+    if (disk === undefined) {
+      disk = new SyncedLog();
+      this.disks.set(key, disk);
+      this.configurations.begins(log.spec.groupId, log.spec.initial);
+    }
     return disk;
   }
+}
+
+/** Replica ids are those of a group. */
+function keyOf({ groupId, replicaId }: { readonly groupId: number; readonly replicaId: number }): string {
+  return `${groupId}/${replicaId}`;
 }

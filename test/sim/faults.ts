@@ -1,45 +1,39 @@
 /**
- * faults.ts: draws faults and carries them out until told to heal.
+ * faults.ts: carries out decisions that are faults, and ends those that last, in time or when all is healed.
  */
-import type { Prng } from "@varve/base/testing";
-import type { SimNode, World } from "./sim-node.js";
+import type { Prng, SimClock } from "@varve/base/testing";
+import type { Decision, FaultKind } from "./decisions.js";
+import { drawsOf } from "./decisions.js";
+import type { Machine } from "./machine.js";
+import { between, type Link, type NetworkFaults } from "./network-faults.js";
 
-/** Every kind of fault, with its share among those drawn. */
-const SHARES = {
-  crash: 5,
-  crashAll: 1,
-  halves: 2,
-  isolate: 3,
-  oneWay: 2,
-  bridge: 1,
-  loss: 2,
-  duplicate: 1,
-  reorder: 2,
-  slowNetwork: 1,
-  reset: 1,
-  pause: 3,
-  slowDisk: 2,
-} as const;
-export type FaultKind = keyof typeof SHARES;
+export interface FaultWorld {
+  readonly clock: SimClock;
+  readonly machines: readonly Machine[];
+  readonly network: NetworkFaults;
+  readonly leaderBias: number;
+  /** Machines that lead something. */
+  leaders(): readonly Machine[];
+  reset(one: Machine, other: Machine): void;
+  /** Share of the clients' calls that are refused or lost. */
+  setCallTrouble(ratio: number | null): void;
+  note(what: string): void;
+}
 
-const KINDS = Object.keys(SHARES) as FaultKind[];
-const DOWN_MS_MAX = 4_000;
-const SHORT_MS_MAX = 500;
-const LAST_MS_MAX = 4_000;
-const NORMAL_DELAY = { minMs: 0.1, maxMs: 1 };
+const DOWN_MS_MAX = 5_000;
+const PAUSE_MS_MAX = 10_000;
+const LAST_MS_MAX = 8_000;
+const SHORT_MS_MAX = 600;
+const STALL_MS_MAX = 6_000;
+const HOUR_MS = 3_600_000;
 
 export class Faults {
   readonly counts = new Map<FaultKind, number>();
-  private readonly world: World;
-  private readonly nodes: readonly SimNode[];
-  private readonly prng: Prng;
+  private readonly world: FaultWorld;
   private readonly undo = new Set<() => void>();
-  private isHealed = false;
 
-  constructor(world: World, nodes: readonly SimNode[]) {
+  constructor(world: FaultWorld) {
     this.world = world;
-    this.nodes = nodes;
-    this.prng = world.prng.fork();
   }
 
   get count(): number {
@@ -48,136 +42,148 @@ export class Faults {
     return sum;
   }
 
-  /** Faults from now on, one after another; they overlap. */
-  start(): void {
-    this.world.clock.setTimer(50 + this.prng.ratio() * this.world.plan.calmMsMax, () => {
-      if (this.isHealed) return;
-      this.strike(this.drawKind());
-      this.start();
-    });
-  }
-
-  /** Ends every fault; none follows. */
-  heal(): void {
-    this.isHealed = true;
-    for (const undo of [...this.undo]) undo();
-    this.world.trace.note("world", "heal");
-  }
-
-  private drawKind(): FaultKind {
-    const sum = KINDS.reduce((total, kind) => total + SHARES[kind], 0);
-    let at = this.prng.between(1, sum);
-    for (const kind of KINDS) {
-      at -= SHARES[kind];
-      if (at <= 0) return kind;
-    }
-    return "crash";
-  }
-
-  private strike(kind: FaultKind): void {
+  strike(decision: Decision & { readonly kind: FaultKind }): void {
+    const { kind } = decision;
+    const prng = drawsOf(decision);
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
-    const victim = this.drawVictim();
-    this.world.trace.note("world", kind, victim.id);
-    const others = this.nodes.filter((node) => node !== victim);
-    const strikes: Record<FaultKind, () => void> = {
-      crash: () => this.crash([victim]),
-      crashAll: () => this.crash(this.nodes),
-      halves: () => this.halves(this.nodes),
-      isolate: () => this.cut([[victim, others]], true),
-      oneWay: () =>
-        this.cut(this.prng.chance(0.5) ? [[victim, others]] : others.map((other) => [other, [victim]]), false),
-      // Everybody hears the victim; the others fall into two sides that do not hear each other.
-      bridge: () => this.halves(others),
-      loss: () => this.messages({ dropRatio: this.prng.pick([0.02, 0.1, 0.4]) }),
-      duplicate: () => this.messages({ duplicateRatio: this.prng.pick([0.1, 0.5]), delayMsMax: 50 }),
-      reorder: () =>
-        this.messages({ delayRatio: this.prng.pick([0.1, 0.5]), delayMsMax: this.prng.pick([5, 100, 1_000]) }),
-      slowNetwork: () => this.slowNetwork(),
-      reset: () => this.world.network.reset(victim.name, this.prng.pick(others).name),
-      pause: () => this.pause(victim),
-      slowDisk: () => this.slowDisk(victim),
-    };
-    strikes[kind]();
+    const victim = this.victim(prng);
+    this.world.note(`${kind} ${victim.name}`);
+    this.strikes[kind](victim, prng);
   }
 
-  private drawVictim(): SimNode {
-    const groupId = this.prng.pick(this.world.groupIds);
-    const leader = this.nodes.find((node) => node.servesAsLeader(groupId));
-    const isAimed = this.prng.chance(this.world.plan.leaderBias);
-    const random = this.prng.pick(this.nodes);
-    return isAimed && leader !== undefined ? leader : random;
+  /** Ends every fault that lasts. */
+  heal(): void {
+    for (const undo of [...this.undo]) undo();
+  }
+
+  private readonly strikes: Readonly<Record<FaultKind, (victim: Machine, prng: Prng) => void>> = {
+    crash: (victim, prng) => this.crash([victim], prng),
+    crashAll: (_victim, prng) => this.crash(this.world.machines, prng),
+    kill: (victim, prng) => {
+      victim.kill();
+      this.lasting(prng, DOWN_MS_MAX, () => victim.start());
+    },
+    hook: (victim, prng) => this.world.note(`armed: ${victim.hooks.arm(prng)}`),
+    pause: (victim, prng) => {
+      victim.pause();
+      this.lasting(prng, PAUSE_MS_MAX, () => victim.resume());
+    },
+    isolate: (victim, prng) => this.cut(prng, between([victim.name], this.others(victim))),
+    halves: (_victim, prng) => this.cut(prng, this.halves(this.names(), prng)),
+    // Everybody hears the victim; the others fall into two sides that do not hear each other.
+    bridge: (victim, prng) => this.cut(prng, this.halves(this.others(victim), prng)),
+    ring: (_victim, prng) => this.cut(prng, this.ring()),
+    oneWay: (victim, prng) => {
+      const others = this.others(victim);
+      const isDeaf = prng.chance(0.5);
+      this.cut(
+        prng,
+        others.map((other): Link => (isDeaf ? [other, victim.name] : [victim.name, other])),
+      );
+    },
+    clog: (victim, prng) => this.cut(prng, [[victim.name, prng.pick(this.others(victim))]]),
+    slowLink: (victim, prng) => {
+      const delay = prng.pick([
+        { minMs: 1, maxMs: 30 },
+        { minMs: 20, maxMs: 300 },
+      ]);
+      this.lasting(prng, LAST_MS_MAX, this.world.network.slow(this.links(victim, prng), delay));
+    },
+    loss: (victim, prng) => this.disturb(victim, prng, { dropRatio: prng.pick([0.02, 0.1, 0.4]) }),
+    duplicate: (victim, prng) => this.disturb(victim, prng, { duplicateRatio: prng.pick([0.1, 0.5]), delayMsMax: 50 }),
+    reorder: (victim, prng) =>
+      this.disturb(victim, prng, { delayRatio: prng.pick([0.1, 0.5]), delayMsMax: prng.pick([5, 100, 1_000]) }),
+    reset: (victim, prng) => {
+      const others = this.world.machines.filter((machine) => machine !== victim);
+      this.world.reset(victim, prng.pick(others));
+    },
+    callTrouble: (_victim, prng) => {
+      this.world.setCallTrouble(prng.pick([0.1, 0.4]));
+      this.lasting(prng, LAST_MS_MAX, () => this.world.setCallTrouble(null));
+    },
+    clockJump: (victim, prng) => {
+      victim.oscillator.wallOffsetMs += prng.pick([-24 * HOUR_MS, -HOUR_MS, -500, 500, HOUR_MS, 24 * HOUR_MS]);
+    },
+    slowDisk: (victim, prng) => {
+      victim.syncSlowdown = prng.pick([10, 50]);
+      this.lasting(prng, LAST_MS_MAX, () => {
+        victim.syncSlowdown = 1;
+      });
+    },
+    stallDisk: (victim, prng) => {
+      victim.stalledUntilMs = this.world.clock.monotonicMs() + prng.ratio() * STALL_MS_MAX;
+    },
+    loseStore: (victim, prng) => {
+      victim.kill();
+      victim.loseStore();
+      this.lasting(prng, DOWN_MS_MAX, () => victim.start());
+    },
+  };
+
+  private crash(victims: readonly Machine[], prng: Prng): void {
+    for (const victim of victims) {
+      if (!victim.isUp) continue;
+      victim.crash(prng.chance(0.5));
+      this.lasting(prng, DOWN_MS_MAX, () => victim.start());
+    }
+  }
+
+  private cut(prng: Prng, links: readonly Link[]): void {
+    this.lasting(prng, LAST_MS_MAX, this.world.network.cut(links));
+  }
+
+  private disturb(victim: Machine, prng: Prng, fate: Parameters<NetworkFaults["disturb"]>[1]): void {
+    this.lasting(prng, LAST_MS_MAX, this.world.network.disturb(this.links(victim, prng), fate));
+  }
+
+  /** All links, or those of the victim. */
+  private links(victim: Machine, prng: Prng): Link[] {
+    if (prng.chance(0.5)) return between([victim.name], this.others(victim));
+    return this.names().flatMap((from) => this.names().flatMap((to): Link[] => (from === to ? [] : [[from, to]])));
+  }
+
+  private halves(names: readonly string[], prng: Prng): Link[] {
+    const left = names.filter(() => prng.chance(0.5));
+    return between(
+      left,
+      names.filter((name) => !left.includes(name)),
+    );
+  }
+
+  /** Each hears its two neighbours only; of three, the first and the last do not hear each other. */
+  private ring(): Link[] {
+    const names = this.names();
+    const isCut = (one: number, other: number): boolean => {
+      const apart = Math.abs(one - other);
+      return names.length === 3 ? apart === 2 : apart > 1 && apart < names.length - 1;
+    };
+    return names.flatMap((from, one) => names.flatMap((to, other): Link[] => (isCut(one, other) ? [[from, to]] : [])));
+  }
+
+  private victim(prng: Prng): Machine {
+    const { machines, leaderBias } = this.world;
+    const leaders = this.world.leaders();
+    const isAimed = prng.chance(leaderBias);
+    const random = prng.pick(machines);
+    return isAimed && leaders.length > 0 ? prng.pick(leaders) : random;
+  }
+
+  private names(): string[] {
+    return this.world.machines.map(({ name }) => name);
+  }
+
+  private others(victim: Machine): string[] {
+    return this.names().filter((name) => name !== victim.name);
   }
 
   /** Calls `end` after a while, or when all is healed. */
-  private lasting(msMax: number, end: () => void): void {
+  private lasting(prng: Prng, msMax: number, end: () => void): void {
     const once = (): void => {
       if (!this.undo.delete(once)) return;
       timer.cancel();
       end();
     };
     this.undo.add(once);
-    const timer = this.world.clock.setTimer(this.prng.ratio() * (this.prng.chance(0.4) ? SHORT_MS_MAX : msMax), once);
-  }
-
-  private crash(victims: readonly SimNode[]): void {
-    for (const victim of victims) {
-      if (!victim.isUp) continue;
-      victim.crash(this.prng.chance(0.5));
-      this.lasting(DOWN_MS_MAX, () => {
-        this.world.trace.note(victim.name, "start");
-        victim.start();
-      });
-    }
-  }
-
-  private halves(nodes: readonly SimNode[]): void {
-    const left = nodes.filter(() => this.prng.chance(0.5));
-    const right = nodes.filter((node) => !left.includes(node));
-    this.cut(
-      left.map((node) => [node, right]),
-      true,
-    );
-  }
-
-  private cut(pairs: readonly (readonly [SimNode, readonly SimNode[]])[], isBothWays: boolean): void {
-    const { network } = this.world;
-    for (const [from, targets] of pairs) {
-      for (const to of targets) {
-        network.block(from.name, to.name);
-        if (isBothWays) network.block(to.name, from.name);
-      }
-    }
-    this.lasting(LAST_MS_MAX, () => network.heal());
-  }
-
-  private messages(fate: Parameters<World["messageFaults"]["setDefault"]>[0]): void {
-    this.world.messageFaults.setDefault(fate);
-    this.lasting(LAST_MS_MAX, () => this.world.messageFaults.clear());
-  }
-
-  private slowNetwork(): void {
-    const delay = this.prng.pick([
-      { minMs: 1, maxMs: 30 },
-      { minMs: 20, maxMs: 300 },
-    ]);
-    this.setDelays(delay);
-    this.lasting(LAST_MS_MAX, () => this.setDelays(NORMAL_DELAY));
-  }
-
-  private setDelays(delay: { readonly minMs: number; readonly maxMs: number }): void {
-    for (const from of this.nodes)
-      for (const to of this.nodes) if (from !== to) this.world.network.setDelay(from.name, to.name, delay);
-  }
-
-  private pause(victim: SimNode): void {
-    victim.pause();
-    this.lasting(LAST_MS_MAX, () => victim.resume());
-  }
-
-  private slowDisk(victim: SimNode): void {
-    victim.syncSlowdown = this.prng.pick([10, 50]);
-    this.lasting(LAST_MS_MAX, () => {
-      victim.syncSlowdown = 1;
-    });
+    const timer = this.world.clock.setTimer(prng.ratio() * (prng.chance(0.4) ? SHORT_MS_MAX : msMax), once);
   }
 }

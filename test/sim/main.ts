@@ -1,54 +1,106 @@
 /**
- * main.ts: `npm run sim`: fresh seeds or a given one, then the broken variants on their recorded seeds.
+ * main.ts: `npm run sim`: fresh seeds, one seed, or the hunt for a broken variant.
  *
- * --seeds N: that many seeds (default 20). --seed S: this seed only. --trace: every event, one line each. --variant V: break the code.
+ * --seeds N: that many seeds (default 20), from --from S or the time. --jobs N: processes (default: processors).
+ * --seed S: this seed only; --trace: every event, one line each; --variant V: with the code broken.
+ * --control V: fresh seeds with the code broken until that is caught. What fails is made shorter, unless --no-shrink.
  */
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { runControls } from "./controls.js";
-import type { Variant } from "./plan.js";
+import { hunt, variantOf } from "./controls.js";
+import { runJobs } from "./pool.js";
+import { shrink, timeline } from "./shrink.js";
 import { type RunReport, runSeed } from "./simulation.js";
-import { summaryLines, Totals } from "./totals.js";
+import { Totals } from "./totals.js";
 
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "20" },
+    from: { type: "string" },
+    jobs: { type: "string" },
     seed: { type: "string" },
     trace: { type: "boolean", default: false },
-    variant: { type: "string", default: "none" },
-    controls: { type: "boolean", default: true },
+    variant: { type: "string" },
+    control: { type: "string" },
+    shrink: { type: "boolean", default: true },
+    minutes: { type: "string" },
   },
   allowNegative: true,
 });
+
+const PROGRESS_EVERY = 50;
+const variant = values.variant === undefined ? null : variantOf(values.variant);
+const processes = Number(values.jobs ?? availableParallelism());
+const firstSeed = values.from === undefined ? Date.now() * 1_000 : Number(values.from);
 
 function write(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-function describe({ seed, violation }: RunReport): string {
-  return [
-    `VIOLATION of ${violation?.invariant} at seed ${seed}: ${violation?.message}`,
-    `replay: npm run sim -- --seed ${seed} --trace`,
-  ].join("\n");
+function tell({ seed, violation }: RunReport): void {
+  write(
+    `VIOLATION of ${violation?.invariant} at seed ${seed}, ${Math.round(violation?.atMs ?? 0)} ms: ${violation?.message}`,
+  );
+  write(`replay: npm run sim -- --seed ${seed} --trace`);
+}
+
+async function runOne(seed: number): Promise<number> {
+  const report = await runSeed({ seed, variant, ...(values.trace ? { print: write } : {}) });
+  const totals = new Totals();
+  totals.add(report);
+  for (const line of totals.lines(seed)) write(line);
+  write(`hash: ${report.hash}`);
+  if (report.violation === null) return 0;
+  tell(report);
+  if (!values.trace && values.shrink) for (const line of timeline(await shrink(report, variant))) write(line);
+  return 1;
+}
+
+async function runMany(): Promise<number> {
+  const count = values.minutes === undefined ? Number(values.seeds) : Number.POSITIVE_INFINITY;
+  const endMs = performance.now() + Number(values.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
+  const startedMs = performance.now();
+  const totals = new Totals();
+  let given = 0;
+  await runJobs(
+    Math.min(count, processes),
+    () => (given < count && performance.now() < endMs ? { seed: firstSeed + given++, variant } : null),
+    (report) => {
+      totals.add(report);
+      if (report.violation !== null) tell(report);
+      if (totals.seeds % PROGRESS_EVERY === 0) write(`${totals.seeds} seeds, ${totals.violations.length} violations`);
+    },
+  );
+  for (const line of totals.lines(firstSeed)) write(line);
+  write(
+    `seeds a minute: ${((totals.seeds * 60_000) / (performance.now() - startedMs)).toFixed(0)} in ${processes} processes`,
+  );
+  const [first] = totals.violations;
+  if (first === undefined) return 0;
+  if (values.shrink) for (const line of timeline(await shrink(first, variant))) write(line);
+  return 1;
+}
+
+async function runControl(name: string): Promise<number> {
+  const broken = variantOf(name);
+  const found = await hunt(broken, firstSeed, processes);
+  if (found === null) {
+    write(`${name} was not caught`);
+    return 1;
+  }
+  const { report, seeds } = found;
+  write(
+    `${name} is caught at seed ${report.seed} by ${report.violation?.invariant}, after ${seeds} seeds: ${report.violation?.message}`,
+  );
+  const sound = await runSeed({ seed: report.seed });
+  write(`the same seed without it: ${sound.violation?.message ?? "clean"}`);
+  if (values.shrink) for (const line of timeline(await shrink(report, broken))) write(line);
+  return sound.violation === null ? 0 : 1;
 }
 
 async function main(): Promise<number> {
-  const { seed, trace } = values;
-  const variant = values.variant as Variant;
-  const count = seed === undefined ? Number(values.seeds) : 1;
-  const firstSeed = seed === undefined ? Date.now() * 1_000 : Number(seed);
-  const totals = new Totals();
-  for (let at = 0; at < count; at++) {
-    const report = await runSeed({ seed: firstSeed + at, variant, ...(trace ? { print: write } : {}) });
-    totals.add(report);
-    if (report.violation !== null) write(describe(report));
-    if ((at + 1) % 50 === 0) write(`${at + 1} of ${count} seeds, ${totals.violations} violations`);
-  }
-  for (const line of summaryLines(totals, firstSeed)) write(line);
-  if (values.controls && seed === undefined) {
-    const failures = await runControls(write);
-    return totals.violations + failures > 0 ? 1 : 0;
-  }
-  return totals.violations > 0 ? 1 : 0;
+  if (values.control !== undefined) return runControl(values.control);
+  return values.seed === undefined ? runMany() : runOne(Number(values.seed));
 }
 
 process.exitCode = await main();

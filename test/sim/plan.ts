@@ -1,58 +1,86 @@
 /**
- * plan.ts: what is drawn once per seed: how many nodes and groups, their sizes, and how hard the world is.
+ * plan.ts: what is drawn once per seed: how large the cluster is, how small its files are, and how hard the world is.
  *
- * Sizes are small, so that a minute crosses what takes a cluster days: full segments, new WAL files, evicted tails, checkpoints.
+ * Sizes are tiny, so that a minute crosses what takes a cluster days: full segments, new WAL files, evicted tails, checkpoints.
+ * Each seed allows only some kinds of faults ("swarm testing": Groce et al., ISSTA 2012), since kinds that always come together hide each other.
  */
 import type { Prng } from "@varve/base/testing";
-
-/** A broken variant of the code under test, or none. */
-export type Variant = "none" | "ackBeforeFsync" | "voteNotPersisted" | "commitOldTerm";
+import { type DecisionKind, FAULT_KINDS, NETWORK_KINDS } from "./decisions.js";
 
 export interface Plan {
-  readonly nodeCount: number;
-  readonly groupCount: number;
-  readonly producersPerGroup: number;
+  readonly brokers: 1 | 3 | 5;
+  readonly partitions: number;
+  readonly replicas: number;
+  readonly groupShards: number;
   readonly heartbeatMs: number;
   readonly electionTimeoutMs: number;
   readonly segmentBytes: number;
-  readonly walFileBytes: number;
-  readonly tailCacheBytesMax: number;
-  readonly checkpointIntervalBytes: number;
-  readonly appendBytesMax: number;
   readonly retentionBytes: number;
+  readonly walFileBytes: number;
+  readonly checkpointIntervalBytes: number;
+  readonly tailCacheBytesMax: number;
+  readonly appendBytesMax: number;
+  readonly batchBytes: number;
   readonly valueBytesMax: number;
-  /** Longest pause of a producer between two batches. */
-  readonly thinkMsMax: number;
+  readonly syncMs: { readonly least: number; readonly most: number };
+  /** How much faster or slower than the world a machine's clock may run. */
+  readonly driftMax: number;
+  /** How far a machine's wall clock is off at the start, milliseconds. */
+  readonly wallOffsetMsMax: number;
+  /** Unary calls of clients that are refused or lost. */
+  readonly rpcTrouble: number;
   /** Longest time between two faults. */
   readonly calmMsMax: number;
+  /** Longest time between two operations of clients. */
+  readonly thinkMsMax: number;
   /** Share of the faults that aim at a leader. */
   readonly leaderBias: number;
-  readonly syncMs: { readonly least: number; readonly most: number };
+  /** What a hook does when it is reached: this share of them is drawn to act. */
+  readonly hookRatio: number;
+  readonly faults: readonly DecisionKind[];
 }
 
-const KIB = 1024;
+const KIB = 1_024;
+const MIB = 1_024 * KIB;
 
 export function drawPlan(prng: Prng): Plan {
+  const brokers = prng.pick([1, 3, 3, 3, 3, 3, 5] as const);
+  const electionTimeoutMs = prng.pick([1_000, 1_500]);
   return {
-    nodeCount: prng.chance(0.7) ? 3 : 5,
-    groupCount: prng.between(1, 3),
-    producersPerGroup: prng.between(1, 2),
-    heartbeatMs: prng.pick([40, 60, 100]),
-    electionTimeoutMs: prng.pick([400, 600, 1_000]),
-    segmentBytes: prng.pick([8, 16, 64]) * KIB,
+    brokers,
+    partitions: prng.between(1, 3),
+    replicas: brokers === 5 ? prng.pick([3, 5]) : brokers,
+    groupShards: prng.between(1, 2),
+    heartbeatMs: prng.pick([150, 200, 250]),
+    electionTimeoutMs,
+    segmentBytes: prng.pick([4, 8, 32]) * KIB,
+    retentionBytes: prng.chance(0.3) ? prng.pick([16, 64]) * KIB : -1,
     walFileBytes: prng.pick([64, 256, 1_024]) * KIB,
-    tailCacheBytesMax: prng.pick([4, 32, 256]) * KIB,
-    checkpointIntervalBytes: prng.pick([8, 64]) * KIB,
+    checkpointIntervalBytes: prng.pick([4, 16, 64]) * KIB,
+    tailCacheBytesMax: prng.pick([4 * KIB, 64 * KIB, MIB]),
     appendBytesMax: prng.pick([1, 4, 64]) * KIB,
-    retentionBytes: prng.chance(0.4) ? prng.pick([32, 128]) * KIB : -1,
-    valueBytesMax: prng.pick([64, 512, 2_048]),
-    thinkMsMax: prng.pick([80, 160, 320]),
-    calmMsMax: prng.pick([800, 2_000, 4_000]),
-    leaderBias: prng.pick([0.2, 0.6, 0.9]),
+    batchBytes: prng.pick([1, 4, 64]) * KIB,
+    valueBytesMax: prng.pick([16, 256, 700]),
     syncMs: prng.pick([
-      { least: 0.1, most: 1 },
+      { least: 0.1, most: 3 },
       { least: 0.5, most: 8 },
       { least: 5, most: 40 },
     ]),
+    driftMax: prng.pick([0, 0.001, 0.02]),
+    wallOffsetMsMax: prng.pick([0, 500, 60_000]),
+    rpcTrouble: prng.pick([0, 0.02, 0.05]),
+    calmMsMax: prng.pick([1_500, 3_000, 5_000]),
+    thinkMsMax: prng.pick([700, 1_200, 2_000]),
+    leaderBias: prng.pick([0.2, 0.6, 0.9]),
+    hookRatio: prng.pick([0, 0.0005, 0.002]),
+    faults: drawFaults(prng, brokers),
   };
+}
+
+/** A part of all kinds, and always one that takes a broker down. */
+function drawFaults(prng: Prng, brokers: number): DecisionKind[] {
+  const possible = FAULT_KINDS.filter((kind) => brokers > 1 || !NETWORK_KINDS.has(kind));
+  const share = prng.pick([0.3, 0.5, 0.8]);
+  const drawn = possible.filter(() => prng.chance(share));
+  return drawn.includes("crash") ? drawn : [...drawn, "crash"];
 }

@@ -1,17 +1,30 @@
 /**
- * process-clock.ts: time as one process of the simulation sees it: it can be paused, as by SIGSTOP or a long collection, and killed.
+ * process-clock.ts: time as one process of the simulation sees it: it runs a little fast or slow, its wall clock may be off and may jump, it can
+ * be paused, as by SIGSTOP or a long collection, and killed.
  *
  * Invariants: nothing of a killed process runs again; what falls due in a pause runs after it, in the order in which it fell due.
  */
 import type { Clock, TimerHandle } from "@varve/base";
 
+/** The clock of a machine, which outlives its processes. */
+export interface Oscillator {
+  /** Its seconds per second of the world; never changes. */
+  readonly rate: number;
+  /** How far its wall clock is off, milliseconds. */
+  wallOffsetMs: number;
+}
+
+export const EXACT: Oscillator = { rate: 1, wallOffsetMs: 0 };
+
 export class ProcessClock implements Clock {
   private readonly world: Clock;
+  private readonly oscillator: Oscillator;
   private held: (() => void)[] = [];
   private state: "running" | "paused" | "killed" = "running";
 
-  constructor(world: Clock) {
+  constructor(world: Clock, oscillator: Oscillator = EXACT) {
     this.world = world;
+    this.oscillator = oscillator;
   }
 
   get isPaused(): boolean {
@@ -19,16 +32,17 @@ export class ProcessClock implements Clock {
   }
 
   monotonicMs(): number {
-    return this.world.monotonicMs();
+    return this.world.monotonicMs() * this.oscillator.rate;
   }
 
   wallMs(): number {
-    return this.world.wallMs();
+    const drifted = this.world.monotonicMs() * (this.oscillator.rate - 1);
+    return Math.floor(this.world.wallMs() + drifted + this.oscillator.wallOffsetMs);
   }
 
   setTimer(delayMs: number, callback: () => void): TimerHandle {
     let isCancelled = false;
-    const timer = this.world.setTimer(delayMs, () =>
+    const timer = this.world.setTimer(delayMs / this.oscillator.rate, () =>
       this.enter(() => {
         if (!isCancelled) callback();
       }),

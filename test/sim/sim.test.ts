@@ -1,4 +1,8 @@
-/** sim.test.ts: one seed is one history, fresh seeds are clean, and each broken variant is found. `npm run sim` runs many more. */
+/**
+ * sim.test.ts: the simulator is deterministic, finds broken variants where they were found before, and nothing in the shipped code.
+ *
+ * SEED sets the first fresh seed.
+ */
 import { expect, test } from "vitest";
 import { CONTROLS } from "./controls.js";
 import { type RunReport, runSeed } from "./simulation.js";
@@ -16,10 +20,9 @@ function soundRun(seed: number): Promise<RunReport> {
 }
 
 test("one seed gives the same history twice, two seeds give two", { timeout: RUN_MS }, async () => {
-  const [two, three] = [await soundRun(2), await soundRun(3)];
-  expect((await runSeed({ seed: 2 })).hash).toBe(two.hash);
-  expect((await runSeed({ seed: 3 })).hash).toBe(three.hash);
-  expect(two.hash).not.toBe(three.hash);
+  const [one, two] = [await soundRun(1), await soundRun(2)];
+  expect((await runSeed({ seed: 1 })).hash).toBe(one.hash);
+  expect(one.hash).not.toBe(two.hash);
 });
 
 test(`fresh seeds break no invariant (SEED=${firstSeed})`, { timeout: RUN_MS }, async () => {
@@ -31,9 +34,7 @@ test(`fresh seeds break no invariant (SEED=${firstSeed})`, { timeout: RUN_MS }, 
 
 test.each(CONTROLS)(
   "$variant is found at seed $seed, where the shipped code is clean",
-  {
-    timeout: RUN_MS,
-  },
+  { timeout: RUN_MS },
   async ({ variant, seed, invariant }) => {
     const broken = await runSeed({ seed, variant });
     expect(broken.violation?.invariant).toBe(invariant);

@@ -1,22 +1,33 @@
 /**
- * simulation.ts: one seed from beginning to end: faults with traffic, then healing, agreement and a last look at everything.
+ * simulation.ts: one seed from beginning to end: whole brokers, the shipped SDK and a group at work in one process, on one clock.
+ *
+ * 1. The brokers start, the topic is made.  2. Faults and traffic.  3. A random quorum is healed, the others are kept away: it must serve
+ * again in time, and keep its leaders.  4. All is healed; replicas come to the same logs, the group comes to rest.  5. A last look at everything.
  */
 import { Prng, SimClock } from "@varve/base/testing";
-import { MessageFaults, SimNetwork } from "@varve/peer/testing";
-import { Checks, type LiveLeader } from "./checks.js";
-import { type FaultKind, Faults } from "./faults.js";
-import { checkAgreement } from "./final-read.js";
-import { drawPlan, type Plan, type Variant } from "./plan.js";
-import { Producer, type ProducerCounts } from "./producer.js";
-import { SimNode, type World } from "./sim-node.js";
+import { SimNetwork } from "@varve/peer/testing";
+import { SimRpcNetwork } from "@varve/rpc/testing";
+import { breakageOf, type Variant } from "./breakage.js";
+import { Checks } from "./checks.js";
+import { type Decision, drawDecisions, FAULTS_MS, isFault } from "./decisions.js";
+import { Faults } from "./faults.js";
+import { checkReplicas } from "./final-read.js";
+import type { Hook } from "./hooks.js";
+import { checkQuorumServes, drawCore, keepAway } from "./liveness.js";
+import { type ClusterWorld, Machine } from "./machine.js";
+import { NetworkFaults } from "./network-faults.js";
+import { drawPlan, type Plan } from "./plan.js";
+import { Time } from "./time.js";
 import { Trace } from "./trace.js";
-import { Violation } from "./violation.js";
+import { Workload, type WorkloadCounts } from "./workload.js";
 
 export interface RunOptions {
   readonly seed: number;
-  readonly variant?: Variant;
+  readonly variant?: Variant | null;
   /** Changes to the drawn plan. */
   readonly plan?: Partial<Plan>;
+  /** What is done to the cluster, instead of what the seed draws. */
+  readonly decisions?: readonly Decision[];
   /** Gets every line of the trace. */
   readonly print?: (line: string) => void;
 }
@@ -25,157 +36,206 @@ export interface RunReport {
   readonly seed: number;
   readonly hash: string;
   readonly simulatedMs: number;
-  readonly counts: ProducerCounts;
-  readonly faults: ReadonlyMap<FaultKind, number>;
-  readonly violation: Violation | null;
+  readonly counts: WorkloadCounts;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly hooks: Readonly<Record<string, number>>;
+  readonly violation: { readonly invariant: string; readonly message: string; readonly atMs: number } | null;
+}
+
+/** What a seed draws before its run. */
+export function drawRun(seed: number, changes: Partial<Plan> = {}): { prng: Prng; plan: Plan; decisions: Decision[] } {
+  const prng = new Prng(seed);
+  const plan = { ...drawPlan(prng.fork()), ...changes };
+  return { prng, plan, decisions: drawDecisions(plan, prng.fork()) };
 }
 
 /** What a seed must have seen to count. */
 export const SEED_MIN = { simulatedMs: 60_000, acked: 200, faults: 3 } as const;
 
-const SLICE_MS = 100;
-const SETTLE_MS = 5_000;
-const BOOT_MS = 10_000;
-const LEADER_MS = 10_000;
-const LATE_MS = 2_000;
-const AGREE_MS = 20_000;
-/** A seed that needs longer than this to count has found a cluster that stands still. */
-const FAULTS_MS_MAX = 300_000;
+const BOOT_MS = 20_000;
+const READY_MS = 30_000;
+const SETTLE_MS = 60_000;
 
 /** Runs one seed. Never throws for what the code under test does: that is a violation in the report. */
 export async function runSeed(options: RunOptions): Promise<RunReport> {
   const simulation = new Simulation(options);
+  const fail = (error: unknown): void => simulation.checks.fail(error);
+  // A rejection that nobody handles ends a program that uses the SDK, and a broker.
+  process.on("unhandledRejection", fail);
   try {
     await simulation.run();
   } catch (error) {
-    simulation.checks.fail(error);
+    fail(error);
+  } finally {
+    process.off("unhandledRejection", fail);
   }
   return simulation.report();
 }
 
-class Simulation {
+class Simulation implements ClusterWorld {
+  readonly clock = new SimClock();
+  readonly prng: Prng;
+  readonly plan: Plan;
   readonly checks: Checks;
-  private readonly seed: number;
-  private readonly clock = new SimClock();
-  private readonly world: World;
-  private readonly nodes: SimNode[];
-  private readonly producers: Producer[] = [];
+  readonly trace: Trace;
+  readonly network: SimNetwork;
+  readonly networkFaults: NetworkFaults;
+  readonly rpc: SimRpcNetwork;
+  readonly names: readonly string[];
+  readonly hooksFired = new Map<Hook, number>();
+  readonly breakage: ClusterWorld["breakage"];
+  readonly machines: readonly Machine[];
+  private readonly options: RunOptions;
+  private readonly decisions: readonly Decision[];
   private readonly faults: Faults;
+  private readonly workload: Workload;
+  private readonly time: Time;
+  private callTrouble: number;
 
-  constructor({ seed, variant, plan: changes, print }: RunOptions) {
-    this.seed = seed;
-    const prng = new Prng(seed);
-    const plan = { ...drawPlan(prng.fork()), ...changes };
-    const groupIds = Array.from({ length: plan.groupCount }, (_, at) => at + 1);
-    const nodeIds = Array.from({ length: plan.nodeCount }, (_, at) => at + 1);
-    const leadersOf = (groupId: number): LiveLeader[] =>
-      this.nodes.map((node) => node.leader(groupId)).filter((leader) => leader !== null);
-    this.checks = new Checks(groupIds, leadersOf);
-    this.world = {
+  constructor(options: RunOptions) {
+    const { seed, variant, print } = options;
+    this.options = options;
+    const { prng, plan, decisions } = drawRun(seed, options.plan);
+    this.prng = prng;
+    this.plan = plan;
+    this.decisions = options.decisions ?? decisions;
+    this.trace = new Trace(() => this.clock.monotonicMs(), print ?? null);
+    print?.(`plan ${JSON.stringify(this.plan)}`);
+    this.breakage = breakageOf(variant ?? null);
+    this.checks = new Checks((groupId) => this.leadersOf(groupId));
+    this.time = new Time(this.clock, this.checks);
+    this.names = Array.from({ length: this.plan.brokers }, (_, at) => `b${at + 1}`);
+    this.network = new SimNetwork({ clock: this.clock, prng: this.prng.fork() });
+    this.networkFaults = new NetworkFaults(this.network, this.prng.fork());
+    this.callTrouble = this.plan.rpcTrouble;
+    this.rpc = this.createRpc();
+    this.machines = this.names.map((_, at) => new Machine(at + 1, this));
+    this.faults = new Faults({
       clock: this.clock,
-      prng,
-      network: new SimNetwork({ clock: this.clock, prng: prng.fork() }),
-      messageFaults: new MessageFaults(this.clock, prng.fork()),
-      checks: this.checks,
-      trace: new Trace(() => this.clock.monotonicMs(), print ?? null),
-      plan,
-      variant: variant ?? "none",
-      groupIds,
-      nodeIds,
-    };
-    print?.(`plan ${JSON.stringify(plan)}`);
-    this.nodes = nodeIds.map((id) => new SimNode(id, this.world));
-    this.faults = new Faults(this.world, this.nodes);
-    let producerIds = 0;
-    for (const groupId of groupIds) {
-      for (let at = 0; at < plan.producersPerGroup; at++)
-        this.producers.push(new Producer(this.world, this.nodes, groupId, () => ++producerIds));
-    }
+      machines: this.machines,
+      network: this.networkFaults,
+      leaderBias: this.plan.leaderBias,
+      leaders: () => this.machines.filter((machine) => this.leads(machine)),
+      reset: (one, other) => this.network.reset(one.name, other.name),
+      setCallTrouble: (ratio) => {
+        this.callTrouble = ratio ?? this.plan.rpcTrouble;
+      },
+      note: (what) => this.trace.note("world", what),
+    });
+    this.workload = new Workload({ world: this, transport: this.rpc.transport(), time: this.time });
   }
 
   async run(): Promise<void> {
-    for (const node of this.nodes) node.start();
-    await this.until("all nodes are up", BOOT_MS, () => this.nodes.every((node) => node.isServing));
-    await this.until("every group has a leader", LEADER_MS, () => this.hasLeaders());
-    let producing = this.producers.length;
-    for (const producer of this.producers) {
-      producer
-        .run()
-        .catch((error: unknown) => this.checks.fail(error))
-        .finally(() => {
-          producing--;
-        });
-    }
-    this.faults.start();
-    while (!this.countsSoFar()) {
-      await this.advance();
-      if (this.clock.monotonicMs() > FAULTS_MS_MAX) throw new Violation("liveness", "the seed never counts");
-    }
-    this.faults.heal();
-    await this.until("every group has a leader again", LEADER_MS, () => this.hasLeaders());
-    const acked = this.producers.map((producer) => producer.counts.acked);
-    await this.until("every producer is answered again", SETTLE_MS, () =>
-      this.producers.every((producer, at) => producer.counts.acked > (acked[at] ?? 0)),
-    );
-    for (const producer of this.producers) producer.stop();
-    await this.until("every producer is done", SETTLE_MS, () => producing === 0);
-    // What was called unknown may still be on its way.
-    const lateMs = this.clock.monotonicMs() + LATE_MS;
-    await this.until("late requests are over", SETTLE_MS, () => this.clock.monotonicMs() >= lateMs);
-    await this.until("all replicas agree", AGREE_MS, () => this.agree());
-    await checkAgreement(this.world, this.nodes);
+    const { machines, time, workload } = this;
+    for (const machine of machines) machine.start();
+    await time.until("all brokers are ready", BOOT_MS, () => machines.every((machine) => machine.isReady));
+    await workload.begin();
+    await this.faultsAndTraffic();
+    await this.quorumServes();
+    this.heal(machines);
+    await time.until("every broker is ready again", READY_MS, () => machines.every((machine) => this.isWell(machine)));
+    // A run that was made shorter by hand need not come to what a seed needs to count.
+    await workload.end(this.options.decisions === undefined ? SEED_MIN.acked : 0);
+    await time.until("all replicas agree", SETTLE_MS, () => this.agree());
+    await checkReplicas(machines, this.checks, time);
+    await workload.lastLook();
   }
 
   report(): RunReport {
-    const counts: ProducerCounts = { attempts: 0, acked: 0, notApplied: 0, unknown: 0 };
-    for (const producer of this.producers) {
-      counts.attempts += producer.counts.attempts;
-      counts.acked += producer.counts.acked;
-      counts.notApplied += producer.counts.notApplied;
-      counts.unknown += producer.counts.unknown;
-    }
+    const { violation } = this.checks;
     return {
-      seed: this.seed,
-      hash: this.world.trace.hash,
+      seed: this.options.seed,
+      hash: this.trace.hash,
       simulatedMs: this.clock.monotonicMs(),
-      counts,
-      faults: this.faults.counts,
-      violation: this.checks.violation,
+      counts: this.workload.counts(),
+      faults: Object.fromEntries(this.faults.counts),
+      hooks: Object.fromEntries(this.hooksFired),
+      violation:
+        violation === null
+          ? null
+          : {
+              invariant: violation.invariant,
+              message: violation.stack ?? violation.message,
+              atMs: this.time.violationAtMs,
+            },
     };
   }
 
-  private countsSoFar(): boolean {
-    return (
-      this.clock.monotonicMs() >= SEED_MIN.simulatedMs &&
-      this.checks.acknowledgements.count >= SEED_MIN.acked &&
-      this.faults.count >= SEED_MIN.faults
-    );
+  private async faultsAndTraffic(): Promise<void> {
+    const startMs = this.clock.monotonicMs();
+    for (const decision of this.decisions) {
+      this.clock.setTimer(startMs + decision.atMs - this.clock.monotonicMs(), () => {
+        const { kind } = decision;
+        if (isFault(kind)) this.faults.strike({ ...decision, kind });
+        else this.workload.act({ ...decision, kind });
+      });
+    }
+    await this.time.pass(FAULTS_MS);
   }
 
-  private hasLeaders(): boolean {
-    return this.world.groupIds.every((groupId) => this.nodes.some((node) => node.servesAsLeader(groupId)));
+  /** The liveness phase. */
+  private async quorumServes(): Promise<void> {
+    const core = drawCore(this.machines, this.prng);
+    const rest = this.machines.filter((machine) => !core.includes(machine));
+    this.heal(core);
+    const release = keepAway(core, rest, this.networkFaults, this.prng);
+    this.trace.note("world", `heals the quorum ${core.map(({ name }) => name).join(" ")}`);
+    await this.time.until("a healed quorum is ready", READY_MS, () => core.every((machine) => this.isWell(machine)));
+    await checkQuorumServes({ core, checks: this.checks, time: this.time, workload: this.workload });
+    release();
+  }
+
+  private heal(machines: readonly Machine[]): void {
+    this.trace.note("world", "heal");
+    this.faults.heal();
+    for (const machine of this.machines) {
+      machine.hooks.disarm();
+      machine.stalledUntilMs = 0;
+    }
+    for (const machine of machines) {
+      machine.resume();
+      machine.start();
+    }
+    this.callTrouble = 0;
+  }
+
+  /** Ready, or refusing to start for a reason. */
+  private isWell(machine: Machine): boolean {
+    return machine.isReady || (machine.refused !== null && machine.isDamaged);
   }
 
   private agree(): boolean {
-    return this.world.groupIds.every((groupId) => {
-      const { lastIndex } = this.checks.truth(groupId);
-      return this.nodes.every((node) => {
-        const log = node.log(groupId);
-        return log !== null && log.pointers().appliedIndex === lastIndex && log.lastIndex() === lastIndex;
-      });
+    for (const [groupId, truth] of this.checks.truth.groups) {
+      for (const machine of this.machines) {
+        const log = machine.replica(groupId)?.log;
+        if (log === undefined || log.quarantine !== null) continue;
+        if (log.pointers().appliedIndex !== truth.lastIndex || log.lastIndex() !== truth.lastIndex) return false;
+      }
+    }
+    return true;
+  }
+
+  private leads(machine: Machine): boolean {
+    if (machine.broker === null) return false;
+    for (const replica of machine.broker.host.all()) if (replica.isLeader()) return true;
+    return false;
+  }
+
+  private leadersOf(groupId: number): { log: NonNullable<ReturnType<Machine["replica"]>>["log"]; term: number }[] {
+    return this.machines.flatMap((machine) => {
+      const replica = machine.replica(groupId);
+      return replica?.isLeader() ? [{ log: replica.log, term: replica.node.term }] : [];
     });
   }
 
-  private async until(what: string, withinMs: number, isThere: () => boolean): Promise<void> {
-    const endMs = this.clock.monotonicMs() + withinMs;
-    while (!isThere()) {
-      if (this.clock.monotonicMs() >= endMs) throw new Violation("liveness", `not within ${withinMs} ms: ${what}`);
-      await this.advance();
-    }
-  }
-
-  private async advance(): Promise<void> {
-    await this.clock.runUntil(this.clock.monotonicMs() + SLICE_MS);
-    if (this.checks.violation !== null) throw this.checks.violation;
+  private createRpc(): SimRpcNetwork {
+    const latency = this.prng.fork();
+    const fate = this.prng.fork();
+    return new SimRpcNetwork({
+      clock: this.clock,
+      latencyMs: () => 0.1 + latency.ratio(),
+      fate: () =>
+        fate.chance(this.callTrouble) ? fate.pick(["refuse", "loseRequest", "loseAnswer"] as const) : "pass",
+    });
   }
 }

@@ -1,47 +1,50 @@
 /**
  * totals.ts: what a number of runs adds up to.
  */
-import type { FaultKind } from "./faults.js";
+import { FAULT_KINDS } from "./decisions.js";
+import { HOOKS } from "./hooks.js";
 import { type RunReport, SEED_MIN } from "./simulation.js";
 
 export class Totals {
   seeds = 0;
   counted = 0;
-  violations = 0;
   simulatedMs = 0;
-  attempts = 0;
-  acked = 0;
-  notApplied = 0;
-  unknown = 0;
-  readonly faults = new Map<FaultKind, number>();
+  readonly violations: RunReport[] = [];
+  private readonly counts = new Map<string, number>();
+  private readonly faults = new Map<string, number>();
+  /** In how many seeds each hook acted. */
+  private readonly hookSeeds = new Map<string, number>();
 
   add(report: RunReport): void {
     this.seeds++;
-    if (report.violation !== null) this.violations++;
     this.simulatedMs += report.simulatedMs;
-    this.attempts += report.counts.attempts;
-    this.acked += report.counts.acked;
-    this.notApplied += report.counts.notApplied;
-    this.unknown += report.counts.unknown;
-    let faults = 0;
-    for (const [kind, count] of report.faults) {
-      faults += count;
-      this.faults.set(kind, (this.faults.get(kind) ?? 0) + count);
-    }
+    if (report.violation !== null) this.violations.push(report);
+    addAll(this.counts, report.counts);
+    addAll(this.faults, report.faults);
+    for (const hook of Object.keys(report.hooks)) addAll(this.hookSeeds, { [hook]: 1 });
+    const faults = Object.values(report.faults).reduce((sum, count) => sum + count, 0);
     const { simulatedMs, acked } = SEED_MIN;
     if (report.simulatedMs >= simulatedMs && report.counts.acked >= acked && faults >= SEED_MIN.faults) this.counted++;
   }
+
+  /** The totals as lines for people. */
+  lines(firstSeed: number): string[] {
+    const share = (hook: string): string => ((100 * (this.hookSeeds.get(hook) ?? 0)) / this.seeds).toFixed(1);
+    return [
+      `seeds: ${this.seeds} from ${firstSeed}, ${this.counted} count`,
+      `simulated hours: ${(this.simulatedMs / 3_600_000).toFixed(2)}`,
+      `operations: ${listOf(this.counts)}`,
+      `faults: ${listOf(new Map(FAULT_KINDS.map((kind) => [kind, this.faults.get(kind) ?? 0])))}`,
+      `hooks, % of seeds: ${HOOKS.map((hook) => `${hook} ${share(hook)}`).join(", ")}`,
+      `violations: ${this.violations.length}`,
+    ];
+  }
 }
 
-/** The totals as lines for people. */
-export function summaryLines(totals: Totals, firstSeed: number): string[] {
-  const faults = [...totals.faults].sort(([one], [other]) => one.localeCompare(other));
-  const hours = (totals.simulatedMs / 3_600_000).toFixed(2);
-  return [
-    `seeds: ${totals.seeds} from ${firstSeed}, ${totals.counted} count`,
-    `simulated hours: ${hours}`,
-    `operations: ${totals.attempts}, acknowledged: ${totals.acked}, NOT_APPLIED: ${totals.notApplied}, UNKNOWN: ${totals.unknown}`,
-    `faults: ${faults.map(([kind, count]) => `${kind} ${count}`).join(", ")}`,
-    `violations: ${totals.violations}`,
-  ];
+function addAll(sums: Map<string, number>, counts: object): void {
+  for (const [key, count] of Object.entries(counts)) sums.set(key, (sums.get(key) ?? 0) + Number(count));
+}
+
+function listOf(counts: ReadonlyMap<string, number>): string {
+  return [...counts].map(([key, count]) => `${key} ${count}`).join(", ");
 }

@@ -33,7 +33,7 @@ import {
   SEEK,
 } from "../groups/group-methods.js";
 import type { ReaderPlace } from "../groups/reader-places.js";
-import { GROUP_SHARDS, shardOf } from "../groups/shards.js";
+import { shardOf } from "../groups/shards.js";
 import type { Backlog } from "../partition/backlog.js";
 import { notLeader } from "../partition/errors.js";
 import type { Partition } from "../partition/partition.js";
@@ -46,6 +46,8 @@ export interface GroupApiOptions {
   readonly router: Router;
   readonly forwarding: Forwarding;
   readonly log: LogApi;
+  /** Partitions of the internal topic (H1). */
+  readonly shards: number;
   /** Makes the topic that holds groups, once for each cluster; resolves when it is known here. @throws VarveError. */
   readonly createGroupsTopic: (context: CallContext) => Promise<void>;
 }
@@ -244,7 +246,7 @@ export class GroupApi {
   /** All groups of the cluster, by name. @throws VarveError when a part of them has no coordinator. */
   async list(context: CallContext): Promise<readonly GroupView[]> {
     if ((await this.find("", context)) === null) return [];
-    const shards = Array.from({ length: GROUP_SHARDS }, (_, shard) =>
+    const shards = Array.from({ length: this.options.shards }, (_, shard) =>
       this.repeat(context, (attempt) => this.listShard(shard, attempt)),
     );
     return (await Promise.all(shards)).flat().sort((left, right) => (left.group < right.group ? -1 : 1));
@@ -360,9 +362,9 @@ export class GroupApi {
     groupOf: (request: Request) => string,
     act: (coordinator: Coordinator, request: Request, context: CallContext) => Promise<Response>,
   ): void {
-    const { forwarding, router } = this.options;
+    const { forwarding, router, shards } = this.options;
     forwarding.answer(method, (request, { deadlineMs, signal }) => {
-      const shard = shardOf(groupOf(request));
+      const shard = shardOf(groupOf(request), shards);
       const located = router.locateShard(shard);
       if (located === null) throw notLeader({ topic: GROUPS_TOPIC, partition: shard }, null, 0);
       const context = { deadlineAtMs: deadlineMs, signal, forwarded: true };
@@ -394,11 +396,11 @@ export class GroupApi {
 
   /** The group's partition, made if need be. */
   private async locateOrCreate(group: string, context: CallContext): Promise<Located> {
-    const { router, createGroupsTopic } = this.options;
-    const found = router.locateShard(shardOf(group));
+    const { router, createGroupsTopic, shards } = this.options;
+    const found = router.locateShard(shardOf(group, shards));
     if (found !== null) return found;
     await createGroupsTopic(context);
-    const made = router.locateShard(shardOf(group));
+    const made = router.locateShard(shardOf(group, shards));
     if (made !== null) return made;
     throw new VarveError("COORDINATOR_LOADING", {
       message: `the topic that holds groups has just been made and is not known to this broker yet; nothing was changed; retry`,
@@ -415,11 +417,11 @@ export class GroupApi {
   }
 
   private async find(group: string, context: CallContext): Promise<Located | null> {
-    const { router } = this.options;
-    const found = router.locateShard(shardOf(group));
+    const { router, shards } = this.options;
+    const found = router.locateShard(shardOf(group, shards));
     if (found !== null) return found;
     await router.refresh(context);
-    return router.locateShard(shardOf(group));
+    return router.locateShard(shardOf(group, shards));
   }
 }
 

@@ -6,6 +6,7 @@ import type { AdminServiceHandlers, GroupServiceHandlers, LogServiceHandlers } f
 import type { Broker } from "../broker.js";
 import type { BrokerConfig } from "../config/index.js";
 import { groupsTopicCreator } from "../groups/groups-topic.js";
+import { GROUP_SHARDS } from "../groups/shards.js";
 import { adminService } from "./admin-service.js";
 import { decommissioned, gated } from "./gate.js";
 import { GroupApi } from "./group-api.js";
@@ -26,19 +27,23 @@ export interface BrokerServices {
 export interface ServicesOptions {
   readonly config: Pick<BrokerConfig, "limits" | "topicDefaults" | "cluster">;
   readonly random: Random;
+  /** Partitions of the internal topic that holds groups: the same at all brokers, for ever. Default 16; fewer only in simulations. */
+  readonly groupShards?: number;
   /** Counts failures; for metrics. */
   readonly failed: (kind: "produce" | "fetch", code: ErrorCode) => void;
 }
 
-export function brokerServices(broker: Broker, { config, random, failed }: ServicesOptions): BrokerServices {
+export function brokerServices(broker: Broker, options: ServicesOptions): BrokerServices {
+  const { config, random, failed, groupShards: shards = GROUP_SHARDS } = options;
   const { access, forwarding, router } = broker;
   const { clock, codec } = broker.ports;
   const { limits } = config;
   const traffic = new Traffic(broker.inFlight, limits);
   const api = new LogApi({ clock, router, forwarding, access, traffic });
   const seedCount = config.cluster.seeds.length;
-  const createGroupsTopic = groupsTopicCreator({ access, state: () => broker.state(), seedCount, clock, random });
-  const groups = new GroupApi({ clock, router, forwarding, log: api, createGroupsTopic });
+  const state = (): ReturnType<Broker["state"]> => broker.state();
+  const createGroupsTopic = groupsTopicCreator({ access, state, seedCount, shards, clock, random });
+  const groups = new GroupApi({ clock, router, forwarding, log: api, shards, createGroupsTopic });
   const nowMs = (): number => broker.clusterClock.nowMs();
   const { requestDeadlineMs } = limits;
   const refusal = (): VarveError | null => (broker.isDecommissioned ? decommissioned(broker.settings.brokerId) : null);

@@ -7,12 +7,13 @@
 import { type Clock, MIB, type Random, randomUuid, SECOND_MS, VarveError } from "@varve/base";
 import { type ControllerState, expectValue, GROUPS_TOPIC, TOPIC_DEFAULTS, UNLIMITED } from "@varve/cluster";
 import type { ControllerAccess, Patience } from "../controller/access.js";
-import { GROUP_SHARDS } from "./shards.js";
 
 export interface GroupsTopicOptions {
   readonly access: ControllerAccess;
   readonly state: () => ControllerState;
   readonly seedCount: number;
+  /** Partitions of the topic (H1). */
+  readonly shards: number;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -24,7 +25,7 @@ const SEGMENT_BYTES = 4 * MIB;
 
 /** Resolves when the topic is known here. @throws VarveError COORDINATOR_LOADING: more brokers are waited for. */
 export function groupsTopicCreator(options: GroupsTopicOptions): (patience: Patience) => Promise<void> {
-  const { access, state, seedCount, clock, random } = options;
+  const { access, state, seedCount, shards, clock, random } = options;
   const startedAtMs = clock.monotonicMs();
   let creating: Promise<void> | null = null;
   const create = async (patience: Patience): Promise<void> => {
@@ -35,7 +36,7 @@ export function groupsTopicCreator(options: GroupsTopicOptions): (patience: Pati
       kind: "createTopic",
       topic: GROUPS_TOPIC,
       topicId: randomUuid(random),
-      partitions: GROUP_SHARDS,
+      partitions: shards,
       replicas: Math.min(wanted, brokers),
       config: { retentionMs: UNLIMITED, segmentBytes: SEGMENT_BYTES },
       ifNotExists: true,

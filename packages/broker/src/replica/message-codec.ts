@@ -83,6 +83,25 @@ export function encodeMessage(groupId: number, message: Message): Uint8Array[] {
   return parts;
 }
 
+/** What can be said of an encoded message by its first part alone. */
+export interface MessageHead extends Pick<Message, "type" | "from" | "to" | "term" | "reject"> {
+  readonly groupId: number;
+}
+
+/** Reads the first part of what `encodeMessage` made, for who only watches messages go by. */
+export function messageHead(header: Uint8Array): MessageHead {
+  const view = Buffer.from(header.buffer, header.byteOffset, header.byteLength);
+  const type = WIRE_TYPES[(view[0] ?? 0) - 1];
+  if (type === undefined) throw malformed(`type ${view[0]} is unknown`);
+  const [groupId, from, to, term] = [0, 1, 2, 3].map((field) => view.readDoubleLE(PREFIX_BYTES + field * 8)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  return { groupId, type, from, to, term, reject: view[1] === 1 };
+}
+
 /** @throws VarveError CORRUPT_BATCH: the bytes are no message; the link they came from is not to be trusted. */
 export function decodeMessage(payload: Uint8Array): Addressed {
   const view = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);

@@ -14,5 +14,11 @@ export {
 } from "../partition/partition.js";
 export { PeerKind } from "../peer-kinds.js";
 export { ReplicaHost, type ReplicaHostOptions, type ReplicaLinks } from "../replica/host.js";
-export { type Addressed, decodeMessage, encodeMessage } from "../replica/message-codec.js";
+export {
+  type Addressed,
+  decodeMessage,
+  encodeMessage,
+  type MessageHead,
+  messageHead,
+} from "../replica/message-codec.js";
 export { Replica, type Role, type StateMachine } from "../replica/replica.js";

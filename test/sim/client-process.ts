@@ -5,7 +5,7 @@ import type { Prng, SimClock } from "@varve/base/testing";
 import { VarveClient } from "@varve/client/core";
 import { nodeCodec } from "@varve/records/node";
 import type { BidiMethod, ClientStream, RpcChannel, RpcTransport, UnaryMethod } from "@varve/rpc";
-import { ProcessClock } from "../process-clock.js";
+import { ProcessClock } from "./process-clock.js";
 
 /** Hears what a client asks and is answered. */
 export interface CallObserver {

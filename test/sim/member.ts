@@ -3,9 +3,9 @@
  */
 import { delay } from "@varve/base";
 import type { Prng } from "@varve/base/testing";
-import { Violation } from "../violation.js";
 import type { ClientProcess } from "./client-process.js";
 import type { GroupTruth } from "./group-truth.js";
+import { Violation } from "./violation.js";
 
 export interface MemberOptions {
   readonly process: ClientProcess;

@@ -8,7 +8,7 @@
  *   O1  records of one key are begun in order within one assignment of a member
  *   D1  what was acknowledged is in the log, once, at its offset; what was refused as NOT_APPLIED is not
  */
-import { Violation } from "../violation.js";
+import { Violation } from "./violation.js";
 
 interface SeekWindow {
   /** Seeks under way, or whose fate is unknown. */

@@ -1,5 +1,5 @@
 /**
- * synced-log.ts: what the disk of one replica must have, told by what was handed to storage and what it called durable.
+ * s06-recovery.ts: what the disk of one replica must have, told by what was handed to storage and what it called durable.
  *
  * Invariant: after a crash the log is the synced one plus a prefix of the writes that were under way, of the last one perhaps only a
  * prefix of its frames, as if a shorter append had come; the vote of a term that was called durable is there.
@@ -40,7 +40,7 @@ export class SyncedLog {
   /** The oldest write under way is durable. */
   onDurable(): void {
     const write = this.underWay.shift();
-    hold("recovery", write !== undefined, () => "storage called something durable that was not written");
+    hold("S6", write !== undefined, () => "storage called something durable that was not written");
     if (write !== undefined) advance(this.synced, write);
   }
 
@@ -59,7 +59,7 @@ export class SyncedLog {
       if (difference === null) break;
       differences.push(difference);
       const write = this.underWay.shift();
-      hold("recovery", write !== undefined, () => `replica ${replicaId}: ${differences.join("; or ")}`);
+      hold("S6", write !== undefined, () => `replica ${replicaId}: ${differences.join("; or ")}`);
       if (write === undefined) break;
       const cut = cutAfter(write, log.lastIndex());
       const shorter = { ...this.synced, terms: [...this.synced.terms] };
@@ -81,7 +81,7 @@ export class SyncedLog {
     const allowed = [this.synced.hardState];
     for (const { hardState } of this.underWay) if (hardState !== null) allowed.push(hardState);
     hold(
-      "recovery",
+      "S6",
       allowed.some((state) => state.term === term && state.vote === vote),
       () =>
         `replica ${log.spec.replicaId} recovers a vote for ${vote} in term ${term}; ` +

@@ -1,0 +1,121 @@
+/**
+ * decisions.ts: everything that is done to a cluster in one run, drawn before it starts: faults, and operations of clients.
+ *
+ * A decision says when and of what kind; whom it hits is drawn from its own salt when it is carried out. So one that is taken out of the
+ * list does not change what the others draw, and a failing run can be made shorter by leaving decisions out (see shrink.ts).
+ */
+import { Prng } from "@varve/base/testing";
+import type { Plan } from "./plan.js";
+
+/** Faults, each with its share among those drawn. */
+const FAULT_SHARES = {
+  crash: 6,
+  crashAll: 1,
+  kill: 3,
+  hook: 6,
+  pause: 3,
+  isolate: 3,
+  halves: 2,
+  ring: 1,
+  bridge: 1,
+  oneWay: 3,
+  clog: 2,
+  slowLink: 2,
+  loss: 2,
+  duplicate: 1,
+  reorder: 2,
+  reset: 2,
+  callTrouble: 1,
+  clockJump: 2,
+  slowDisk: 2,
+  stallDisk: 1,
+  loseStore: 1,
+} as const;
+
+/** Operations of clients, each with its share. */
+const OPERATION_SHARES = {
+  produce: 30,
+  read: 3,
+  offsets: 6,
+  fetchCommitted: 4,
+  join: 2,
+  leave: 2,
+  killMember: 2,
+  seek: 1,
+  createTopic: 2,
+  deleteTopic: 1,
+  transfer: 3,
+} as const;
+
+export type FaultKind = keyof typeof FAULT_SHARES;
+export type OperationKind = keyof typeof OPERATION_SHARES;
+export type DecisionKind = FaultKind | OperationKind;
+
+export const FAULT_KINDS = Object.keys(FAULT_SHARES) as FaultKind[];
+const OPERATION_KINDS = Object.keys(OPERATION_SHARES) as OperationKind[];
+
+/** Faults that need a second broker. */
+export const NETWORK_KINDS: ReadonlySet<DecisionKind> = new Set<FaultKind>([
+  "isolate",
+  "halves",
+  "ring",
+  "bridge",
+  "oneWay",
+  "clog",
+  "slowLink",
+  "loss",
+  "duplicate",
+  "reorder",
+  "reset",
+]);
+
+export interface Decision {
+  /** From the start of the time of faults. */
+  readonly atMs: number;
+  readonly kind: DecisionKind;
+  /** Seed of all that this decision draws. */
+  readonly salt: number;
+}
+
+/** How long faults and traffic last. */
+export const FAULTS_MS = 56_000;
+
+export function isFault(kind: DecisionKind): kind is FaultKind {
+  return kind in FAULT_SHARES;
+}
+
+/** Everything that happens in the time of faults, in order. */
+export function drawDecisions(plan: Plan, prng: Prng): Decision[] {
+  const faults = plan.faults.filter(isFault);
+  const decisions = [
+    ...drawTimes(prng, plan.calmMsMax).map((atMs) => draw(atMs, prng, faults, FAULT_SHARES)),
+    ...drawTimes(prng, plan.thinkMsMax).map((atMs) => draw(atMs, prng, OPERATION_KINDS, OPERATION_SHARES)),
+  ];
+  return decisions.sort((left, right) => left.atMs - right.atMs);
+}
+
+/** The generator that a decision draws from. */
+export function drawsOf({ salt }: Decision): Prng {
+  return new Prng(salt);
+}
+
+function drawTimes(prng: Prng, gapMsMax: number): number[] {
+  const times: number[] = [];
+  for (let atMs = prng.between(50, 1_000); atMs < FAULTS_MS; atMs += prng.between(20, gapMsMax)) times.push(atMs);
+  return times;
+}
+
+function draw<Kind extends DecisionKind>(
+  atMs: number,
+  prng: Prng,
+  kinds: readonly Kind[],
+  shares: Readonly<Record<Kind, number>>,
+): Decision {
+  const sum = kinds.reduce((total, kind) => total + shares[kind], 0);
+  let left = prng.between(1, sum);
+  const kind = kinds.find((each) => {
+    left -= shares[each];
+    return left <= 0;
+  });
+  return { atMs, kind: kind ?? prng.pick(kinds), salt: prng.uint32() };
+}

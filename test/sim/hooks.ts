@@ -1,0 +1,94 @@
+/**
+ * hooks.ts: places in a broker's life at which faults are rare by chance and interesting: a decision arms one, and the next time, or a few times
+ * later, that a broker comes by, it crashes or is paused right there.
+ *
+ * All of them lie on the ports, or between parts that the observer wraps: in production there is nothing at these places.
+ * Source: FoundationDB's BUGGIFY ("buggification"); etcd's gofail points.
+ */
+import type { Prng } from "@varve/base/testing";
+import type { SimStep } from "@varve/storage/testing";
+
+export const HOOKS = [
+  "after-append-before-fsync",
+  "after-fsync-before-ack",
+  "before-segment-sync",
+  "before-checkpoint-rename",
+  "before-directory-sync",
+  "before-file-removal",
+  "before-wal-file-reuse",
+  "before-truncate",
+  "before-store-write",
+  "vote-before-sent",
+  "append-before-sent",
+  "append-answer-before-sent",
+  "snapshot-before-sent",
+  "snapshot-before-install",
+  "transfer-before-sent",
+  "applied-before-answer",
+  "leader-before-noop",
+  "leader-before-serving",
+] as const;
+export type Hook = (typeof HOOKS)[number];
+
+/** What happens at a hook. */
+export type HookAction = "crash" | "pause";
+
+interface Armed {
+  readonly hook: Hook;
+  readonly action: HookAction;
+  /** How often it is passed by before. */
+  passes: number;
+}
+
+/** Most passes before an armed hook acts. */
+const PASSES_MAX = 6;
+
+/** The hooks of one machine. */
+export class Hooks {
+  /** How often each acted in this run. */
+  readonly fired: Map<Hook, number>;
+  private armed: Armed[] = [];
+
+  constructor(fired: Map<Hook, number>) {
+    this.fired = fired;
+  }
+
+  arm(prng: Prng): Hook {
+    const hook = prng.pick(HOOKS);
+    this.armed.push({ hook, action: prng.chance(0.7) ? "crash" : "pause", passes: prng.between(0, PASSES_MAX) });
+    return hook;
+  }
+
+  disarm(): void {
+    this.armed = [];
+  }
+
+  /** The machine has come to this place. Null: it passes by. */
+  maybe(hook: Hook): HookAction | null {
+    if (this.armed.length === 0) return null;
+    const armed = this.armed.find((each) => each.hook === hook);
+    if (armed === undefined || armed.passes-- > 0) return null;
+    this.armed = this.armed.filter((each) => each !== armed);
+    this.fired.set(hook, (this.fired.get(hook) ?? 0) + 1);
+    return armed.action;
+  }
+}
+
+/** The hook before a step of the disk; null: none. */
+export function hookOfStep({ what, path }: SimStep): Hook | null {
+  switch (what) {
+    case "sync":
+      return path.endsWith(".log") ? "before-segment-sync" : null;
+    case "rename":
+      if (path.endsWith(".wal")) return "before-wal-file-reuse";
+      return path.endsWith(".checkpoint") ? "before-checkpoint-rename" : null;
+    case "syncDir":
+      return "before-directory-sync";
+    case "remove":
+      return "before-file-removal";
+    case "truncate":
+      return "before-truncate";
+    default:
+      return null;
+  }
+}

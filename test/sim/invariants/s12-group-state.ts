@@ -1,0 +1,44 @@
+/**
+ * s12-group-state.ts: the state of groups, and of the controller, is a function of its log: replicas that have applied the same entries have the
+ * same state, whether they applied them one by one, recovered, or took a snapshot. What groups promise their members stands in group-truth.ts.
+ *
+ * Source: state machine replication (Schneider 1990); the design's rule that LMDB holds only what checkpoint and frames can rebuild.
+ */
+import { createHash } from "node:crypto";
+import type { CheckpointSection, GroupLog } from "@varve/storage";
+import { hold } from "../violation.js";
+
+/** States are compared at every index that this divides. */
+const EVERY = 8;
+
+export class GroupState {
+  private readonly digests = new Map<string, string>();
+  private readonly sources = new WeakMap<GroupLog, () => readonly CheckpointSection[]>();
+
+  /** From now on this gives the state of what runs on the log. */
+  onSource(log: GroupLog, source: () => readonly CheckpointSection[]): void {
+    this.sources.set(log, source);
+  }
+
+  /** A replica has applied everything up to `index`. */
+  onApplied(log: GroupLog, index: number): void {
+    if (index % EVERY === 0) this.compare(log, index);
+  }
+
+  /** Compares at any index: after a recovery, at the end. */
+  compare(log: GroupLog, index: number): void {
+    const sections = this.sources.get(log)?.();
+    if (sections === undefined || index === 0) return;
+    const hash = createHash("sha256");
+    for (const { tag, bytes } of sections) hash.update(`${tag} ${bytes.length} `).update(bytes);
+    const digest = hash.digest("base64");
+    const key = `${log.spec.groupId}/${index}`;
+    const first = this.digests.get(key) ?? digest;
+    this.digests.set(key, first);
+    hold(
+      "S12",
+      first === digest,
+      () => `replica ${log.spec.replicaId} of group ${log.spec.groupId} has another state at index ${index}`,
+    );
+  }
+}

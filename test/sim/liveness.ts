@@ -1,0 +1,77 @@
+/**
+ * liveness.ts: what a quorum must be able to do when the others are gone: a random majority is healed, the rest stays dead, paused or cut off.
+ *
+ * Checked: A1 (every partition with a majority in the core takes records again in time), A4 (leaders stay where they are). A5 (replicas come to
+ * the same logs) is checked after all is healed.
+ * Source: the promises A1, A4, A5; the method is TigerBeetle's VOPR ("liveness mode" with a connected core).
+ */
+import type { Prng } from "@varve/base/testing";
+import type { Checks } from "./checks.js";
+import type { Machine } from "./machine.js";
+import { between, type NetworkFaults } from "./network-faults.js";
+import type { Time } from "./time.js";
+import { hold } from "./violation.js";
+import type { Workload } from "./workload.js";
+
+/** A1, from the moment that the quorum is there. */
+const SERVE_MS = 5_000;
+/** How long leaders are watched, and how often one may still change: the preferred one may take over once. */
+const WATCH_MS = 4_000;
+const CHANGES_MAX = 2;
+
+/** A random majority of the machines that are not damaged. */
+export function drawCore(machines: readonly Machine[], prng: Prng): Machine[] {
+  const whole = machines.filter(({ isDamaged }) => !isDamaged);
+  const size = Math.floor(machines.length / 2) + 1;
+  const core: Machine[] = [];
+  while (core.length < size && whole.length > 0) core.push(...whole.splice(prng.between(0, whole.length - 1), 1));
+  return core;
+}
+
+/** The rest is dead, paused or cut off; what this returns ends it. */
+export function keepAway(
+  core: readonly Machine[],
+  rest: readonly Machine[],
+  network: NetworkFaults,
+  prng: Prng,
+): () => void {
+  const ends = rest.map((machine) => {
+    const how = prng.pick(["dead", "paused", "cut"] as const);
+    if (how === "dead") machine.crash(true);
+    else if (how === "paused") machine.pause();
+    else
+      return network.cut(
+        between(
+          [machine.name],
+          core.map(({ name }) => name),
+        ),
+      );
+    return () => {};
+  });
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
+export interface QuorumCheck {
+  readonly core: readonly Machine[];
+  readonly checks: Checks;
+  readonly time: Time;
+  readonly workload: Workload;
+}
+
+/** @throws Violation when the core does not serve in time or does not keep its leaders. */
+export async function checkQuorumServes({ core, checks, time, workload }: QuorumCheck): Promise<void> {
+  const partitions = workload.partitionsWithin(core);
+  await time.finish("the quorum takes records again", SERVE_MS, workload.probe(core, partitions));
+  const before = new Map(checks.leaderChanges);
+  await time.pass(WATCH_MS);
+  for (const [groupId, changes] of checks.leaderChanges) {
+    const fresh = changes - (before.get(groupId) ?? 0);
+    hold(
+      "A4",
+      fresh <= CHANGES_MAX,
+      () => `group ${groupId} changed its leader ${fresh} times in ${WATCH_MS} ms of peace`,
+    );
+  }
+}

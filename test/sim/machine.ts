@@ -1,0 +1,347 @@
+/**
+ * machine.ts: one machine of a simulated cluster: a disk and stores that outlive crashes, and on them the shipped broker, put together as
+ * `runBroker` does it, with simulated ports.
+ */
+import type { Logger } from "@varve/base";
+import { memoryKeyValue, type Prng, type SimClock } from "@varve/base/testing";
+import { type BrokerConfig, parseConfig } from "@varve/broker";
+import { Broker, type BrokerSettings, brokerServices, type Replica, settingsFrom } from "@varve/broker/testing";
+import type { SimNetwork } from "@varve/peer/testing";
+import { nodeCodec } from "@varve/records/node";
+import type { SimRpcNetwork } from "@varve/rpc/testing";
+import type { LogConfig } from "@varve/storage";
+import { SimDisk } from "@varve/storage/testing";
+import type { Breakage } from "./breakage.js";
+import type { Checks } from "./checks.js";
+import { type Hook, Hooks, hookOfStep } from "./hooks.js";
+import { checkBounds } from "./invariants/s14-bounded-queues.js";
+import { hookedKeyValue, hookedWalThread } from "./machine-ports.js";
+import type { NetworkFaults } from "./network-faults.js";
+import { observe } from "./observer.js";
+import type { Plan } from "./plan.js";
+import { type Oscillator, ProcessClock } from "./process-clock.js";
+import { processLink } from "./process-link.js";
+import type { Trace } from "./trace.js";
+import { Violation } from "./violation.js";
+
+/** What all machines share. */
+export interface ClusterWorld {
+  readonly clock: SimClock;
+  readonly prng: Prng;
+  readonly plan: Plan;
+  readonly network: SimNetwork;
+  readonly networkFaults: NetworkFaults;
+  readonly rpc: SimRpcNetwork;
+  readonly names: readonly string[];
+  readonly checks: Checks;
+  readonly trace: Trace;
+  readonly hooksFired: Map<Hook, number>;
+  readonly breakage: Breakage;
+}
+
+const PEER_PORT = 7_651;
+const GRPC_PORT = 7_650;
+const BOUNDS_EVERY_MS = 1_000;
+const METER = { produced() {}, fetched() {}, committed() {}, leaderChanged() {} };
+
+export function grpcAddress(name: string): string {
+  return `${name}:${GRPC_PORT}`;
+}
+
+interface Process {
+  readonly clock: ProcessClock;
+  broker: Broker | null;
+  isReady: boolean;
+}
+
+export class Machine {
+  readonly id: number;
+  readonly name: string;
+  readonly hooks: Hooks;
+  readonly oscillator: Oscillator;
+  readonly disk: SimDisk;
+  /** Makes every sync this much slower. */
+  syncSlowdown = 1;
+  /** Until then, in the world's time, no call of the disk ends. */
+  stalledUntilMs = 0;
+  /** Its disk has failed or was damaged on purpose: from now on it may refuse to start, or quarantine what is hurt. */
+  isDamaged = false;
+  /** Its process may end because of its disk. */
+  mayFail = false;
+  private readonly world: ClusterWorld;
+  private readonly prng: Prng;
+  private readonly keyValue = memoryKeyValue();
+  private process: Process | null = null;
+  private refusal: string | null = null;
+
+  constructor(id: number, world: ClusterWorld) {
+    const { plan } = world;
+    this.id = id;
+    this.name = world.names[id - 1] ?? "";
+    this.world = world;
+    this.prng = world.prng.fork();
+    this.hooks = new Hooks(world.hooksFired);
+    this.oscillator = {
+      rate: 1 + (2 * this.prng.ratio() - 1) * plan.driftMax,
+      wallOffsetMs: Math.round((2 * this.prng.ratio() - 1) * plan.wallOffsetMsMax),
+    };
+    this.disk = this.createDisk();
+  }
+
+  get isUp(): boolean {
+    return this.process !== null;
+  }
+
+  get isReady(): boolean {
+    return this.process?.isReady === true && !this.process.clock.isPaused;
+  }
+
+  /** Why the broker does not start any more; null: it does. */
+  get refused(): string | null {
+    return this.refusal;
+  }
+
+  /** The broker that runs, paused or not. */
+  get broker(): Broker | null {
+    return this.process?.broker ?? null;
+  }
+
+  replica(groupId: number): Replica | null {
+    return this.broker?.host.get(groupId) ?? null;
+  }
+
+  start(): void {
+    if (this.process !== null) return;
+    const process: Process = {
+      clock: new ProcessClock(this.world.clock, this.oscillator),
+      broker: null,
+      isReady: false,
+    };
+    this.process = process;
+    this.refusal = null;
+    this.note("start");
+    this.boot(process).catch((error: unknown) => {
+      if (this.process === process) this.bootFailed(error);
+    });
+  }
+
+  /** The power goes: the process, and any of the writes that were not synced. */
+  crash(isSilent: boolean): void {
+    if (!this.end("crash", isSilent)) return;
+    this.disk.crash(this.prng);
+    this.keyValue.crash(this.prng);
+  }
+
+  /** The process ends and the system lives on: what it had written is there. */
+  kill(): void {
+    if (!this.end("kill", false)) return;
+    this.disk.killProcess();
+    this.keyValue.kill();
+  }
+
+  /** The files of its stores are gone, when it is down. */
+  loseStore(): void {
+    if (!this.isUp) this.keyValue.loseAll();
+  }
+
+  pause(): void {
+    if (this.process === null) return;
+    this.process.clock.pause();
+    this.world.rpc.silence(grpcAddress(this.name));
+  }
+
+  resume(): void {
+    this.process?.clock.resume();
+    this.world.rpc.resume(grpcAddress(this.name));
+  }
+
+  private end(how: string, isSilent: boolean): boolean {
+    const { process } = this;
+    if (process === null) return false;
+    this.note(how);
+    this.process = null;
+    process.clock.kill();
+    this.world.rpc.stop(grpcAddress(this.name));
+    this.world.network.crash(this.name, { silent: isSilent });
+    return true;
+  }
+
+  private async boot(process: Process): Promise<void> {
+    const { world, disk, keyValue } = this;
+    const { clock } = process;
+    const random = this.prng.fork();
+    const config = this.config();
+    const reached = (hook: Hook): boolean => this.reached(process, hook);
+    const ports = world.breakage.ports(this.name, { disk: disk.process(), walThread: disk.walThread() });
+    const broker = await Broker.start(this.settings(config), {
+      clock,
+      random,
+      logger: this.logger(process),
+      disk: ports.disk,
+      walThread: hookedWalThread(ports.walThread, reached),
+      codec: nodeCodec,
+      keyValue: hookedKeyValue(keyValue, reached),
+      link: processLink(world.network.host(this.name), clock),
+      meter: METER,
+      onFlush() {},
+      onFatal: (error) => this.failed(process, error),
+      faults: world.breakage.faults,
+    });
+    process.broker = broker;
+    this.observe(process, broker);
+    const services = brokerServices(broker, { config, random, failed() {}, groupShards: world.plan.groupShards });
+    const address = grpcAddress(this.name);
+    world.rpc.serve(address, { log: services.log, group: services.group, admin: services.admin });
+    this.watchBounds(process, broker);
+    await broker.becomeReady({ grpcAddress: address, opsAddress: `${this.name}:7652` });
+    process.isReady = true;
+    this.note("ready");
+  }
+
+  private observe(process: Process, broker: Broker): void {
+    const { world } = this;
+    observe({
+      name: this.name,
+      broker,
+      checks: world.checks,
+      logConfig: (config) => this.logConfig(config),
+      mayBeDamaged: this.isDamaged,
+      note: (what, ...numbers) => world.trace.note(this.name, what, ...numbers),
+      onLog: (log) => world.breakage.onLog(log),
+      onReplica: (replica) => world.breakage.onReplica(replica),
+      onSend: (to, send) => {
+        if (this.process !== process) return false;
+        return world.networkFaults.send([this.name, world.names[to - 1] ?? ""], process.clock, send);
+      },
+      reached: (hook) => void this.reached(process, hook),
+    });
+  }
+
+  /** A hook may act here: true when this process is no more. */
+  private reached(process: Process, hook: Hook): boolean {
+    if (this.process !== process) return true;
+    const action = this.hooks.maybe(hook);
+    if (action === null) return false;
+    this.note(`${action} at ${hook}`);
+    if (action === "pause") {
+      this.pause();
+      this.world.clock.setTimer(100 + this.prng.ratio() * 4_000, () => {
+        if (this.process === process) this.resume();
+      });
+      return false;
+    }
+    // What is left of this turn must have no effect; the rest of the crash follows when the code under test is not on the stack.
+    process.clock.kill();
+    this.disk.powerOff();
+    this.world.network.crash(this.name);
+    this.world.clock.setTimer(0, () => {
+      if (this.process === process) this.crash(false);
+    });
+    this.world.clock.setTimer(200 + this.prng.ratio() * 3_000, () => this.start());
+    return true;
+  }
+
+  /** The process says that its disk has failed and ends, as the shipped one does. */
+  private failed(process: Process, error: Error): void {
+    if (this.process !== process) return;
+    if (!this.mayFail)
+      this.world.checks.fail(new Violation("no-failure", `${this.name}: ${error.stack ?? error.message}`));
+    this.note(`ends: ${error.message}`);
+    process.clock.kill();
+    this.world.clock.setTimer(0, () => {
+      if (this.process === process) this.kill();
+    });
+    this.world.clock.setTimer(500 + this.prng.ratio() * 2_000, () => this.start());
+  }
+
+  private bootFailed(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    if (!this.isDamaged && !this.mayFail) this.world.checks.fail(error);
+    this.note(`does not start: ${text}`);
+    this.refusal = text;
+    this.kill();
+  }
+
+  private watchBounds(process: Process, broker: Broker): void {
+    process.clock.setTimer(BOUNDS_EVERY_MS, () => {
+      this.world.checks.note(() => checkBounds(this.name, broker));
+      this.watchBounds(process, broker);
+    });
+  }
+
+  private config(): BrokerConfig {
+    return parseConfig({ brokerId: this.id, dataDir: "/data", cluster: { seeds: this.seeds() } });
+  }
+
+  private settings(config: BrokerConfig): BrokerSettings {
+    const { plan } = this.world;
+    return {
+      ...settingsFrom(config, this.name),
+      listenHost: this.name,
+      peerPort: PEER_PORT,
+      peerAddress: `${this.name}:${PEER_PORT}`,
+      heartbeatMs: plan.heartbeatMs,
+      electionTimeoutMs: plan.electionTimeoutMs,
+      appendBytesMax: plan.appendBytesMax,
+      walFileBytes: plan.walFileBytes,
+      tailCacheBytesMax: plan.tailCacheBytesMax,
+      checkpointIntervalBytes: plan.checkpointIntervalBytes,
+      diskReserveBytes: 0,
+    };
+  }
+
+  /** Topics that have a bound of bytes get the plan's; sizes of topics cannot be set as small as this. */
+  private logConfig(config: LogConfig): LogConfig {
+    const { segmentBytes, retentionBytes } = this.world.plan;
+    return { ...config, segmentBytes, retentionBytes: config.retentionBytes < 0 ? -1 : retentionBytes };
+  }
+
+  private seeds(): string[] {
+    return this.world.names.map((name) => `${name}:${PEER_PORT}`);
+  }
+
+  private createDisk(): SimDisk {
+    const { world } = this;
+    const { least, most } = world.plan.syncMs;
+    const latency = this.prng.fork();
+    const disk = new SimDisk({
+      // The disk outlives its processes: each call's wait belongs to the process that made it.
+      clock: {
+        monotonicMs: () => world.clock.monotonicMs(),
+        wallMs: () => world.clock.wallMs(),
+        setTimer: (delayMs, callback) => (this.process?.clock ?? world.clock).setTimer(delayMs, callback),
+        defer: (callback) => (this.process?.clock ?? world.clock).defer(callback),
+      },
+      latencyMs: (kind) => {
+        const stallMs = Math.max(0, this.stalledUntilMs - world.clock.monotonicMs());
+        if (kind !== "sync") return stallMs;
+        return stallMs + (least + latency.ratio() * (most - least)) * this.syncSlowdown;
+      },
+    });
+    disk.onStep = (step) => {
+      const hook = hookOfStep(step);
+      if (hook !== null && this.process !== null) this.reached(this.process, hook);
+    };
+    return disk;
+  }
+
+  private note(what: string): void {
+    this.world.trace.note(this.name, what);
+  }
+
+  /** An error in the log is one of the code, unless its disk has failed on purpose. */
+  private logger(process: Process): Logger {
+    const nothing = (): void => {};
+    return {
+      debug: nothing,
+      info: nothing,
+      warn: nothing,
+      error: (fields, message) => {
+        if (this.process !== process || this.isDamaged || this.mayFail) return;
+        const cause = "err" in fields ? fields.err : JSON.stringify(fields);
+        const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+        this.world.checks.fail(new Violation("no-failure", `${this.name}: ${message}: ${text}`));
+      },
+    };
+  }
+}

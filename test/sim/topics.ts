@@ -1,0 +1,87 @@
+/**
+ * topics.ts: topics that come and go beside the one that stays: created, deleted, created again under the same name.
+ *
+ * Checked: M1 (a topic made again never shows old data) through `readers.ts`, which compares with the log of the topic's own id; M2: after a
+ * deletion was answered, the topic is not described any more, unless it was made again.
+ */
+import { isVarveError } from "@varve/base";
+import type { Prng } from "@varve/base/testing";
+import type { Checks } from "./checks.js";
+import type { ClientProcess } from "./client-process.js";
+import type { Target } from "./producers.js";
+import { Violation } from "./violation.js";
+
+const NAMES = ["t0", "t1", "t2"] as const;
+/** Any bound of bytes: the machines replace it by the plan's. */
+const SOME_RETENTION_BYTES = 2 ** 30;
+
+interface Known {
+  topicId: string | null;
+  /** Calls under way that may change it. */
+  changing: number;
+}
+
+export class Topics {
+  private readonly topics = new Map<string, Known>(NAMES.map((name) => [name, { topicId: null, changing: 0 }]));
+  private readonly client: ClientProcess;
+  private readonly checks: Checks;
+  created = 0;
+  deleted = 0;
+
+  constructor(client: ClientProcess, checks: Checks) {
+    this.client = client;
+    this.checks = checks;
+  }
+
+  async create(prng: Prng, replicas: number): Promise<void> {
+    const topic = prng.pick(NAMES);
+    const partitions = prng.between(1, 2);
+    await this.change(topic, async (known) => {
+      const config = { retentionBytes: SOME_RETENTION_BYTES };
+      const made = await this.client.varve.admin.createTopic({
+        topic,
+        partitions,
+        replicas,
+        config,
+        ifNotExists: true,
+      });
+      if (known.changing === 1) known.topicId = made.topicId;
+      this.created++;
+    });
+  }
+
+  async delete(prng: Prng): Promise<void> {
+    const topic = prng.pick(NAMES);
+    await this.change(topic, async (known) => {
+      const { admin } = this.client.varve;
+      await admin.deleteTopic(topic);
+      this.deleted++;
+      if (known.changing > 1) return;
+      const found = await admin.listTopics().catch(() => []);
+      if (known.changing === 1 && found.some((each) => each.topic === topic))
+        this.checks.fail(new Violation("M2", `${topic} was deleted and is listed`));
+    });
+  }
+
+  /** One of them, whether it is there or not. */
+  pick(prng: Prng): Target {
+    const topic = prng.pick(NAMES);
+    const topicId = this.topics.get(topic)?.topicId ?? null;
+    // An answer counts only when the topic has been the same all the time.
+    return { topic, topicId: () => (this.topics.get(topic)?.topicId === topicId ? topicId : null) };
+  }
+
+  private async change(topic: string, work: (known: Known) => Promise<void>): Promise<void> {
+    const known = this.topics.get(topic);
+    if (known === undefined) return;
+    known.changing++;
+    known.topicId = null;
+    try {
+      await work(known);
+    } catch (error) {
+      if (!isVarveError(error)) this.checks.fail(error);
+    } finally {
+      known.changing--;
+    }
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * workload.ts: what clients do to the cluster: they produce, read, ask for offsets, work as a group, make and delete topics, move leaders.
+ */
+import { delay, isVarveError } from "@varve/base";
+import type { Prng } from "@varve/base/testing";
+import type { RpcTransport } from "@varve/rpc";
+import { ClientProcess } from "./client-process.js";
+import { type Decision, drawsOf, type OperationKind } from "./decisions.js";
+import { groupObserver } from "./group-observer.js";
+import { GroupTruth } from "./group-truth.js";
+import { type ClusterWorld, grpcAddress, type Machine } from "./machine.js";
+import { Members } from "./members.js";
+import { type Acks, SimProducer, type Target } from "./producers.js";
+import { askLatest, type ReadScope, readAll } from "./readers.js";
+import type { Time } from "./time.js";
+import { Topics } from "./topics.js";
+import { hold } from "./violation.js";
+
+export interface WorkloadCounts {
+  readonly sent: number;
+  readonly acked: number;
+  readonly read: number;
+  readonly asked: number;
+  readonly handled: number;
+  readonly commits: number;
+  readonly fetches: number;
+  readonly seeks: number;
+  readonly topicsMade: number;
+  readonly topicsDeleted: number;
+  readonly transfers: number;
+}
+
+export const TOPIC = "orders";
+export const GROUP = "billing";
+const BURST_MAX = 24;
+const MAIN_SHARE = 0.85;
+const BOOT_MS = 20_000;
+const END_MS = 60_000;
+const PROBE_RETRY_MS = 50;
+const ACKS: readonly Acks[] = ["quorum", "quorum", "leader", "none"];
+
+export interface WorkloadOptions {
+  readonly world: ClusterWorld;
+  readonly transport: RpcTransport;
+  readonly time: Time;
+}
+
+export class Workload {
+  readonly groupTruth = new GroupTruth();
+  private readonly options: WorkloadOptions;
+  private readonly world: ClusterWorld;
+  private readonly admin: ClientProcess;
+  private readonly producers: SimProducer[];
+  private readonly topics: Topics;
+  private readonly members: Members;
+  private topicId = "";
+  private read = 0;
+  private asked = 0;
+  private transfers = 0;
+
+  constructor(options: WorkloadOptions) {
+    const { world } = options;
+    this.options = options;
+    this.world = world;
+    this.admin = this.client();
+    this.producers = ACKS.map((acks, at) => this.producer(`p${at}`, acks));
+    this.topics = new Topics(this.client(), world.checks);
+    this.members = new Members({
+      world,
+      truth: this.groupTruth,
+      group: GROUP,
+      topic: TOPIC,
+      client: () => this.client(),
+    });
+  }
+
+  counts(): WorkloadCounts {
+    const { deliveries, commits, fetches, seeks } = this.groupTruth;
+    return {
+      sent: this.producers.reduce((sum, { sent }) => sum + sent, 0),
+      acked: this.world.checks.answers.acked.size,
+      read: this.read,
+      asked: this.asked,
+      handled: deliveries,
+      commits,
+      fetches,
+      seeks,
+      topicsMade: this.topics.created,
+      topicsDeleted: this.topics.deleted,
+      transfers: this.transfers,
+    };
+  }
+
+  async begin(): Promise<void> {
+    const { partitions, replicas } = this.world.plan;
+    const made = this.admin.varve.admin.createTopic({ topic: TOPIC, partitions, replicas });
+    this.topicId = (await this.options.time.finish("the topic is made", BOOT_MS, made)).topicId;
+    for (let at = 0; at < 2; at++) this.members.join(this.world.prng.fork());
+  }
+
+  act(decision: Decision & { readonly kind: OperationKind }): void {
+    const prng = drawsOf(decision);
+    this.operations[decision.kind](prng).catch((error: unknown) => {
+      if (!isVarveError(error)) this.world.checks.fail(error);
+    });
+  }
+
+  private readonly operations: Readonly<Record<OperationKind, (prng: Prng) => Promise<unknown>>> = {
+    produce: (prng) => {
+      const isMain = prng.chance(MAIN_SHARE);
+      const target = isMain ? this.main() : this.topics.pick(prng);
+      return prng.pick(this.producers).burst(target, prng.between(2, BURST_MAX), prng);
+    },
+    read: async (prng) => {
+      const scope = this.readScope(prng);
+      if (scope !== null) this.read += (await readAll(this.admin, this.world.checks, scope)) ?? 0;
+    },
+    offsets: async (prng) => {
+      const scope = this.readScope(prng);
+      if (scope !== null && (await askLatest(this.admin, this.world.checks, scope))) this.asked++;
+    },
+    fetchCommitted: () => this.fetchCommitted(),
+    join: async (prng) => this.members.join(prng),
+    leave: (prng) => this.members.leave(prng),
+    killMember: async (prng) => this.members.kill(prng),
+    seek: (prng) => this.seek(prng),
+    createTopic: (prng) => this.topics.create(prng, this.world.plan.replicas),
+    deleteTopic: (prng) => this.topics.delete(prng),
+    transfer: async (prng) => {
+      const partition = prng.between(0, this.world.plan.partitions - 1);
+      await this.admin.varve.admin.transferLeadership({
+        topic: TOPIC,
+        partition,
+        to: prng.between(1, this.world.names.length),
+      });
+      this.transfers++;
+    },
+  };
+
+  /** Partitions of the topic that have a majority of their replicas on these machines. */
+  partitionsWithin(machines: readonly Machine[]): number[] {
+    const ids = new Set(machines.map(({ id }) => id));
+    const state = machines.find(({ broker }) => broker !== null)?.broker?.state();
+    const partitions = state?.topicByName(TOPIC)?.partitions ?? [];
+    return partitions.flatMap(({ replicas }, partition) =>
+      replicas.filter(({ brokerId }) => ids.has(brokerId)).length * 2 > replicas.length ? [partition] : [],
+    );
+  }
+
+  /** Sends, as a client that was told of these brokers, until every one of these partitions has acknowledged a record. */
+  async probe(brokers: readonly Machine[], partitions: readonly number[]): Promise<void> {
+    const client = this.client(brokers.map(({ name }) => name));
+    const producer = this.producer("probe", "quorum", client);
+    const { topicId } = this;
+    await Promise.all(
+      partitions.map((partition) => producer.mustReach({ topic: TOPIC, partition, topicId }, PROBE_RETRY_MS)),
+    );
+    await producer.close();
+  }
+
+  /** The producers have said their last word, after `ackedMin` answers at least, and the group comes to rest with everything committed. */
+  async end(ackedMin: number): Promise<void> {
+    const { time } = this.options;
+    await time.finish("enough is acknowledged", END_MS, this.topUp(ackedMin));
+    for (const producer of this.producers) await time.finish("a producer is done", END_MS, producer.close());
+    this.members.endOfFaults(this.world.prng);
+    await time.until("every acknowledged record is processed", END_MS, () => this.unhandled().length === 0);
+    await this.groupRests();
+  }
+
+  private async topUp(ackedMin: number): Promise<void> {
+    const { checks, prng } = this.world;
+    const producer = this.producers.find(({ acks }) => acks === "quorum");
+    while (checks.answers.acked.size < ackedMin && checks.violation === null)
+      await producer?.burst(this.main(), BURST_MAX, prng);
+  }
+
+  /** The topic, read through the SDK: what was acknowledged is there. */
+  async lastLook(): Promise<void> {
+    const scope = this.mainScope();
+    const { time } = this.options;
+    const count = await time.finish("the log is read", END_MS, readAll(this.admin, this.world.checks, scope));
+    let expected = 0;
+    for (let at = 0; at < scope.partitions; at++)
+      expected += this.world.checks.truth.ofPartition(scope.topicId, at)?.endOffset ?? 0;
+    hold("D1", count === expected, () => `${count} records are read, ${expected} are committed`);
+  }
+
+  private unhandled(): string[] {
+    const { answers } = this.world.checks;
+    return [...answers.acked].flatMap(([value, { topicId, partition, offset }]) =>
+      topicId !== this.topicId || this.groupTruth.finished.get(partition)?.has(offset) === true ? [] : [value],
+    );
+  }
+
+  private async groupRests(): Promise<void> {
+    const { clock, plan, checks } = this.world;
+    let isAtRest = false;
+    const look = async (): Promise<void> => {
+      while (!isAtRest && checks.violation === null) {
+        const { state, offsets } = await this.admin.varve.admin.describeGroup(GROUP);
+        const hasAll = offsets.length === plan.partitions && offsets.every(({ lagRecords }) => lagRecords === 0);
+        // A partition without records may have no offset.
+        const hasNothing = [...Array(plan.partitions).keys()].some(
+          (at) => !checks.truth.ofPartition(this.topicId, at)?.endOffset,
+        );
+        isAtRest =
+          state === "stable" && (hasAll || (hasNothing && offsets.every(({ lagRecords }) => lagRecords === 0)));
+        if (!isAtRest) await delay(clock, 500);
+      }
+    };
+    await this.options.time.finish("the group is stable and has committed everything", END_MS, look());
+  }
+
+  private async fetchCommitted(): Promise<void> {
+    const mark = this.groupTruth.mark();
+    const { offsets } = await this.admin.varve.admin.describeGroup(GROUP);
+    const committed = new Map(offsets.map(({ partition, committed }) => [partition, committed ?? -1]));
+    this.world.checks.note(() => this.groupTruth.onFetched(mark, committed));
+  }
+
+  private async seek(prng: Prng): Promise<void> {
+    const partition = prng.chance(0.5) ? { partition: prng.between(0, this.world.plan.partitions - 1) } : {};
+    this.groupTruth.seekBegins();
+    try {
+      await this.admin.varve.admin.seekGroup({ group: GROUP, topic: TOPIC, to: "earliest", ...partition });
+      this.groupTruth.seekEnded(true);
+    } catch (error) {
+      this.groupTruth.seekEnded(isVarveError(error) && error.effect === "NOT_APPLIED");
+      throw error;
+    }
+  }
+
+  private main(): Target {
+    return { topic: TOPIC, topicId: () => this.topicId };
+  }
+
+  private mainScope(): ReadScope {
+    return { topic: TOPIC, topicId: this.topicId, partitions: this.world.plan.partitions, isStill: () => true };
+  }
+
+  private readScope(prng: Prng): ReadScope | null {
+    if (prng.chance(MAIN_SHARE)) return this.mainScope();
+    const { topic, topicId } = this.topics.pick(prng);
+    const id = topicId();
+    return id === null ? null : { topic, topicId: id, partitions: 2, isStill: () => topicId() === id };
+  }
+
+  private producer(name: string, acks: Acks, process = this.client()): SimProducer {
+    const { batchBytes, valueBytesMax } = this.world.plan;
+    return new SimProducer({ process, name, acks, batchBytes, valueBytesMax, checks: this.world.checks });
+  }
+
+  private client(names: readonly string[] = this.world.names): ClientProcess {
+    const { clock, prng, checks, trace } = this.world;
+    const observer = groupObserver(this.groupTruth, checks, trace);
+    return new ClientProcess(
+      { clock, transport: this.options.transport },
+      { prng: prng.fork(), bootstrap: names.map(grpcAddress), observer },
+    );
+  }
+}
