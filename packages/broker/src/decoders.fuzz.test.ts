@@ -129,7 +129,7 @@ test.each<Case>([
   {
     what: "lists of groups",
     run: run({
-      samples: [encodeJson([1, 2, 3]), encodeJson([])],
+      samples: [encodeJson([1, 2, 3]), encodeJson([-1]), encodeJson([])],
       decode: parseGroupIds,
       encode: encodeJson,
       mutate: mutateJson,

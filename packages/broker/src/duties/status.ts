@@ -5,7 +5,7 @@ import { type BrokerId, type GroupId, type Offset, type ReplicaId, shape, type T
 import type { Replica } from "../replica/replica.js";
 import { decodeJson, encodeJson } from "../routing/json-payload.js";
 
-const { bool, count, list, object, open, text } = shape;
+const { bool, count, integer, list, object, open, text } = shape;
 
 /** Far above what a cluster has; what is above was not said by a broker. */
 const GROUPS_MAX = 1_000_000;
@@ -107,7 +107,7 @@ export function newestStatuses(answers: readonly BrokerStatus[]): Map<number, Gr
   return newest;
 }
 
-/** The groups that a call between brokers names. @throws VarveError INVALID_ARGUMENT: no list of group ids. */
+/** The groups that a call between brokers names; a number below 0 is none. @throws VarveError INVALID_ARGUMENT: no list of integers. */
 export function parseGroupIds(payload: Uint8Array): readonly number[] {
-  return decodeJson(payload, "groups", list(count, GROUPS_MAX));
+  return decodeJson(payload, "groups", list(integer, GROUPS_MAX));
 }
