@@ -7,12 +7,40 @@ import type { Check, CheckFactory, Verdict } from "./check.js";
 import { LostWrite } from "./checks/k1-lost-write.js";
 import { InconsistentOffset } from "./checks/k2-inconsistent-offset.js";
 import { PollOrder } from "./checks/k3-poll-order.js";
+import { LinearizableLog } from "./checks/k4-linearizable-log.js";
+import { RefusedWrite } from "./checks/k5-refused-write.js";
+import { Duplicates } from "./checks/k6-duplicates.js";
+import { Unprocessed } from "./checks/k7-unprocessed.js";
+import { FencedCommit } from "./checks/k8-fenced-commit.js";
+import { CommittedOffset } from "./checks/k9-committed-offset.js";
+import { DeletedTopic } from "./checks/k10-deleted-topic.js";
+import { Unseen } from "./checks/k11-unseen.js";
+import { Phantom } from "./checks/k12-phantom.js";
+import { Availability } from "./checks/k14-availability.js";
+import { ReplicasDiffer } from "./checks/k15-replicas-differ.js";
+import { LeaderChanges } from "./checks/k16-leader-changes.js";
 import { Ledger, type Sighting } from "./index/ledger.js";
 import { Order } from "./order.js";
 import { Refused } from "./shape.js";
 
 /** In the order of their names. */
-const CHECKS: readonly CheckFactory[] = [LostWrite, InconsistentOffset, PollOrder];
+const CHECKS: readonly CheckFactory[] = [
+  LostWrite,
+  InconsistentOffset,
+  PollOrder,
+  LinearizableLog,
+  RefusedWrite,
+  Duplicates,
+  Unprocessed,
+  FencedCommit,
+  CommittedOffset,
+  DeletedTopic,
+  Unseen,
+  Phantom,
+  Availability,
+  ReplicasDiffer,
+  LeaderChanges,
+];
 
 /** What was found in a history. */
 export type Judgement =

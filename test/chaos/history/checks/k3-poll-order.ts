@@ -25,5 +25,6 @@ export class PollOrder implements Check {
   }
 }
 
-const isRetention = ({ isFirst, found, partition: { dumps } }: Jump): boolean =>
-  isFirst && dumps.length > 0 && dumps.every(({ logStart }) => found <= logStart);
+/** Whether a jump at the start of an assignment leads to where some replica's log starts. */
+export const isRetention = ({ isFirst, found, partition: { dumps } }: Jump): boolean =>
+  isFirst && dumps.some(({ logStart }) => found <= logStart);

@@ -7,6 +7,7 @@
  * Memory: proportional to the number of distinct values and of (partition, offset), not to the number of events.
  */
 import type { Step } from "../events.js";
+import { GroupOffsets } from "./group-offsets.js";
 import { PartitionLife } from "./partition-life.js";
 import { Sent } from "./sent.js";
 import { Sessions } from "./sessions.js";
@@ -41,6 +42,8 @@ export class Ledger {
   readonly values = new Map<string, Sent>();
   /** Every reader, followed. */
   readonly sessions = new Sessions((topic, partition) => this.partitionNow(topic, partition));
+  /** What groups committed and were told. */
+  readonly groupOffsets = new GroupOffsets(this);
   /** Events so far. */
   events = 0;
   /** The time of the last event. */
@@ -64,6 +67,12 @@ export class Ledger {
         return;
       case "assign":
         this.sessions.feed(step);
+        this.groupOffsets.feed(step);
+        return;
+      case "commit":
+      case "seek":
+      case "fetchOffsets":
+        this.groupOffsets.feed(step);
         return;
       case "process":
         sight(this.sightingOf("process", step.i, { ...step.said, key: undefined }));
@@ -79,6 +88,7 @@ export class Ledger {
   /** The end of the history, before any check finishes. */
   finish(): void {
     this.sessions.finish();
+    this.groupOffsets.finish();
   }
 
   /** Every partition in every life, in the order of their first mention. */
