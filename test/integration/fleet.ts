@@ -38,11 +38,14 @@ export class Fleet {
   }
 
   /** Starts the brokers that found a cluster; resolves when all are ready. */
-  async startSeeds(count: number): Promise<{ brokers: RunningBroker[]; ports: number[]; disks: SimDisk[] }> {
+  async startSeeds(
+    count: number,
+    more: object = {},
+  ): Promise<{ brokers: RunningBroker[]; ports: number[]; disks: SimDisk[] }> {
     const ports = await freePorts(count);
     const disks = ports.map(() => new SimDisk());
     const brokers = await Promise.all(
-      ports.map((port, at) => this.start(at + 1, disks[at] ?? new SimDisk(), port, ports)),
+      ports.map((port, at) => this.start(at + 1, disks[at] ?? new SimDisk(), port, ports, more)),
     );
     await Promise.all(brokers.map(({ ready }) => ready));
     return { brokers, ports, disks };

@@ -36,19 +36,19 @@ class Cluster {
     this.produced = this.produce();
   }
 
-  static async start(brokers: number, partitions: number, replicas = 3): Promise<Cluster> {
-    const seeds = await fleet.startSeeds(3);
+  static async start(brokers: number, partitions: number, settings: object = {}): Promise<Cluster> {
+    const seeds = await fleet.startSeeds(3, settings);
     const disks = [...seeds.disks];
     const all = [...seeds.brokers];
     for (const port of await freePorts(brokers - 3)) {
       const disk = new SimDisk();
       disks.push(disk);
-      all.push(await fleet.start(all.length + 1, disk, port, seeds.ports));
+      all.push(await fleet.start(all.length + 1, disk, port, seeds.ports, settings));
     }
     await Promise.all(all.map(({ ready }) => ready));
     const varve = new Varve({ bootstrap: all.map(({ grpcPort }) => `127.0.0.1:${grpcPort}`).join(",") });
     clients.push(varve);
-    await varve.admin.createTopic({ topic: TOPIC, partitions, replicas });
+    await varve.admin.createTopic({ topic: TOPIC, partitions, replicas: 3 });
     return new Cluster(all, seeds.ports, disks, varve);
   }
 
@@ -68,13 +68,14 @@ class Cluster {
 
   /** Ends the load. Everything acknowledged is in the log at its place, and nothing failed. */
   async check(): Promise<void> {
+    const before = this.acked.size;
+    await waitUntil("records are acknowledged still", DONE_MS, async () => this.acked.size >= before + 100);
     this.producing = false;
     await this.produced;
     expect(this.failed).toEqual([]);
     const found = new Map<string, { partition: number; offset: number }>();
     for await (const { partition, offset, value } of this.varve.reader({ topic: TOPIC, from: "earliest", to: "end" }))
       found.set(String(value), { partition, offset });
-    expect(this.acked.size).toBeGreaterThan(100);
     const lost = [...this.acked].filter(([value, { partition, offset }]) => {
       const there = found.get(value);
       return there?.partition !== partition || there.offset !== offset;
@@ -169,6 +170,22 @@ describe("a broker", () => {
     await cluster.check();
   });
 
+  test("that votes in the controller's group and stays away gives its vote to another", async () => {
+    const cluster = await Cluster.start(4, 1, { raft: { voterDeadMs: 1_000 } });
+    const controller = cluster.brokers[0]?.broker.controller;
+    const voters = (): number[] =>
+      (controller?.raft?.log.replicas.voters ?? []).map((id) => controller?.state.brokerOf(0, id) ?? 0);
+    await waitUntil("three vote", DONE_MS, async () => voters().length === 3);
+    const [victim = 0] = voters().filter((id) => id !== 1);
+    await fleet.stop(cluster.brokers[victim - 1]);
+    await waitUntil(
+      "another votes in its place",
+      DONE_MS,
+      async () => voters().length === 3 && !voters().includes(victim),
+    );
+    await cluster.check();
+  });
+
   test("that is drained leads nothing, and leads again after its next start", async () => {
     const cluster = await Cluster.start(3, 6);
     const { admin } = cluster.varve;
@@ -198,6 +215,35 @@ describe("damage", () => {
     const replicas = await cluster.replicas(2);
     expect(replicas).not.toContain(replica);
     expect(replicas).toHaveLength(2);
+    await cluster.check();
+  });
+
+  test("of the controller's own log is repaired from the others, too", async () => {
+    const cluster = await Cluster.start(3, 1);
+    await fleet.stop(cluster.brokers[1]);
+    const disk = cluster.disks[1] ?? new SimDisk();
+    const folder = `${dataDirOf(2)}/topics/00000000-0000-0000-0000-000000000000`;
+    const [replica = ""] = await disk.list(folder);
+    for (const name of await disk.list(`${folder}/${replica}`))
+      if (!name.endsWith(".json")) await disk.remove(`${folder}/${replica}/${name}`);
+    const back = await fleet.start(2, disk, cluster.ports[1] ?? 0, cluster.ports);
+    await back.ready;
+    expect(await disk.list(folder)).toEqual(["0_4"]);
+    await cluster.settled("all is well");
+    await cluster.check();
+  });
+
+  test("of a whole folder is repaired from the others", async () => {
+    const cluster = await Cluster.start(3, 1);
+    await waitUntil("there is something to lose", DONE_MS, async () => cluster.acked.size > 100);
+    await fleet.stop(cluster.brokers[1]);
+    const disk = cluster.disks[1] ?? new SimDisk();
+    await disk.removeDir(`${dataDirOf(2)}/topics/${(await cluster.varve.admin.describeTopic(TOPIC)).topicId}`);
+    const back = await fleet.start(2, disk, cluster.ports[1] ?? 0, cluster.ports);
+    await cluster.settled("the replica is made anew");
+    await fleet.stop(back);
+    await (await fleet.start(2, disk, cluster.ports[1] ?? 0, cluster.ports)).ready;
+    await cluster.settled("it is still there after another start");
     await cluster.check();
   });
 

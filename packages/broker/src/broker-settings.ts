@@ -33,6 +33,8 @@ export interface BrokerSettings {
   readonly checkpointIntervalBytes: number;
   readonly producerExpiryMs: number;
   readonly retentionCheckMs: number;
+  /** Bytes a second read from disk for replicas that are moved here or elsewhere; -1: no limit. */
+  readonly moveBytesPerSecond: number;
   /** A voter of the controller that is silent for so long gives its vote to another broker. */
   readonly voterDeadMs: number;
 }

@@ -5,7 +5,7 @@
  * partitions found on disk; register; then ready. Order of a stop: leaderships away; listeners closed; replicas stopped; flush.
  */
 import { type BrokerId, CONTROLLER_GROUP, delay, type KeyValue, toVarveError, VarveError } from "@varve/base";
-import { type ControllerCommand, type ControllerState, effectiveTopicConfig, refusalError } from "@varve/cluster";
+import { type ControllerCommand, type ControllerState, refusalError } from "@varve/cluster";
 import { createPeerHub, type LinkDownReason, type PeerHello, type PeerHub } from "@varve/peer";
 import { openStorage, type Storage } from "@varve/storage";
 import type { BrokerPorts, BrokerSettings, PublicAddresses } from "./broker-settings.js";
@@ -27,7 +27,7 @@ import {
   parseGroupIds,
 } from "./duties/status.js";
 import { coordinatorFactory } from "./groups/coordinator-factory.js";
-import { initialReplicas } from "./membership/founding-note.js";
+import { openControllerLog } from "./membership/controller-log.js";
 import { type Member, Membership, readJoinRequest } from "./membership/membership.js";
 import { answerJoin, checkIdentity, register } from "./membership/registration.js";
 import { type BrokerFacts, readinessOf } from "./ops/index.js";
@@ -112,6 +112,7 @@ export class Broker {
       appendBytesMax: settings.appendBytesMax,
       uncommittedBytesMax: settings.uncommittedBytesPerGroupMax,
       appendClockMs: () => this.clusterClock.appendMs(),
+      learnerBytesPerSecond: settings.moveBytesPerSecond,
       ...(ports.faults === undefined ? {} : { raftFaults: ports.faults }),
     });
     const onRole = (groupId: number, role: Role): void => {
@@ -245,7 +246,7 @@ export class Broker {
       checkpointIntervalBytes: settings.checkpointIntervalBytes,
       producerExpiryMs: settings.producerExpiryMs,
       ...(ports.faults === undefined ? {} : { faults: ports.faults }),
-      onQuarantine: (groupId) => clock.defer(() => broker?.partitions.quarantined(groupId)),
+      onQuarantine: (groupId, reason) => clock.defer(() => broker?.quarantined(groupId, reason)),
     });
     let groupStore: KeyValue | null = null;
     try {
@@ -439,22 +440,11 @@ export class Broker {
   }
 
   private async runController(member: Member): Promise<void> {
-    const config = effectiveTopicConfig({ retentionMs: -1 });
-    const existing = this.storage.group(CONTROLLER_GROUP);
-    const spec = {
-      groupId: CONTROLLER_GROUP,
-      replicaId: member.replicaId,
-      topicId: CONTROLLER_TOPIC_ID,
-      partition: 0,
-      kind: "state" as const,
-      initial: initialReplicas(member.voters),
-    };
-    const log = existing ?? (await this.storage.createGroup(spec, config));
-    if (log.quarantine !== null) {
-      throw new VarveError("DATA_DIR_UNUSABLE", {
-        message: `the controller's log in this data directory is damaged: ${log.quarantine}; nothing was changed; the other brokers go on`,
-      });
-    }
+    const { storage, membership } = this;
+    const { logger } = this.ports;
+    const opened = await openControllerLog({ storage, membership, logger }, member, this.stopped.signal);
+    const { log, isNew } = opened;
+    this.member = opened.member;
     const controller = new Controller(log, this.ports.clock, {
       changed: (state) => this.metadataChanged(state),
       roleChanged: (role) => {
@@ -466,7 +456,7 @@ export class Broker {
     this.controllerHere = controller;
     const replica = this.host.add(log, controller);
     controller.attach(replica);
-    if (existing === null && member.voters[0]?.replicaId === member.replicaId) this.host.standAtCreation(replica);
+    if (isNew && member.voters[0]?.replicaId === opened.member.replicaId) this.host.standAtCreation(replica);
     this.metadataChanged(controller.state);
   }
 
@@ -514,6 +504,12 @@ export class Broker {
     this.renewals.step();
   }
 
+  /** Damage was found in a log that was open. Without the controller's nothing here can go on; the next start makes it anew. */
+  private quarantined(groupId: number, reason: string): void {
+    if (groupId !== CONTROLLER_GROUP || this.controllerHere === null) this.partitions.quarantined(groupId);
+    else this.ports.onFatal(new Error(`the controller's log in this data directory is damaged: ${reason}`));
+  }
+
   /** Drained or being decommissioned: leads only where nobody else can. */
   private isRetiring(): boolean {
     const state = this.state();
@@ -543,6 +539,3 @@ export class Broker {
     });
   }
 }
-
-/** Group 0 belongs to no topic. */
-const CONTROLLER_TOPIC_ID = "00000000-0000-0000-0000-000000000000";

@@ -15,7 +15,7 @@ export interface IntegerSetting<Default extends number | null | undefined = numb
   readonly min: number;
   readonly max: number;
   /** Empty for plain counts and ids. */
-  readonly unit: "" | "ms" | "bytes" | "records" | "partitions" | "replicas";
+  readonly unit: "" | "ms" | "bytes" | "bytes/s" | "records" | "partitions" | "replicas";
   /** Whether -1 is allowed too, for "no bound". */
   readonly unlimited?: boolean;
 }

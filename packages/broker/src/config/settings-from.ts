@@ -41,5 +41,6 @@ export function settingsFrom(config: BrokerConfig, machine: string): BrokerSetti
     producerExpiryMs: limits.producerExpiryMs,
     retentionCheckMs: RETENTION_CHECK_MS,
     voterDeadMs: raft.voterDeadMs,
+    moveBytesPerSecond: limits.moveBytesPerSecond,
   };
 }

@@ -272,6 +272,15 @@ export const SETTINGS = {
       effect:
         "Frames of one partition that wait for a majority; beyond it produce to that partition answers BROKER_OVERLOADED.",
     }),
+    moveBytesPerSecond: integer({
+      default: 64 * MIB,
+      min: 64 * KIB,
+      max: 16 * GIB,
+      unit: "bytes/s",
+      unlimited: true,
+      effect:
+        "Bytes a second that this broker, where it leads, reads from disk for replicas that are moved or made anew, all partitions together. Smaller: moves take longer and disturb less.",
+    }),
     partitionsPerTopicMax: integer({
       default: LIMITS.partitionsPerTopicMax,
       min: 1,

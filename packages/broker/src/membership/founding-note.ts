@@ -1,7 +1,8 @@
 /**
  * founding-note.ts: what a broker has promised about its cluster, kept durably beside node.json.
  *
- * Invariant N1: a promise or a membership, once written, is reported ever after and never replaced by another.
+ * Invariant N1: a promise or a membership, once written, is reported ever after and never replaced by that of another cluster. Only the replica
+ * id of a membership changes, when the controller has given this directory a fresh replica in the place of a lost one.
  */
 import { type BrokerId, type ClusterId, type DirectoryId, type ReplicaId, shape, VarveError } from "@varve/base";
 import type { ReplicaSet } from "@varve/storage";

@@ -60,6 +60,8 @@ export interface JoinRequest {
   readonly directoryId: string;
   readonly bootIds: readonly string[];
   readonly peerAddress: string;
+  /** The controller's replica that this directory has lost and wants a fresh one for; null: it joins. */
+  readonly lost: number | null;
 }
 
 interface PromiseAnswer {
@@ -86,6 +88,7 @@ export const readJoinRequest = open<JoinRequest>({
   directoryId: words,
   bootIds: list(words, BOOT_IDS_MAX),
   peerAddress: words,
+  lost: absentOr(count),
 });
 
 const readJoinAnswer = open<Omit<JoinAnswer, "refused"> & { readonly refused: string | null }>({
@@ -100,6 +103,7 @@ function absentOr<T>(reader: shape.Reader<T>): shape.Reader<T | null> {
 }
 
 const RETRY_MS = 100;
+const RENEW_AGAIN_MS = 500;
 const CALL_MS = 2_000;
 /** Controller voters at founding: three, or five when there are that many seeds. */
 const VOTERS_SMALL = 3;
@@ -177,21 +181,45 @@ export class Membership {
     return this.join(peer.brokerId, clusterId);
   }
 
-  private async join(via: BrokerId, clusterId: string): Promise<Member | null> {
+  /**
+   * The controller's log of this directory is damaged: asks the others for a fresh replica in its place, and resolves when they have let the
+   * old one go, which takes a majority of them. Runs until then or until `signal`; nothing is deleted here.
+   */
+  async renew(member: Member, signal: AbortSignal): Promise<Member> {
+    const { hub, clock, logger } = this.options;
+    for (;;) {
+      for (const peer of hub.connected()) {
+        const answer = await this.ask(peer.brokerId, member.replicaId).catch((error: unknown) => {
+          if (isVarveError(error) && error.code === "DATA_DIR_UNUSABLE") throw error;
+          logger.debug({ err: error, peer: peer.brokerId }, "a fresh replica of the controller is asked for again");
+          return null;
+        });
+        if (answer === null || answer.replicaId === 0) continue;
+        const { clusterId, voters } = member;
+        await this.write({ kind: "joined", clusterId, replicaId: answer.replicaId, voters });
+        return { clusterId, replicaId: answer.replicaId, voters };
+      }
+      await delay(clock, RENEW_AGAIN_MS, signal);
+    }
+  }
+
+  /** @throws VarveError DATA_DIR_UNUSABLE: this directory may never join. */
+  private async ask(via: BrokerId, lost: number | null): Promise<Pick<JoinAnswer, "replicaId" | "voters">> {
     const { storage, brokerId, peerAddress, hub } = this.options;
-    const request: JoinRequest = {
-      brokerId,
-      directoryId: storage.identity.directoryId,
-      bootIds: storage.identity.bootIds,
-      peerAddress,
-    };
+    const { directoryId, bootIds } = storage.identity;
+    const request: JoinRequest = { brokerId, directoryId, bootIds, peerAddress, lost };
+    const payload = await hub.call(via, PeerMethod.join, encodeJson(request), { timeoutMs: CALL_MS });
+    const answer = decodeJson(payload, "the answer to a join", readJoinAnswer);
+    if (answer.refused !== null) throw new VarveError("DATA_DIR_UNUSABLE", { message: answer.refused });
+    return answer;
+  }
+
+  private async join(via: BrokerId, clusterId: string): Promise<Member | null> {
     try {
-      const answer = await hub.call(via, PeerMethod.join, encodeJson(request), { timeoutMs: CALL_MS });
-      const parsed = decodeJson(answer, "the answer to a join", readJoinAnswer);
-      if (parsed.refused !== null) throw new VarveError("DATA_DIR_UNUSABLE", { message: parsed.refused });
-      await this.write({ kind: "joined", clusterId, replicaId: parsed.replicaId, voters: parsed.voters });
+      const { replicaId, voters } = await this.ask(via, null);
+      await this.write({ kind: "joined", clusterId, replicaId, voters });
       await this.adopt(clusterId);
-      return { clusterId, replicaId: parsed.replicaId, voters: parsed.voters };
+      return { clusterId, replicaId, voters };
     } catch (error) {
       if (isVarveError(error) && error.code === "DATA_DIR_UNUSABLE") throw error;
       this.options.logger.debug({ err: error }, "joining did not succeed yet");
@@ -285,7 +313,7 @@ export class Membership {
   /** One write at a time; the note in memory follows the durable one (N1). */
   private write(note: FoundingNote): Promise<void> {
     this.writing = this.writing.then(async () => {
-      if (this.note !== null && this.note.kind === note.kind) return;
+      if (this.note !== null && !replaces(note, this.note)) return;
       await this.options.storage.setNote(encodeNote(note));
       this.note = note;
     });
@@ -293,8 +321,15 @@ export class Membership {
   }
 }
 
+/** A membership takes the place of a promise, and another replica of the same cluster that of a lost one (N1). */
+function replaces(note: FoundingNote, known: FoundingNote): boolean {
+  if (note.kind === "promised") return false;
+  return known.kind === "promised" || (known.clusterId === note.clusterId && known.replicaId !== note.replicaId);
+}
+
 /** What the controller's leader answers to a join. */
 export interface JoinAnswer {
+  /** Of the controller's group; 0: not yet, ask again. */
   readonly replicaId: number;
   readonly voters: readonly FoundingVoter[];
   /** Why this directory may never join; absent when it may. */

@@ -60,7 +60,10 @@ export async function register(
   }
 }
 
-/** A broker that belongs to no cluster asks to join this one; any member answers. `accepted` is told its address. */
+/**
+ * A broker that belongs to no cluster asks to join this one, or one that has lost its replica of the controller's group asks for another,
+ * which it gets when the lost one has left. Any member answers. `accepted` is told its address.
+ */
 export async function answerJoin(
   { access, clock }: Pick<RegistrationOptions, "access" | "clock">,
   request: JoinRequest,
@@ -80,7 +83,19 @@ export async function answerJoin(
   );
   if (!result.ok) return { replicaId: 0, voters, refused: result.message };
   accepted(request.peerAddress);
-  return { replicaId: expectValue(result, "member").replicaId, voters };
+  const { replicaId, controllerReplicas } = expectValue(result, "member");
+  const lost = controllerReplicas.find((known) => known.replicaId === request.lost);
+  if (lost === undefined) return { replicaId, voters };
+  if (lost.directoryId !== request.directoryId) throw strangerLost(request);
+  const renewal = { kind: "renewControllerReplica", replicaId: lost.replicaId } as const;
+  if (!lost.leaving) await access.execute(renewal, { deadlineAtMs: clock.monotonicMs() + CALL_MS });
+  return { replicaId: 0, voters };
+}
+
+function strangerLost({ brokerId, lost }: JoinRequest): VarveError {
+  return new VarveError("INVALID_ARGUMENT", {
+    message: `broker ${brokerId} says that it has lost replica ${lost} of the controller, which was never in its directory; nothing was changed`,
+  });
 }
 
 /** @throws VarveError DATA_DIR_UNUSABLE: the directory is another broker's. */

@@ -10,6 +10,7 @@ import type { Lane, LinkDownReason } from "@varve/peer";
 import type { GroupLog } from "@varve/storage";
 import type { Message } from "raft-ts";
 import { PeerKind } from "../peer-kinds.js";
+import { BytePace } from "./byte-pace.js";
 import { decodeMessage, encodeMessage } from "./message-codec.js";
 import { Replica, type ReplicaTiming, type StateMachine } from "./replica.js";
 
@@ -30,6 +31,8 @@ export interface ReplicaHostOptions {
   readonly appendBytesMax: number;
   readonly uncommittedBytesMax: number;
   readonly appendClockMs: () => number;
+  /** Bytes a second that are read from disk for replicas that only learn, of all groups together; -1: no limit. */
+  readonly learnerBytesPerSecond: number;
   readonly raftFaults?: { readonly commitOldTerm?: boolean };
 }
 
@@ -59,9 +62,11 @@ export class ReplicaHost {
   private turnSet = false;
   private ticker: { cancel(): void } | null = null;
   private stopped = false;
+  private readonly learnerPace: BytePace;
 
   constructor(options: ReplicaHostOptions) {
     this.options = options;
+    this.learnerPace = new BytePace(options.clock, options.learnerBytesPerSecond);
   }
 
   start(): void {
@@ -93,6 +98,7 @@ export class ReplicaHost {
       uncommittedBytesMax: this.options.uncommittedBytesMax,
       appendBytesMax: this.options.appendBytesMax,
       ...(this.options.raftFaults === undefined ? {} : { raftFaults: this.options.raftFaults }),
+      learnerPaceMs: (bytes) => this.learnerPace.take(bytes),
       onLoadError: (error) => {
         this.options.logger.warn(
           { err: error, groupId: log.spec.groupId },

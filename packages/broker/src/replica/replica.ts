@@ -66,6 +66,8 @@ export interface ReplicaOptions {
   readonly appendBytesMax: number;
   /** Simulator only: a broken variant of the core. */
   readonly raftFaults?: { readonly commitOldTerm?: boolean };
+  /** Notes what was read for a replica that only learns; how long to wait before more is read, milliseconds. */
+  readonly learnerPaceMs: (bytes: number) => number;
   /** Frames for a lagging follower could not be read; Raft asks again with the next heartbeat. */
   readonly onLoadError: (error: unknown) => void;
   /** The replica broke an invariant or its log failed: it is stopped, the process may go on. */
@@ -368,10 +370,20 @@ export class Replica {
         for (const id of this.node.peers()) this.node.retry(id);
       });
     };
-    this.log.load(lo, hi, bytesMax).then(again, (error: unknown) => {
+    const done = (): void => {
+      const waitMs = this.isNeededByVoter(lo) ? 0 : this.options.learnerPaceMs(bytesMax);
+      if (waitMs > 0) this.options.clock.setTimer(waitMs, again);
+      else again();
+    };
+    this.log.load(lo, hi, bytesMax).then(done, (error: unknown) => {
       this.loading = false;
       this.options.onLoadError(error);
     });
+  }
+
+  /** Whether a voter lags so far that it waits for these frames, too: it is never held back. */
+  private isNeededByVoter(lo: RaftIndex): boolean {
+    return this.log.replicas.voters.some((id) => id !== this.id && (this.node.progress(id)?.match ?? 0) < lo);
   }
 
   private finishRead(context: number, index: RaftIndex): void {
