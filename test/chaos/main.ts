@@ -4,8 +4,12 @@
  * Exit 0: every check holds; 1: one does not, or the cluster did not come back; 2: wrong usage. Ctrl-C ends the load and goes on with the
  * proof; a second one ends everything at once.
  */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { ChaosCluster } from "./cluster/chaos-cluster.js";
-import { quickCheck } from "./final/quick-check.js";
+import { htmlOf } from "./report/html.js";
+import { isClean } from "./report/report.js";
+import { textOf } from "./report/text.js";
 import { runChaos } from "./run.js";
 import { type ChaosSettings, parseSettings, USAGE } from "./settings.js";
 
@@ -38,17 +42,20 @@ async function main(): Promise<number> {
   }
   process.on("exit", () => cluster?.killAll());
   say(`seed ${settings.seed}`);
-  const result = await runChaos(settings, {
+  for (const { name, why } of settings.skipped) say(`no ${name}: ${why}`);
+  const report = await runChaos(settings, {
     say: tick,
     signal: over.signal,
     started: (made) => {
       cluster = made;
     },
   });
-  tick(`${result.events} events in ${result.historyPath}`);
-  const problems = [...result.problems, ...quickCheck(result.historyPath)];
-  for (const problem of problems) say(`PROBLEM ${problem}`);
-  return problems.length === 0 ? 0 : 1;
+  const text = textOf(report);
+  writeFileSync(join(settings.out, "report.txt"), text);
+  writeFileSync(join(settings.out, "report.html"), htmlOf(report));
+  say(text);
+  say(`history.jsonl, report.txt and report.html are in ${settings.out}`);
+  return isClean(report) ? 0 : 1;
 }
 
 try {

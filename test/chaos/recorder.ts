@@ -1,5 +1,5 @@
 /**
- * recorder.ts: everything that clients and the nemesis did, numbered in the order of time; the first event's is 0.
+ * recorder.ts: everything that clients and the nemesis did, of this process and of others, numbered in the order of time from the first event on.
  *
  * Invariants:
  *   R1  `t` of an invoke is taken before the operation begins, `t` of its completion after it has ended: what lies between two numbers
@@ -7,40 +7,51 @@
  *   R2  a client has one operation at a time; after an `info` its events carry a new name, since the old operation may still take effect
  * Memory: one line of text for each event until the run ends; the run's rate and length bound it.
  */
-
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { VarveError } from "@varve/base";
 import { nowMs } from "./clock.js";
+import type { Announcements, EventType, OperationName, Operations } from "./history/index.js";
 
-/** One event without its number. The fields of each `f` are those of history files. */
-export interface HistoryEvent {
+/** One event without its number. */
+export interface TimedEvent {
   /** Milliseconds of the machine's monotonic clock. */
   readonly t: number;
   readonly proc: string;
-  readonly type: "invoke" | "ok" | "fail" | "info";
-  readonly f: string;
-  readonly [field: string]: unknown;
+  readonly type: EventType;
+  readonly f: OperationName | keyof Announcements;
 }
-
-export type Fields = Readonly<Record<string, unknown>>;
 
 export class Recorder {
   private readonly lines: { readonly t: number; readonly rest: string }[] = [];
+  private readonly tallies = new Map<string, number>();
 
-  add(event: HistoryEvent): void {
+  /** @param more the fields that the event's `f` and type ask for. */
+  add(event: TimedEvent, more: object): void {
     const { t, ...rest } = event;
-    this.lines.push({ t, rest: JSON.stringify(rest) });
+    this.lines.push({ t, rest: JSON.stringify({ ...rest, ...more }) });
+    const name = `${event.f} ${event.type}`;
+    this.tallies.set(name, (this.tallies.get(name) ?? 0) + 1);
   }
 
   get count(): number {
     return this.lines.length;
   }
 
+  /** How many events of an `f` and a type there are. */
+  tally(f: TimedEvent["f"], type: EventType): number {
+    return this.tallies.get(`${f} ${type}`) ?? 0;
+  }
+
+  /** Time of the first event, milliseconds of the monotonic clock; null: there is none. */
+  startMs(): number | null {
+    return this.lines.reduce<number | null>((first, { t }) => (first === null || t < first ? t : first), null);
+  }
+
   /** Writes all events to a file, one a line, and resolves with their number. */
   async write(path: string): Promise<number> {
     const ordered = [...this.lines].sort((a, b) => a.t - b.t); // Stable: equal times stay in the order of arrival.
-    const startMs = ordered[0]?.t ?? 0;
+    const startMs = this.startMs() ?? 0;
     const file = createWriteStream(path);
     for (const [i, { t, rest }] of ordered.entries()) {
       const line = `{"i":${i},"t":${(t - startMs).toFixed(3)},${rest.slice(1)}\n`;
@@ -56,7 +67,7 @@ export class Recorder {
 export class Proc {
   private readonly recorder: Recorder;
   private readonly base: string;
-  private lives = 0;
+  private lives = 1;
 
   constructor(recorder: Recorder, base: string) {
     this.recorder = recorder;
@@ -64,28 +75,37 @@ export class Proc {
   }
 
   get name(): string {
-    return this.lives === 0 ? this.base : `${this.base}#${this.lives}`;
+    return this.lives === 1 ? this.base : `${this.base}/${this.lives}`;
   }
 
-  /** Does one operation and writes down how it began and ended; null when it failed. */
-  async operate<T>(f: string, invoke: Fields, act: () => Promise<T>, ok: (answer: T) => Fields): Promise<T | null> {
+  /** Does one operation and writes down how it began and ended. @returns what `act` gave; null: it failed. */
+  async operate<F extends OperationName, T>(
+    f: F,
+    ask: Operations[F]["ask"],
+    act: () => Promise<T>,
+    answerOf: (given: T) => Operations[F]["answer"],
+  ): Promise<T | null> {
     const proc = this.name;
-    this.recorder.add({ t: nowMs(), proc, type: "invoke", f, ...invoke });
+    this.recorder.add({ t: nowMs(), proc, type: "invoke", f }, ask);
     try {
-      const answer = await act();
-      this.recorder.add({ t: nowMs(), proc, type: "ok", f, ...ok(answer) });
-      return answer;
+      const given = await act();
+      this.recorder.add({ t: nowMs(), proc, type: "ok", f }, answerOf(given));
+      return given;
     } catch (error) {
       const { type, err } = failureOf(error);
-      this.recorder.add({ t: nowMs(), proc, type, f, err });
+      this.recorder.add({ t: nowMs(), proc, type, f }, { err });
       if (type === "info") this.lives++;
       return null;
     }
   }
+
+  announce<F extends keyof Announcements>(f: F, said: Announcements[F]): void {
+    this.recorder.add({ t: nowMs(), proc: this.name, type: "ok", f }, said);
+  }
 }
 
 /** `fail` only for what has certainly not taken effect; reads that failed had none to begin with. */
-function failureOf(error: unknown): { readonly type: "fail" | "info"; readonly err: string } {
+export function failureOf(error: unknown): { readonly type: "fail" | "info"; readonly err: string } {
   if (!(error instanceof VarveError)) return { type: "info", err: "INTERNAL" };
   return { type: error.effect === "UNKNOWN" ? "info" : "fail", err: error.code };
 }

@@ -1,38 +1,31 @@
 /**
- * run.ts: one run: a cluster of processes, clients, a nemesis; then everything is mended, and what every replica holds is read.
+ * run.ts: one run: a cluster of processes, clients, a nemesis; then everything is mended, and what every replica holds is read and judged.
  *
- * Phases: start -> load under faults -> heal, settle -> brokers stop -> each replica's files are read. Each wait has a deadline.
+ * Phases: start -> load under faults -> heal, settle, readers catch up -> brokers stop -> each replica's files are read -> verdicts. Each wait
+ * has a deadline; what does not come in time is a problem of the run, and the phases after it are still done.
  */
 import { setMaxListeners } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Prng } from "@varve/base/testing";
 import { Varve } from "@varve/client";
-import { readUntil } from "./clients/reader.js";
-import { sendUntil } from "./clients/sender.js";
-import { nowMs, waitUntil } from "./clock.js";
+import { ask } from "./clients/asker.js";
+import { waitUntil } from "./clock.js";
 import { ChaosCluster } from "./cluster/chaos-cluster.js";
 import { dumpReplicas } from "./final/dump.js";
+import { checkHistory, linesOf, type OperationName, type Verdict } from "./history/index.js";
+import { Load } from "./load.js";
 import { breakUntil, type Strike } from "./nemesis/nemesis.js";
 import { Proc, Recorder } from "./recorder.js";
-import type { ChaosSettings } from "./settings.js";
+import { Measures } from "./report/measures.js";
+import type { FaultCount, OperationCount, Report } from "./report/report.js";
+import { type ChaosSettings, commandOf } from "./settings.js";
 
 const TOPIC = "chaos";
-const SENDERS = 2;
-const READERS = 2;
-const DELIVERY_TIMEOUT_MS = 8_000;
-/** After everything is mended the cluster is whole within this time. */
+/** After everything is mended the cluster is whole, and readers are at the end, within this time. */
 const SETTLE_MS = 90_000;
 /** Between two faults nobody waits longer than this for the cluster to be well. */
 const HEALTHY_MS = 20_000;
-
-export interface RunResult {
-  readonly historyPath: string;
-  readonly events: number;
-  readonly strikes: readonly Strike[];
-  /** What went wrong beside the history; empty when nothing did. */
-  readonly problems: readonly string[];
-}
 
 export interface RunHooks {
   readonly say: (text: string) => void;
@@ -42,7 +35,8 @@ export interface RunHooks {
   readonly signal: AbortSignal;
 }
 
-export async function runChaos(settings: ChaosSettings, hooks: RunHooks): Promise<RunResult> {
+/** @throws Error when the cluster does not start. */
+export async function runChaos(settings: ChaosSettings, hooks: RunHooks): Promise<Report> {
   mkdirSync(settings.out, { recursive: true });
   const cluster = await ChaosCluster.start(settings.brokers, new Prng(settings.seed).fork());
   hooks.started(cluster);
@@ -50,7 +44,8 @@ export async function runChaos(settings: ChaosSettings, hooks: RunHooks): Promis
     return await new Run(settings, hooks, cluster).all();
   } finally {
     await cluster.stop();
-    if (!settings.keep) cluster.removeFiles();
+    if (settings.keep) hooks.say(`the brokers' folders are in ${cluster.folder}`);
+    else cluster.removeFiles();
   }
 }
 
@@ -59,80 +54,69 @@ class Run {
   private readonly hooks: RunHooks;
   private readonly cluster: ChaosCluster;
   private readonly recorder = new Recorder();
+  private readonly measures: Measures;
   private readonly problems: string[] = [];
+  private readonly varve: Varve;
 
   constructor(settings: ChaosSettings, hooks: RunHooks, cluster: ChaosCluster) {
     this.settings = settings;
     this.hooks = hooks;
     this.cluster = cluster;
+    this.varve = new Varve({ bootstrap: cluster.bootstrap });
+    this.measures = new Measures(settings.partitions, cluster);
   }
 
-  async all(): Promise<RunResult> {
-    const { settings, cluster, hooks, recorder } = this;
-    const varve = this.client();
+  async all(): Promise<Report> {
+    const { settings, varve, measures } = this;
+    let strikes: readonly Strike[] = [];
     try {
-      await varve.admin.createTopic({
-        topic: TOPIC,
-        partitions: settings.partitions,
-        replicas: Math.min(3, settings.brokers),
-      });
-      await this.healthy(varve, SETTLE_MS);
-      const strikes = await this.load(varve);
-      hooks.say("mending, and waiting until the cluster is whole");
-      await cluster.mend();
-      await this.healthy(varve, SETTLE_MS);
-      await this.askOffsets(varve);
-      const topicIds = (await varve.admin.listTopics()).map(({ topicId, topic }) => ({ topicId, topic }));
-      await this.dump(topicIds);
-      const historyPath = join(settings.out, "history.jsonl");
-      const events = await recorder.write(historyPath);
-      return { historyPath, events, strikes, problems: this.problems };
+      const replicas = Math.min(3, settings.brokers);
+      await varve.admin.createTopic({ topic: TOPIC, partitions: settings.partitions, replicas });
+      await this.healthy(SETTLE_MS);
+      strikes = await this.load();
+      await this.dump(await varve.admin.listTopics());
+    } catch (error) {
+      this.problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
     } finally {
+      measures.stop();
       await varve.close();
     }
+    const historyPath = join(settings.out, "history.jsonl");
+    const events = await this.recorder.write(historyPath);
+    this.hooks.say(`judging ${events} events`);
+    return this.report(strikes, events, this.judge(historyPath));
   }
 
-  /** Clients and nemesis together; resolves when all of them have ended. */
-  private async load(varve: Varve): Promise<readonly Strike[]> {
-    const { settings, hooks, recorder, cluster } = this;
+  /** Clients and nemesis together, then the mending; resolves when all of them have ended and everything was read. */
+  private async load(): Promise<readonly Strike[]> {
+    const { settings, hooks, recorder, cluster, varve, measures } = this;
     const prng = new Prng(settings.seed);
     const over = this.endOfLoad();
-    const clients: Varve[] = [];
-    const client = (): Varve => {
-      const made = this.client();
-      clients.push(made);
-      return made;
-    };
-    const senders = Array.from({ length: SENDERS }, (_, at) =>
-      sendUntil(over, {
-        varve: client(),
-        recorder,
-        name: `p${at}`,
+    const { sendsPerSecond, partitions } = settings;
+    const { bootstrap } = cluster;
+    const seed = prng.uint32();
+    const load = new Load(over, { bootstrap, topic: TOPIC, partitions, sendsPerSecond, seed, recorder, measures });
+    try {
+      const strikes = await breakUntil(over, {
+        cluster,
+        prng: prng.fork(),
+        varve,
         topic: TOPIC,
-        acks: "quorum",
-        sendsPerSecond: settings.sendsPerSecond / SENDERS,
-        deliveryTimeoutMs: DELIVERY_TIMEOUT_MS,
-        seed: prng.uint32(),
-        onAck: () => {},
-      }),
-    );
-    const readers = Array.from({ length: READERS }, (_, at) =>
-      readUntil(over, { varve: client(), recorder, name: `r${at}`, topic: TOPIC, partitions: settings.partitions }),
-    );
-    const nemesis = breakUntil(over, {
-      cluster,
-      prng: prng.fork(),
-      varve,
-      topic: TOPIC,
-      faults: settings.faults,
-      recorder,
-      healthy: (signal) => this.healthy(varve, HEALTHY_MS, signal).catch((error) => hooks.say(String(error))),
-      say: hooks.say,
-    });
-    const [strikes] = await Promise.all([nemesis, ...senders, ...readers]);
-    this.problems.push(...cluster.unexpectedEnds());
-    await Promise.all(clients.map((one) => one.close()));
-    return strikes;
+        faults: settings.faults,
+        recorder,
+        healthy: (signal) => this.healthy(HEALTHY_MS, signal).catch((error: unknown) => hooks.say(String(error))),
+        say: hooks.say,
+      });
+      await load.ended();
+      hooks.say("mending, until the cluster is whole and every reader is at the end");
+      await cluster.mend();
+      await this.healthy(SETTLE_MS);
+      await load.caughtUp(await this.ends(), SETTLE_MS);
+      return strikes;
+    } finally {
+      this.problems.push(...cluster.unexpectedEnds());
+      await load.stop();
+    }
   }
 
   /** Aborted when the load's time is over, or when the run is told to end. */
@@ -142,6 +126,7 @@ class Run {
     setMaxListeners(0, over.signal); // Every client listens.
     const end = (): void => {
       clearTimeout(timer);
+      this.measures.stop();
       over.abort();
     };
     const timer = setTimeout(end, settings.runMs);
@@ -150,17 +135,13 @@ class Run {
     return over.signal;
   }
 
-  /** The linearizable end of every partition, when nothing moves any more. */
-  private async askOffsets(varve: Varve): Promise<void> {
-    const proc = new Proc(this.recorder, "final-asker");
-    for (const at of ["earliest", "latest"] as const) {
-      await proc.operate(
-        "listOffsets",
-        { topic: TOPIC, at },
-        () => varve.admin.listOffsets({ topic: TOPIC, at }),
-        (offsets) => ({ offsets }),
-      );
-    }
+  /** The linearizable end of every partition, now that nobody sends. */
+  private async ends(): Promise<readonly number[]> {
+    const proc = new Proc(this.recorder, "last-asker");
+    await ask(proc, this.varve, TOPIC, "earliest");
+    const ends = await ask(proc, this.varve, TOPIC, "latest");
+    if (ends === null) throw new Error("no answer to the last question for the partitions' ends");
+    return ends;
   }
 
   /** Stops the brokers and writes down what each replica's files hold. */
@@ -168,27 +149,81 @@ class Run {
     const { cluster, recorder, hooks } = this;
     hooks.say("stopping the brokers, and reading every replica's files");
     await Promise.all(cluster.ids.map((id) => cluster.stopOne(id)));
+    const names = new Map(topics.map(({ topicId, topic }) => [topicId, topic]));
     for (const broker of cluster.ids) {
-      const dumps = await dumpReplicas(
-        cluster.dataDirOf(broker),
-        topics.map(({ topicId }) => topicId),
-      );
-      for (const { topicId, ...dump } of dumps) {
-        const topic = topics.find((one) => one.topicId === topicId)?.topic;
-        recorder.add({ t: nowMs(), proc: `broker-${broker}`, type: "ok", f: "final", broker, topic, ...dump });
-      }
+      const proc = new Proc(recorder, `broker-${broker}`);
+      const dumps = await dumpReplicas(cluster.dataDirOf(broker), [...names.keys()]);
+      for (const { topicId, ...dump } of dumps)
+        proc.announce("final", { broker, topic: names.get(topicId) ?? "", ...dump });
     }
   }
 
-  private client(): Varve {
-    return new Varve({ bootstrap: this.cluster.bootstrap });
+  private judge(historyPath: string): readonly Verdict[] {
+    const judgement = checkHistory(linesOf(historyPath));
+    if (judgement.kind === "judged") return judgement.verdicts;
+    this.problems.push(`${historyPath}:${judgement.line}: ${judgement.problem}`);
+    return [];
   }
 
-  private async healthy(varve: Varve, deadlineMs: number, signal?: AbortSignal): Promise<void> {
+  private report(strikes: readonly Strike[], events: number, verdicts: readonly Verdict[]): Report {
+    const { settings, recorder, measures, problems } = this;
+    return {
+      command: commandOf(settings),
+      seed: settings.seed,
+      brokers: settings.brokers,
+      dateIso: new Date().toISOString(),
+      loadMs: settings.runMs,
+      events,
+      operations: operationsOf(recorder),
+      faults: settings.faults.map((fault) => countOf(fault, strikes)),
+      skipped: settings.skipped,
+      strikes: strikes.map((strike) => ({
+        ...strike,
+        fromMs: strike.fromMs - measures.startMs,
+        toMs: strike.toMs - measures.startMs,
+      })),
+      partitions: measures.partitionMeasures(),
+      brokerMeasures: measures.brokerMeasures(),
+      verdicts,
+      problems,
+    };
+  }
+
+  private async healthy(deadlineMs: number, signal?: AbortSignal): Promise<void> {
     await waitUntil("the cluster is whole", deadlineMs, async () => {
       if (signal?.aborted === true) return true;
-      const { healthy, problems } = await varve.admin.clusterHealth();
+      const { healthy, problems } = await this.varve.admin.clusterHealth();
       return healthy || JSON.stringify(problems.slice(0, 3));
     });
   }
+}
+
+const OPERATIONS: readonly OperationName[] = [
+  "send",
+  "poll",
+  "assign",
+  "listOffsets",
+  "commit",
+  "fetchOffsets",
+  "seek",
+  "createTopic",
+  "deleteTopic",
+];
+
+function operationsOf(recorder: Recorder): OperationCount[] {
+  return OPERATIONS.filter((f) => recorder.tally(f, "invoke") > 0).map((f) => ({
+    f,
+    ok: recorder.tally(f, "ok"),
+    fail: recorder.tally(f, "fail"),
+    info: recorder.tally(f, "info"),
+  }));
+}
+
+function countOf(
+  { name, does }: { readonly name: string; readonly does: string },
+  strikes: readonly Strike[],
+): FaultCount {
+  const own = strikes.filter((strike) => strike.name === name);
+  const lastedMs = own.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
+  return { name, does, fired: own.length, lastedMs };
 }

@@ -1,12 +1,13 @@
 /** settings.ts: what a run is told on its command line. */
 import { parseArgs } from "node:util";
 import type { Fault } from "./nemesis/fault.js";
-import { FAULTS, faultsNamed } from "./nemesis/index.js";
+import { chooseFaults, FAULTS } from "./nemesis/index.js";
 
 export interface ChaosSettings {
   /** How long clients and nemesis work. */
   readonly runMs: number;
   readonly faults: readonly Fault[];
+  readonly skipped: readonly { readonly name: string; readonly why: string }[];
   /** Draws faults, victims and keys. */
   readonly seed: number;
   readonly brokers: number;
@@ -47,16 +48,24 @@ export function parseSettings(args: readonly string[]): ChaosSettings {
       out: text,
     },
   });
+  const brokers = integerIn("brokers", values.brokers ?? "3", 1, 5);
   return {
     runMs: numberIn("minutes", values.minutes ?? "2", 0.1, 24 * 60) * 60_000,
-    faults: faultsNamed(values.faults ?? "kill,pause,partition"),
+    ...chooseFaults(values.faults ?? "kill,pause,partition", brokers),
     seed: integerIn("seed", values.seed ?? String(1 + (Date.now() % 2 ** 32)), 0, Number.MAX_SAFE_INTEGER),
-    brokers: integerIn("brokers", values.brokers ?? "3", 1, 5),
+    brokers,
     partitions: integerIn("partitions", values.partitions ?? "6", 1, 24),
     sendsPerSecond: integerIn("sends-per-second", values["sends-per-second"] ?? "200", 2, 10_000),
     keep: values.keep ?? false,
     out: values.out ?? "chaos-report",
   };
+}
+
+/** What to type for a run with the same draws. */
+export function commandOf({ runMs, faults, seed, brokers, partitions, sendsPerSecond }: ChaosSettings): string {
+  const names = faults.length === 0 ? "none" : faults.map(({ name }) => name).join(",");
+  const load = `--brokers ${brokers} --partitions ${partitions} --sends-per-second ${sendsPerSecond}`;
+  return `npm run chaos -- --minutes ${runMs / 60_000} --faults ${names} ${load} --seed ${seed}`;
 }
 
 function numberIn(name: string, given: string, min: number, max: number): number {

@@ -1,6 +1,7 @@
 /** reader.ts: follows a topic from its start and writes down what it sees, in portions; begins anew after an error. */
 import type { Reader, Varve, VarveRecord } from "@varve/client";
 import { pause } from "../clock.js";
+import type { PolledRecord } from "../history/index.js";
 import { Proc, type Recorder } from "../recorder.js";
 
 /** Records of one `poll` in the history, and the longest time that it collects them. */
@@ -16,42 +17,63 @@ export interface ReaderOptions {
   readonly partitions: number;
 }
 
-/** Reads until `signal` is aborted. */
-export async function readUntil(signal: AbortSignal, options: ReaderOptions): Promise<void> {
-  for (let life = 0; !signal.aborted; life++) {
-    const proc = new Proc(options.recorder, `${options.name}.${life}`);
-    await follow(signal, options, proc);
-    await pause(AGAIN_MS, signal);
-  }
-}
+export class FollowingReader {
+  readonly name: string;
+  /** By partition: one past the last record that it has seen. */
+  readonly reached: number[];
+  private readonly options: ReaderOptions;
+  private readonly over = new AbortController();
+  private readonly done: Promise<void>;
 
-async function follow(signal: AbortSignal, options: ReaderOptions, proc: Proc): Promise<void> {
-  const { varve, topic, partitions } = options;
-  const parts = Array.from({ length: partitions }, (_, partition) => ({ topic, partition, epoch: 0, startOffset: 0 }));
-  await proc.operate(
-    "assign",
-    {},
-    async () => {},
-    () => ({ partitions: parts }),
-  );
-  const over = new AbortController();
-  const portions = new Portions(varve.reader({ topic, from: "earliest", signal: over.signal }));
-  let goesOn = true;
-  while (goesOn && !signal.aborted) {
-    const records = await proc.operate(
-      "poll",
-      { topics: [topic] },
-      () => portions.next(signal),
-      (portion) => ({ records: portion.map(shown) }),
-    );
-    goesOn = records !== null;
+  /** Begins at once. */
+  constructor(options: ReaderOptions) {
+    this.options = options;
+    this.name = options.name;
+    this.reached = Array.from({ length: options.partitions }, () => 0);
+    this.done = this.followAgain();
   }
-  over.abort();
+
+  async stop(): Promise<void> {
+    this.over.abort();
+    await this.done;
+  }
+
+  private async followAgain(): Promise<void> {
+    const { signal } = this.over;
+    for (let life = 1; !signal.aborted; life++) {
+      await this.follow(new Proc(this.options.recorder, `${this.name}.${life}`));
+      await pause(AGAIN_MS, signal);
+    }
+  }
+
+  /** One reader of the SDK, until it fails or this one is stopped. */
+  private async follow(proc: Proc): Promise<void> {
+    const { varve, topic } = this.options;
+    const given = this.reached.map((_, partition) => ({ topic, partition, epoch: null, startOffset: 0 }));
+    await proc.operate(
+      "assign",
+      { group: null },
+      async () => given,
+      (partitions) => ({ partitions }),
+    );
+    const over = new AbortController();
+    const portions = new Portions(varve.reader({ topic, from: "earliest", signal: over.signal }));
+    for (let goesOn = true; goesOn && !this.over.signal.aborted; ) {
+      const records = await proc.operate(
+        "poll",
+        { topics: [topic], group: null },
+        () => portions.next(this.over.signal),
+        (portion) => ({ records: portion.map(polled) }),
+      );
+      for (const { partition, offset } of records ?? []) this.reached[partition] = offset + 1;
+      goesOn = records !== null;
+    }
+    over.abort();
+  }
 }
 
 /** A record as histories have it. */
-export function shown(record: VarveRecord): Readonly<Record<string, unknown>> {
-  const { topic, partition, offset, key, value } = record;
+export function polled({ topic, partition, offset, key, value }: VarveRecord): PolledRecord {
   return { topic, partition, offset, key: key?.toString() ?? null, value: value?.toString() ?? null };
 }
 

@@ -5,12 +5,13 @@
  * history: it sends, waits for the answer, and sends again at its pace.
  */
 import { Prng } from "@varve/base/testing";
-import type { AcksName, Varve } from "@varve/client";
+import type { AcksName, SendResult, Varve } from "@varve/client";
 import { nowMs, pause } from "../clock.js";
 import { Proc, type Recorder } from "../recorder.js";
 
-const LANES = 16;
 const KEYS = 64;
+/** Lanes: enough to send on to the other partitions while one has no leader, as long as a delivery may take. */
+const LANES_MAX = 600;
 
 export interface SenderOptions {
   readonly varve: Varve;
@@ -22,36 +23,33 @@ export interface SenderOptions {
   readonly deliveryTimeoutMs: number;
   readonly seed: number;
   /** Hears of each acknowledged record. */
-  readonly onAck: (partition: number, atMs: number) => void;
+  readonly onAck: (result: SendResult, atMs: number) => void;
 }
 
 /** Sends until `signal` is aborted; resolves when every send has its answer. */
 export async function sendUntil(signal: AbortSignal, options: SenderOptions): Promise<void> {
-  const { varve, acks, deliveryTimeoutMs, sendsPerSecond } = options;
+  const { varve, recorder, name, topic, acks, deliveryTimeoutMs, onAck } = options;
   const producer = varve.producer({ acks, deliveryTimeoutMs });
   const prng = new Prng(options.seed);
+  const lanes = Math.min(LANES_MAX, Math.ceil((options.sendsPerSecond * deliveryTimeoutMs) / 1_000));
+  const beatMs = (1_000 * lanes) / options.sendsPerSecond;
   let sequence = 0;
   const lane = async (at: number): Promise<void> => {
-    const proc = new Proc(options.recorder, `${options.name}.${at}`);
-    const beatMs = (1_000 * LANES) / sendsPerSecond;
+    const proc = new Proc(recorder, `${name}.${at}`);
     await pause(prng.between(0, Math.floor(beatMs)), signal);
     while (!signal.aborted) {
       const begunMs = nowMs();
-      const record = {
-        topic: options.topic,
-        key: `k${prng.between(0, KEYS - 1)}`,
-        value: `${options.name}:${sequence++}`,
-      };
-      const answer = await proc.operate(
+      const record = { topic, key: `k${prng.between(0, KEYS - 1)}`, value: `${name}:${sequence++}` };
+      const result = await proc.operate(
         "send",
         { ...record, acks },
         () => producer.send(record),
         ({ partition, offset, epoch }) => ({ partition, offset, epoch }),
       );
-      if (answer !== null) options.onAck(answer.partition, nowMs());
+      if (result !== null) onAck(result, nowMs());
       await pause(Math.max(0, begunMs + beatMs - nowMs()), signal);
     }
   };
-  await Promise.all(Array.from({ length: LANES }, (_, at) => lane(at)));
+  await Promise.all(Array.from({ length: lanes }, (_, at) => lane(at)));
   await producer.close();
 }

@@ -13,7 +13,7 @@ const DELAYS_MS = [
 export const delay: Fault = {
   name: "delay",
   does: "every piece of data between brokers takes up to 40, 200 or 900 ms, for up to 8 s",
-  unavailable: (cluster) => (cluster.ids.length < 2 ? "one broker has no links" : null),
+  unavailable: (brokers) => (brokers < 2 ? "one broker has no links" : null),
   run: async (context) => {
     const { cluster, prng, hold, struck } = context;
     const { network, ids } = cluster;

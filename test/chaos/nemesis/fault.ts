@@ -11,8 +11,12 @@ export interface FaultContext {
   readonly topic: string;
   /** Waits that long, or until the run is over. */
   readonly hold: (ms: number) => Promise<void>;
-  /** Writes down that the fault has hit `target`. Called once, when it has. */
-  readonly struck: (target: string) => void;
+  /**
+   * Writes down that the fault has hit. Called at most once, when it has.
+   * @param target `broker 2` when it takes one broker away and leaves the rest alone: then the checks expect the rest to go on.
+   * @param how more of it, for people.
+   */
+  readonly struck: (target: string, how?: string) => void;
 }
 
 export interface Fault {
@@ -20,7 +24,7 @@ export interface Fault {
   /** One line for people: what breaks and how it is mended. */
   readonly does: string;
   /** Why this machine or this run cannot have it; null: it can. */
-  readonly unavailable?: (cluster: ChaosCluster) => string | null;
+  readonly unavailable?: (brokers: number) => string | null;
   /** Breaks, holds, mends. Processes and links are as before when it resolves; the cluster may still be recovering. */
   readonly run: (context: FaultContext) => Promise<void>;
 }

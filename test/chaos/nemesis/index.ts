@@ -12,15 +12,23 @@ import { transfer } from "./transfer.js";
 
 export const FAULTS: readonly Fault[] = [kill, pause, partition, oneWay, delay, loss, reset, rolling, transfer];
 
+/** The kinds of a list, and those of them that this machine or run cannot have. */
+export interface ChosenFaults {
+  readonly faults: readonly Fault[];
+  readonly skipped: readonly { readonly name: string; readonly why: string }[];
+}
+
 /** @throws Error that names what is unknown. */
-export function faultsNamed(list: string): readonly Fault[] {
-  if (list === "all") return FAULTS;
-  if (list === "none") return [];
-  return [...new Set(list.split(","))].map((name) => {
+export function chooseFaults(list: string, brokers: number): ChosenFaults {
+  const names = list === "none" ? [] : list === "all" ? FAULTS.map(({ name }) => name) : [...new Set(list.split(","))];
+  const chosen = names.map((name) => {
     const fault = FAULTS.find((one) => one.name === name);
-    if (fault !== undefined) return fault;
-    throw new Error(
-      `--faults: ${JSON.stringify(name)} is unknown; there are ${FAULTS.map((one) => one.name).join(", ")}, all and none`,
-    );
+    if (fault !== undefined) return { fault, why: fault.unavailable?.(brokers) ?? null };
+    const known = FAULTS.map((one) => one.name).join(", ");
+    throw new Error(`--faults: ${JSON.stringify(name)} is unknown; there are ${known}, all and none`);
   });
+  return {
+    faults: chosen.flatMap(({ fault, why }) => (why === null ? [fault] : [])),
+    skipped: chosen.flatMap(({ fault, why }) => (why === null ? [] : [{ name: fault.name, why }])),
+  };
 }

@@ -4,9 +4,10 @@
  * Each kind has its turn in every round, in an order drawn for the round, so that a run of some length has had all of them. Between two
  * faults the cluster is left alone: sometimes until it is healthy, sometimes for a moment only, so that a fault meets a recovery.
  */
+import { assert } from "@varve/base";
 import type { Prng } from "@varve/base/testing";
 import { nowMs, pause } from "../clock.js";
-import type { Recorder } from "../recorder.js";
+import type { Recorder, TimedEvent } from "../recorder.js";
 import type { Fault, FaultContext } from "./fault.js";
 
 const CALM_MS_MIN = 300;
@@ -49,21 +50,23 @@ async function strike(fault: Fault, signal: AbortSignal, options: NemesisOptions
   const { recorder, say, cluster, prng, varve, topic } = options;
   const { name } = fault;
   const struck: { target: string; fromMs: number }[] = [];
+  const event = (t: number, type: "invoke" | "ok"): TimedEvent => ({ t, proc: "nemesis", type, f: "nemesis" });
   await fault.run({
     cluster,
     prng,
     varve,
     topic,
     hold: (ms) => pause(ms, signal),
-    struck: (target) => {
+    struck: (target, how) => {
+      assert(struck.length === 0, "a fault strikes once in a run of its own");
       const fromMs = nowMs();
-      struck.push({ target, fromMs });
-      say(`${name}: ${target}`);
-      recorder.add({ t: fromMs, proc: "nemesis", type: "invoke", f: "nemesis", name, target });
+      struck.push({ target: how ?? target, fromMs });
+      say(`${name}: ${how ?? target}`);
+      recorder.add(event(fromMs, "invoke"), { name, target, how });
     },
   });
   const toMs = nowMs();
-  for (const { target } of struck) recorder.add({ t: toMs, proc: "nemesis", type: "ok", f: "nemesis", name, target });
+  if (struck.length > 0) recorder.add(event(toMs, "ok"), {});
   return struck.map(({ target, fromMs }) => ({ name, target, fromMs, toMs }));
 }
 

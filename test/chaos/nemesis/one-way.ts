@@ -7,7 +7,7 @@ const CUT_MS_MAX = 8_000;
 export const oneWay: Fault = {
   name: "one-way",
   does: "bytes pass in one direction only for up to 8 s: a broker is deaf, mute, or deaf to one other",
-  unavailable: (cluster) => (cluster.ids.length < 2 ? "one broker has no links" : null),
+  unavailable: (brokers) => (brokers < 2 ? "one broker has no links" : null),
   run: async (context) => {
     const { cluster, prng, hold } = context;
     const victim = await pickVictim(context);

@@ -15,7 +15,7 @@ const RESET_RATIO = 0.3;
 export const partition: Fault = {
   name: "partition",
   does: "no bytes between two sides for up to 8 s, both ways: one broker, halves, or a bridge",
-  unavailable: (cluster) => (cluster.ids.length < 2 ? "one broker has nobody to be cut off from" : null),
+  unavailable: (brokers) => (brokers < 2 ? "one broker has nobody to be cut off from" : null),
   run: async (context) => {
     const { cluster, prng, hold, struck } = context;
     const { network, ids } = cluster;
@@ -27,7 +27,8 @@ export const partition: Fault = {
     await network.divide(sides.left, right);
     const clientsToo = shape !== "bridge" && prng.chance(CLIENTS_TOO_RATIO);
     if (clientsToo) await network.divide(sides.left, [CLIENTS]);
-    struck(`${shape} ${shown({ left: sides.left, right })}${clientsToo ? ", clients on the right" : ""}`);
+    const how = `${shape} ${shown({ left: sides.left, right })}${clientsToo ? ", clients on the right" : ""}`;
+    struck(shape === "one" ? `broker ${victim}` : how, how);
     await hold(prng.between(CUT_MS_MIN, CUT_MS_MAX));
     await network.heal();
     if (prng.chance(RESET_RATIO)) for (const id of sides.left) network.reset(id);

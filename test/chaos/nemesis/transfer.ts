@@ -6,7 +6,7 @@ const ANSWER_MS = 5_000;
 export const transfer: Fault = {
   name: "transfer",
   does: "every second leadership moves to another replica on command",
-  unavailable: (cluster) => (cluster.ids.length < 2 ? "one broker has nobody to hand over to" : null),
+  unavailable: (brokers) => (brokers < 2 ? "one broker has nobody to hand over to" : null),
   run: async ({ varve, topic, prng, struck }) => {
     const moves = (await partitionsOf(varve, topic)).flatMap(({ partition, leader, voters }) => {
       const others = voters.filter((voter) => voter !== leader);

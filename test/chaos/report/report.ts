@@ -1,0 +1,46 @@
+/** report.ts: all that a run has to tell, as data; text.ts and html.ts show it. */
+import type { Verdict } from "../history/index.js";
+import type { Strike } from "../nemesis/nemesis.js";
+import type { BrokerMeasures, PartitionMeasures } from "./measures.js";
+
+export interface FaultCount {
+  readonly name: string;
+  readonly does: string;
+  readonly fired: number;
+  /** For how long it lasted, all times together. */
+  readonly lastedMs: number;
+}
+
+export interface OperationCount {
+  readonly f: string;
+  readonly ok: number;
+  /** Refused: not applied, or a read that failed. */
+  readonly fail: number;
+  /** Nobody knows. */
+  readonly info: number;
+}
+
+export interface Report {
+  readonly command: string;
+  readonly seed: number;
+  readonly brokers: number;
+  readonly dateIso: string;
+  readonly loadMs: number;
+  readonly events: number;
+  readonly operations: readonly OperationCount[];
+  readonly faults: readonly FaultCount[];
+  /** Kinds that were asked for and cannot be had here, with why. */
+  readonly skipped: readonly { readonly name: string; readonly why: string }[];
+  /** Times since the load's start. */
+  readonly strikes: readonly Strike[];
+  readonly partitions: readonly PartitionMeasures[];
+  readonly brokerMeasures: readonly BrokerMeasures[];
+  readonly verdicts: readonly Verdict[];
+  /** What went wrong beside the history. */
+  readonly problems: readonly string[];
+}
+
+/** Whether every check holds, nothing else went wrong and every fault that was promised has struck. */
+export function isClean({ verdicts, problems }: Report): boolean {
+  return problems.length === 0 && verdicts.length > 0 && verdicts.every(({ valid }) => valid);
+}
