@@ -31,6 +31,8 @@ export interface BrokerSettings {
   readonly recordBytesMax: number;
   readonly diskReserveBytes: number;
   readonly checkpointIntervalBytes: number;
+  readonly slowDiskMs: number;
+  readonly hungDiskMs: number;
   readonly producerExpiryMs: number;
   readonly retentionCheckMs: number;
   /** Bytes a second read from disk for replicas that are moved here or elsewhere; -1: no limit. */

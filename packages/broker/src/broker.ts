@@ -14,6 +14,7 @@ import { Controller, notController } from "./controller/controller.js";
 import { Announcements } from "./duties/announcements.js";
 import { ClusterClock } from "./duties/cluster-clock.js";
 import { ControllerDuties } from "./duties/controller-duties.js";
+import { DiskDuty } from "./duties/disk-duty.js";
 import { Leadership } from "./duties/leadership.js";
 import { Renewals } from "./duties/renewals.js";
 import { ReplicaChanges } from "./duties/replica-changes.js";
@@ -43,6 +44,7 @@ import { LeaderTable } from "./routing/leader-table.js";
 import { Router } from "./routing/router.js";
 
 const SWEEP_MS = 100;
+const DISK_LOOK_MS = 100;
 const ANNOUNCE_MS = 1_000;
 const REPLICA_CHANGES_MS = 200;
 const FOUNDING_LOOK_MS = 10;
@@ -66,6 +68,7 @@ export class Broker {
   private readonly announcements: Announcements;
   private readonly membership: Membership;
   private readonly leadership: Leadership;
+  readonly disk: DiskDuty;
   private readonly duties: ControllerDuties;
   private readonly replicaChanges: ReplicaChanges;
   private readonly renewals: Renewals;
@@ -184,7 +187,20 @@ export class Broker {
       replicas: () => this.host.all(),
       brokerOf,
       isConnected: (broker) => this.hub.isConnected(broker),
+      isSlow: (broker) => this.disk.isSlow(broker),
       preferred: (groupId) => this.preferredReplica(groupId),
+    });
+    this.disk = new DiskDuty({
+      clock,
+      logger,
+      pendingWrite: () => storage.pendingWrite(),
+      slowMs: settings.slowDiskMs,
+      hungMs: settings.hungDiskMs,
+      onHung: ports.onFatal,
+      leave: () => this.leadership.leave(),
+      tell: () => {
+        for (const { brokerId } of this.hub.connected()) this.hub.send(brokerId, "control", PeerKind.slowDisk, []);
+      },
     });
     this.replicaChanges = new ReplicaChanges({
       clock,
@@ -238,7 +254,10 @@ export class Broker {
       random,
       logger,
       onFatal: ports.onFatal,
-      onFlush: ports.onFlush,
+      onFlush: (durationMs, bytes) => {
+        broker?.disk.flushed(durationMs);
+        ports.onFlush(durationMs, bytes);
+      },
       walFileBytes: settings.walFileBytes,
       tailCacheBytesMax: settings.tailCacheBytesMax,
       undrainedBytesMax: settings.undrainedBytesMax,
@@ -252,7 +271,9 @@ export class Broker {
     try {
       checkIdentity(storage, settings.brokerId);
       groupStore = await ports.keyValue.open(`${settings.dataDir}/state`);
-      broker = new Broker(settings, ports, storage, groupStore);
+      const started = new Broker(settings, ports, storage, groupStore);
+      broker = started;
+      broker.every(DISK_LOOK_MS, () => started.disk.look());
       broker.peerPort = (await broker.hub.listen(settings.listenHost, settings.peerPort)).port;
       return broker;
     } catch (error) {
@@ -419,6 +440,8 @@ export class Broker {
       }
     } else if (kind === PeerKind.leaders) {
       this.announcements.heard(from, payload);
+    } else if (kind === PeerKind.slowDisk) {
+      this.disk.heard(from);
     }
   }
 
@@ -497,8 +520,9 @@ export class Broker {
   private everySecond(): void {
     this.announcements.repeat();
     if (!this.stopping && this.registered) {
+      this.disk.step();
       if (this.isRetiring()) this.leadership.leave();
-      else this.leadership.balance();
+      else if (!this.disk.isSlowHere()) this.leadership.balance();
     }
     this.duties.step();
     this.renewals.step();

@@ -8,6 +8,8 @@ export const PeerKind = {
   raft: 1,
   /** Groups that the sender leads. */
   leaders: 2,
+  /** The sender's disk is slow: no leadership does well there. Empty. */
+  slowDisk: 3,
 } as const;
 
 /** Calls with an answer. */

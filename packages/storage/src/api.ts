@@ -21,6 +21,7 @@ import type {
   Term,
   TopicId,
 } from "@varve/base";
+import type { PendingWork } from "./disk-watch.js";
 
 /** What a frame holds. Numbers are on disk and never change. `gap` is reserved for compaction. */
 export const FrameKind = { batch: 1, noop: 2, conf: 3, logStart: 4, state: 5, gap: 6 } as const;
@@ -290,6 +291,8 @@ export interface Storage {
   /** Why produce must be refused now: memory not yet drained, or too little disk; null = go on. */
   pressure(): "BROKER_OVERLOADED" | "DISK_FULL" | null;
   stats(): StorageStats;
+  /** The write that the disk has not answered for longest, segments and checkpoints included; null: it owes no answer. */
+  pendingWrite(): PendingWork | null;
   /** Flushes, drains and checkpoints everything, then unlocks. */
   close(): Promise<void>;
   /** Ends at once, as a killed process would; what is not durable is lost. */

@@ -1,5 +1,7 @@
 /** index.ts: the public face of this package. */
+
 export * from "./api.js";
+export type { PendingWork } from "./disk-watch.js";
 export {
   decodeFrames,
   encodeFrame,

@@ -7,6 +7,7 @@
 import { assert, assertDefined, type Disk, type GroupId, randomUuid, VarveError, type WalThread } from "@varve/base";
 import type { Storage } from "./api.js";
 import { digits20, uuidBytes } from "./bytes.js";
+import { DiskWatch } from "./disk-watch.js";
 import { DrainScheduler } from "./drain-scheduler.js";
 import type { Checksum } from "./frame/payload.js";
 import {
@@ -154,6 +155,7 @@ async function openLogs(
   const pool = await usablePool(disk, recovery, options.walFileBytes);
   await syncEnd(disk, dir, recovery);
   const space = new SpaceQueue(clock, logger);
+  const watch = new DiskWatch(clock);
   const walFiles = new WalFiles({ dir, disk, fileBytes: options.walFileBytes, onFatal, space }, recovery.live, pool);
   const logs = new Map<GroupId, GroupLogImpl>();
   const undrained = { total: 0 };
@@ -165,6 +167,7 @@ async function openLogs(
     clock,
     walId,
     start: recovery.start,
+    watch,
     onFatal,
     onFlush: options.onFlush ?? (() => undefined),
     onNewFile: () => relieveOldFiles(walFiles, options.walFileBytes, logs, scheduler),
@@ -181,6 +184,7 @@ async function openLogs(
     loaded: new LoadedRuns(),
     undrained,
     space,
+    watch,
     checkpointIntervalBytes: options.checkpointIntervalBytes,
     producerExpiryMs: options.producerExpiryMs,
     drainBytes: Math.min(DRAIN_BYTES, Math.ceil(options.undrainedBytesMax / 8)),

@@ -5,6 +5,7 @@
  */
 import { assert, type Disk, type DiskLock, delay, type GroupId, type Logger, type ReplicaId } from "@varve/base";
 import type { GroupLog, GroupSpec, LogConfig, NodeIdentity, Storage, StorageOptions, StorageStats } from "./api.js";
+import type { PendingWork } from "./disk-watch.js";
 import type { DrainScheduler } from "./drain-scheduler.js";
 import type { Checksum } from "./frame/payload.js";
 import type { StoredIdentity } from "./identity.js";
@@ -229,6 +230,10 @@ export class StorageImpl implements Storage {
       tailBytes: context.tail.bytes,
       diskFreeBytes: health.freeBytes,
     };
+  }
+
+  pendingWrite(): PendingWork | null {
+    return this.parts.context.watch.oldest();
   }
 
   async close(): Promise<void> {

@@ -59,6 +59,11 @@ const RELATIONS: readonly Relation[] = [
     holds: ({ storage, limits }) => storage.walFileBytes >= BATCHES_PER_WAL_FILE_MIN * limits.batchBytesMax,
   },
   {
+    rule: "storage.hungDiskMs must be at least 2 x storage.slowDiskMs",
+    of: ["storage.hungDiskMs", "storage.slowDiskMs"],
+    holds: ({ storage }) => storage.hungDiskMs >= 2 * storage.slowDiskMs,
+  },
+  {
     rule: "topicDefaults.partitions must not exceed limits.partitionsPerTopicMax",
     of: ["topicDefaults.partitions", "limits.partitionsPerTopicMax"],
     holds: ({ topicDefaults, limits }) => topicDefaults.partitions <= limits.partitionsPerTopicMax,

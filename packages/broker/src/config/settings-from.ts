@@ -38,6 +38,8 @@ export function settingsFrom(config: BrokerConfig, machine: string): BrokerSetti
     recordBytesMax: limits.recordBytesMax,
     diskReserveBytes: storage.diskReserveBytes,
     checkpointIntervalBytes: storage.checkpointIntervalBytes,
+    slowDiskMs: storage.slowDiskMs,
+    hungDiskMs: storage.hungDiskMs,
     producerExpiryMs: limits.producerExpiryMs,
     retentionCheckMs: RETENTION_CHECK_MS,
     voterDeadMs: raft.voterDeadMs,

@@ -335,6 +335,22 @@ export const SETTINGS = {
       unit: "bytes",
       effect: "Bytes of one log between two checkpoints. Smaller: faster restart, more small writes.",
     }),
+    slowDiskMs: integer({
+      default: SECOND_MS,
+      min: 10,
+      max: 60 * SECOND_MS,
+      unit: "ms",
+      effect:
+        "Three flushes of the write-ahead log that take so long within 10 s, or one that has no answer for twice as long, and this broker hands its leaderships to others, for half a minute at least. Smaller: a busy disk costs it the lead.",
+    }),
+    hungDiskMs: integer({
+      default: 20 * SECOND_MS,
+      min: SECOND_MS,
+      max: 600 * SECOND_MS,
+      unit: "ms",
+      effect:
+        "A write or sync that the disk does not answer for so long ends the process, with an error that names the file.",
+    }),
   },
   topicDefaults: {
     partitions: integer({

@@ -1,7 +1,7 @@
 /**
  * leadership.ts: moves leaderships: back to the preferred replicas when things are calm, away when this broker stops.
  *
- * Invariant: a leadership is handed only to a voter that is connected and whose log is known to be complete.
+ * Invariant: a leadership is handed only to a voter that is connected, whose log is known to be complete and whose disk is not slow.
  */
 import type { BrokerId, Clock, ReplicaId } from "@varve/base";
 import type { Replica } from "../replica/replica.js";
@@ -11,6 +11,7 @@ export interface LeadershipOptions {
   readonly replicas: () => Iterable<Replica>;
   readonly brokerOf: (groupId: number, replicaId: ReplicaId) => BrokerId | null;
   readonly isConnected: (broker: BrokerId) => boolean;
+  readonly isSlow: (broker: BrokerId) => boolean;
   /** The replica that should lead a group when all are well; null = no matter. */
   readonly preferred: (groupId: number) => ReplicaId | null;
 }
@@ -91,7 +92,8 @@ export class Leadership {
 
   private canLead(replica: Replica, id: ReplicaId): boolean {
     const broker = this.options.brokerOf(replica.groupId, id);
-    if (broker === null || !this.options.isConnected(broker) || !replica.log.replicas.voters.includes(id)) return false;
+    if (broker === null || !this.options.isConnected(broker) || this.options.isSlow(broker)) return false;
+    if (!replica.log.replicas.voters.includes(id)) return false;
     const progress = replica.node.progress(id);
     return (
       progress?.state === "replicate" && progress.recentActive && replica.node.lastIndex - progress.match <= LAG_MAX

@@ -1,6 +1,7 @@
 /** index.ts: what runs a broker in a Node.js process. */
 
 export type { DataDirReport, LogReport, SegmentReport } from "@varve/storage";
+export { DiskHung } from "../duties/disk-duty.js";
 export { nativeCodec } from "./codec.js";
 export { inspectDataDir } from "./inspect.js";
 export { type LmdbStoreOptions, lmdbStores } from "./lmdb-store.js";

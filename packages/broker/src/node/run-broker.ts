@@ -119,7 +119,10 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
       },
       onFlush: (durationMs) => metrics.fsyncLatency.observeMs(durationMs),
       onFatal: (error) => {
-        logger.error({ err: error }, "storage failed: nothing more becomes durable, this broker ends");
+        logger.error(
+          { err: error },
+          `storage failed: ${error.message}; nothing more becomes durable, this broker ends`,
+        );
         broker?.noteFatal(error);
         fail(error);
       },

@@ -1,4 +1,5 @@
 /** broker.ts: `varve broker start`: one broker in this process; and, in broker-admin.ts, what is done to brokers of a cluster. */
+import { writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import type { Command } from "commander";
 import { globalOptions } from "../shell/global-options.js";
@@ -46,17 +47,24 @@ export function registerBroker(parent: Command, shell: Shell): void {
 }
 
 async function start(shell: Shell, options: StartOptions, json: boolean): Promise<void> {
-  const { createLogger, loadConfigFile, runBroker } = await import("@varve/broker/node");
+  const { createLogger, DiskHung, loadConfigFile, runBroker } = await import("@varve/broker/node");
   const config = loadConfigFile(options.config ?? null, shell.env);
   const broker = await runBroker(config, { logger: createLogger(config.logLevel, config.brokerId) });
   const orphaned = options.stopWithStdin ? closed(shell.stdin) : new Promise<never>(() => {});
   const died = broker.failed.then((error) => {
+    if (error instanceof DiskHung) endAtOnce(error.message);
     throw error;
   });
   const why = await Promise.race([stopped(shell).then(() => "asked"), orphaned.then(() => "orphaned"), died]);
   note(shell, json, `broker ${broker.id} stops`);
   const limitMs = why === "orphaned" ? ORPHAN_STOP_MS : config.shutdownGraceMs + STOP_SLACK_MS;
   await Promise.race([broker.stop(), cutOff(limitMs), died]);
+}
+
+/** An exit waits for threads, and one of them waits for the disk: only the system can end this process now. */
+function endAtOnce(why: string): void {
+  writeSync(2, `error: ${why}\n`);
+  process.kill(process.pid, "SIGKILL");
 }
 
 function closed(stdin: Readable): Promise<void> {
@@ -68,8 +76,9 @@ function closed(stdin: Readable): Promise<void> {
   });
 }
 
+/** What still runs then waits for the disk, most likely. */
 function cutOff(limitMs: number): Promise<never> {
-  return new Promise((_, reject) => {
-    setTimeout(() => reject(new Error(`the broker did not stop within ${limitMs} ms`)), limitMs).unref();
+  return new Promise(() => {
+    setTimeout(() => endAtOnce(`the broker did not stop within ${limitMs} ms`), limitMs).unref();
   });
 }

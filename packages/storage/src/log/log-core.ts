@@ -6,6 +6,7 @@
  */
 import { assert, type Clock, type Logger, type RaftIndex, VarveError } from "@varve/base";
 import type { GroupSpec, HardState, LogConfig } from "../api.js";
+import type { DiskWatch } from "../disk-watch.js";
 import type { SegmentReader } from "../segment/segment-reader.js";
 import type { Mark } from "../wal/records.js";
 import type { Wal } from "../wal/wal.js";
@@ -32,6 +33,7 @@ export interface LogContext {
   readonly loaded: LoadedRuns;
   readonly undrained: UndrainedBytes;
   readonly space: SpaceQueue;
+  readonly watch: DiskWatch;
   readonly checkpointIntervalBytes: number;
   readonly producerExpiryMs: number;
   /** A log with this much to drain is drained. */

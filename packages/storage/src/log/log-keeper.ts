@@ -107,7 +107,7 @@ export class LogKeeper {
       if (core.isStopped || core.generation !== generation) return;
       const isOver = (): boolean => core.isStopped || core.generation !== generation;
       // B2, B3: drains that were queued after it wait as well.
-      await core.context.space.whenSpace(isOver, () => core.files.writeCheckpoint(index, encoded));
+      await this.write(isOver, core.files.dir, () => core.files.writeCheckpoint(index, encoded));
       if (isOver()) return;
       this.newestCheckpoint = index;
       await this.deleteThrough(deletableThrough);
@@ -168,7 +168,9 @@ export class LogKeeper {
     assert(last !== undefined, "a drain has a frame");
     const isOver = (): boolean => core.isStopped || core.generation !== generation;
     const start = core.drainedEnd(segment);
-    const position = await core.context.space.whenSpace(isOver, () => core.files.appendFrames(segment, start, frames));
+    const position = await this.write(isOver, core.files.segmentPath(segment.name), () =>
+      core.files.appendFrames(segment, start, frames),
+    );
     if (position === null || isOver()) return false;
     const mark: Mark = {
       kind: "drained",
@@ -232,7 +234,7 @@ export class LogKeeper {
     void this.jobs.add(async () => {
       if (core.isStopped) return;
       const isStopped = (): boolean => core.isStopped;
-      await core.context.space.whenSpace(isStopped, () => core.files.writeReset(image.index, encoded));
+      await this.write(isStopped, core.files.dir, () => core.files.writeReset(image.index, encoded));
       // Dropped meanwhile: what waits at the gate must not come after the tombstone.
       if (core.isStopped) return;
       this.writer.openGate();
@@ -270,12 +272,18 @@ export class LogKeeper {
     return this.jobs.add(async () => {
       const details = { hardState: core.hardState, drainedIndex: core.drainedIndex };
       const isOver = (): boolean => core.isDropped || core.isClosed;
-      await core.context.space.whenSpace(isOver, () => core.files.writeQuarantine(reason, details, frames));
+      await this.write(isOver, core.files.dir, () => core.files.writeQuarantine(reason, details, frames));
       if (isOver()) return;
       core.addUndrained(-core.undrainedBytes);
       core.memory.release(core.drainedIndex + 1, through);
       this.writer.release();
     });
+  }
+
+  /** Writes when there is space; null: `isOver` came first. */
+  private write<T>(isOver: () => boolean, path: string, work: () => Promise<T>): Promise<T | null> {
+    const { space, watch } = this.core.context;
+    return space.whenSpace(isOver, () => watch.during(path, work));
   }
 
   /** Runs after all work that was queued before. */

@@ -10,6 +10,7 @@
  *   W4  a lazy write waits for the next flush, at most until the one of W3
  */
 import { assert, assertDefined, type Clock, type TimerHandle, type WalCommand, type WalThread } from "@varve/base";
+import type { DiskWatch } from "../disk-watch.js";
 import type { Checksum } from "../frame/payload.js";
 import { flushBytes, writeFlush } from "./flush-format.js";
 import { recordBytes, type WalRecord } from "./records.js";
@@ -38,6 +39,7 @@ export interface WalOptions {
   readonly clock: Clock;
   readonly walId: Uint8Array;
   readonly start: WalPosition;
+  readonly watch: DiskWatch;
   readonly onFatal: (error: Error) => void;
   readonly onFlush: (durationMs: number, bytes: number) => void;
   /** A new file became the current one: time to copy forward what holds old files. */
@@ -177,7 +179,9 @@ export class Wal {
     this.isProven = batch.records.length === 0;
     if (this.options.ackBeforeFsync) for (const write of batch.finished.splice(0)) write.durable();
     const startedMs = this.options.clock.monotonicMs();
+    const answered = this.options.watch.begin(file.path);
     thread.run(this.commandsFor(file, position, totalBytes), (error) => {
+      answered();
       if (error !== null) this.fail(error);
       else this.finish(batch, { startedMs, totalBytes, oldestFile, isNewFile: position === 0 });
     });
