@@ -190,18 +190,7 @@ export class Broker {
       isSlow: (broker) => this.disk.isSlow(broker),
       preferred: (groupId) => this.preferredReplica(groupId),
     });
-    this.disk = new DiskDuty({
-      clock,
-      logger,
-      pendingWrite: () => storage.pendingWrite(),
-      slowMs: settings.slowDiskMs,
-      hungMs: settings.hungDiskMs,
-      onHung: ports.onFatal,
-      leave: () => this.leadership.leave(),
-      tell: () => {
-        for (const { brokerId } of this.hub.connected()) this.hub.send(brokerId, "control", PeerKind.slowDisk, []);
-      },
-    });
+    this.disk = this.diskDuty();
     this.replicaChanges = new ReplicaChanges({
       clock,
       logger,
@@ -417,6 +406,22 @@ export class Broker {
     this.partitions.abandon();
     await this.groupStore.close();
     await this.storage.abandon();
+  }
+
+  private diskDuty(): DiskDuty {
+    const { settings, storage, ports } = this;
+    return new DiskDuty({
+      clock: ports.clock,
+      logger: ports.logger,
+      pendingWrite: () => storage.pendingWrite(),
+      slowMs: settings.slowDiskMs,
+      hungMs: settings.hungDiskMs,
+      onHung: ports.onFatal,
+      leave: () => this.leadership.leave(),
+      tell: () => {
+        for (const { brokerId } of this.hub.connected()) this.hub.send(brokerId, "control", PeerKind.slowDisk, []);
+      },
+    });
   }
 
   private hello(): PeerHello {
