@@ -119,7 +119,6 @@ describe("a move", () => {
     await cluster.settled("the move is done");
     const [after] = (await admin.describeTopic(TOPIC)).partitions;
     expect([...(after?.voters ?? [])].sort()).toEqual([...target].sort());
-    expect(after?.inSync).toHaveLength(3);
     await waitUntil("the old replica is deleted", DONE_MS, async () => (await cluster.replicas(leader)).length === 0);
     expect(await cluster.replicas(stranger)).toEqual(["0_4"]);
     await cluster.check();
@@ -136,10 +135,8 @@ describe("a broker", () => {
       return brokers.every(({ id }) => id !== 3);
     });
     const { partitions } = await admin.describeTopic(TOPIC);
-    for (const { voters, inSync } of partitions) {
-      expect([...voters].sort()).toEqual([1, 2, 4]);
-      expect(inSync).toHaveLength(3);
-    }
+    for (const { voters } of partitions) expect([...voters].sort()).toEqual([1, 2, 4]);
+    await cluster.settled("the rest is whole");
     await fleet.stop(cluster.brokers[2]);
     const back = await fleet.start(3, cluster.disks[2] ?? new SimDisk(), cluster.ports[2] ?? 0, cluster.ports);
     const error = await failureOf(

@@ -214,15 +214,14 @@ export function applyReplaceBroker(tables: Tables, { brokerId }: ReplaceBrokerCo
   const seats = tables.controllerReplicas.filter((replica) => replica.brokerId === brokerId && !replica.leaving);
   if (directory === null && seats.length === 0)
     return tables.brokers.has(brokerId) ? unchanged(DONE) : refused(unknownBroker(brokerId));
-  retire(tables, brokerId, directory?.directoryId ?? seats[0]?.directoryId ?? "");
+  retire(tables, brokerId, directory?.directoryId ?? seats[0]?.directoryId ?? "", null);
   return changed(DONE);
 }
 
 /** The directory is never accepted again, and the controller's replica on it goes. */
-function retire(tables: Tables, brokerId: BrokerId, directoryId: string): void {
-  const known = tables.directories.get(directoryId);
-  const fresh: DirectoryRecord = { directoryId, brokerId, bootIds: [], refusedBootIds: [], retired: true };
-  tables.directories.set(directoryId, known === undefined ? fresh : { ...known, retired: true });
+function retire(tables: Tables, brokerId: BrokerId, directoryId: string, decommissionedFrom: string | null): void {
+  const known = tables.directories.get(directoryId) ?? { directoryId, brokerId, bootIds: [], refusedBootIds: [] };
+  tables.directories.set(directoryId, { ...known, retired: true, decommissionedFrom });
   markLeaving(tables, directoryId);
 }
 
@@ -245,7 +244,7 @@ export function applyControllerReplicasLeft(tables: Tables, { replicaIds }: Cont
     const broker = tables.brokers.get(brokerId);
     if (broker?.leaving !== true || broker.directoryId !== directoryId) continue;
     tables.brokers.delete(brokerId);
-    retire(tables, brokerId, directoryId);
+    retire(tables, brokerId, directoryId, broker.peerAddress);
   }
   return changed(DONE);
 }

@@ -10,7 +10,7 @@ function proof(bootIds: readonly string[], brokerId = 1): DirectoryProof {
 }
 
 function record(bootIds: readonly string[], refusedBootIds: readonly string[] = []): DirectoryRecord {
-  return { directoryId: DIRECTORY, brokerId: 1, bootIds, refusedBootIds, retired: false };
+  return { directoryId: DIRECTORY, brokerId: 1, bootIds, refusedBootIds, retired: false, decommissionedFrom: null };
 }
 
 const starts = (first: number, last: number): string[] =>

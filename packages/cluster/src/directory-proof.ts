@@ -29,7 +29,14 @@ export function judgeDirectory(known: DirectoryRecord | null, proof: DirectoryPr
     const { directoryId, brokerId } = proof;
     return {
       kind: "accepted",
-      record: { directoryId, brokerId, bootIds: newest(bootIds), refusedBootIds: [], retired: false },
+      record: {
+        directoryId,
+        brokerId,
+        bootIds: newest(bootIds),
+        refusedBootIds: [],
+        retired: false,
+        decommissionedFrom: null,
+      },
     };
   }
   assert(known.directoryId === proof.directoryId, "the record is of this directory");

@@ -63,6 +63,8 @@ export interface DirectoryRecord {
   readonly refusedBootIds: readonly BootId[];
   /** Replaced or decommissioned: never accepted again, and its broker id is free for another directory. */
   readonly retired: boolean;
+  /** `host:port` that the other brokers reached it at when it was decommissioned; null: it was not. */
+  readonly decommissionedFrom: string | null;
 }
 
 /** A registered broker. */

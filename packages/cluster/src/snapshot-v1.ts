@@ -11,7 +11,7 @@ export function fromVersion1(raw: unknown): unknown {
     ...raw,
     version: 2,
     controllerReplicas: each(raw["controllerReplicas"], (replica) => ({ ...replica, leaving: false })),
-    directories: each(raw["directories"], (directory) => ({ ...directory, retired: false })),
+    directories: each(raw["directories"], (directory) => ({ ...directory, retired: false, decommissionedFrom: null })),
     brokers: each(raw["brokers"], (broker) => ({ ...broker, drained: false, leaving: false })),
     topics: each(raw["topics"], (topic) => ({ ...topic, partitions: each(topic["partitions"], settled) })),
   };

@@ -97,7 +97,14 @@ const snapshotV2 = object<SnapshotV2>({
     CLUSTER_LIMITS.brokersMax,
   ),
   directories: list(
-    object<DirectoryRecord>({ directoryId: words, brokerId: count, bootIds, refusedBootIds: bootIds, retired: bool }),
+    object<DirectoryRecord>({
+      directoryId: words,
+      brokerId: count,
+      bootIds,
+      refusedBootIds: bootIds,
+      retired: bool,
+      decommissionedFrom: nullable(words),
+    }),
     CLUSTER_LIMITS.directoriesMax,
   ),
   brokers: list(broker, CLUSTER_LIMITS.brokersMax),

@@ -202,6 +202,13 @@ export class ControllerState {
     return assignments.sort((left, right) => left.groupId - right.groupId);
   }
 
+  /** Peer addresses of brokers that were decommissioned and have not come back. */
+  decommissioned(): Set<string> {
+    const gone = [...this.tables.directories.values()].flatMap(({ decommissionedFrom }) => decommissionedFrom ?? []);
+    const back = new Set([...this.tables.brokers.values()].map(({ peerAddress }) => peerAddress));
+    return new Set(gone.filter((address) => !back.has(address)));
+  }
+
   /** Replicas of partitions per broker, those that are leaving among them. */
   replicaCounts(): Map<BrokerId, number> {
     const counts = new Map<BrokerId, number>();

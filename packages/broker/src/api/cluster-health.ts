@@ -40,8 +40,9 @@ async function healthNow(broker: Broker): Promise<Init<ClusterHealthResponse>> {
       problems.push({ broker: brokerId, message: `broker ${brokerId} (${grpcAddress}) ${why}` });
     }
   }
+  const gone = state.decommissioned();
   const missingSeeds = broker.settings.seeds.filter(
-    (seed) => !expected.some(({ peerAddress }) => peerAddress === seed),
+    (seed) => !gone.has(seed) && !expected.some(({ peerAddress }) => peerAddress === seed),
   );
   for (const seed of missingSeeds) problems.push({ message: `the seed ${seed} has not registered` });
   const newest = newestStatuses(statuses);

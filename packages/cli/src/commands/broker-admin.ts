@@ -1,10 +1,13 @@
 /** broker-admin.ts: `varve broker decommission | drain | replace`: what a cluster is told about one of its brokers. */
-import { INT31_MAX } from "@varve/base";
+import { INT31_MAX, VarveError } from "@varve/base";
 import type { Command } from "commander";
 import { globalOptions } from "../shell/global-options.js";
 import { integerIn } from "../shell/parsers.js";
 import { type ClusterClient, type GlobalOptions, printResult, type Shell, withCluster } from "../shell/shell.js";
 import { describeMoves, waitForMoves } from "./moves.js";
+
+/** Half a second each. */
+const LOOKS_WITHOUT_CHANGE_MAX = 60;
 
 interface DecommissionOptions {
   readonly cancel: boolean;
@@ -100,9 +103,16 @@ async function drain(
   await withCluster(shell, global, async (client) => {
     await client.admin.drainBroker({ broker, undo });
     if (undo || !progress) return;
+    let same = { leads: -1, looks: 0 };
     await waitForMoves(shell, global.json, client, async ({ admin }) => {
       const known = (await admin.describeCluster()).brokers.find(({ id }) => id === broker);
-      return known === undefined || known.leads === 0 ? null : `broker ${broker} still leads ${known.leads} partitions`;
+      const leads = known?.leads ?? 0;
+      same = same.leads === leads ? { leads, looks: same.looks + 1 } : { leads, looks: 0 };
+      if (leads === 0) return null;
+      if (same.looks < LOOKS_WITHOUT_CHANGE_MAX) return `broker ${broker} still leads ${leads} partitions`;
+      throw new VarveError("TIMEOUT", {
+        message: `broker ${broker} still leads ${leads} partitions: no other replica of them is there and up to date; it stays drained, and hands them over when one is`,
+      });
     });
   });
   printResult(shell, global.json, { broker, drained: !undo }, () =>

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VarveError } from "@varve/base";
 import type { Command } from "commander";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createProgram } from "../program.js";
 import { type CommandResult, MemoryOutput, runCommand } from "../testing/memory-shell.js";
 
@@ -220,6 +220,67 @@ test("partition transfer: topic and partition, and the broker", async () => {
   const client = { admin: { transferLeadership: async (input: unknown) => void calls.push(input) } };
   expect((await runCommand(["partition", "transfer", "t", "3", "--to", "2"], { client })).code).toBe(0);
   expect(calls).toEqual([{ topic: "t", partition: 3, to: 2 }]);
+});
+
+describe("moves", () => {
+  const move = { topic: "t", partition: 3, brokers: [2, 3], leaving: [1], joining: [3], entriesBehind: 7 };
+  const broker = { id: 1, address: "h:1", rack: null, ready: true, version: "1", drained: false, leaving: true };
+
+  test("partition move: topic, partition, brokers; --progress tells until it is done", async () => {
+    const calls: unknown[] = [];
+    const looks = [[move], [{ ...move, joining: [] }], []];
+    const client = {
+      admin: {
+        movePartition: async (input: unknown) => void calls.push(input),
+        listMoves: async () => looks.shift() ?? [],
+      },
+    };
+    const run = await runCommand(["partition", "move", "t", "3", "--to", "2,3", "--progress"], { client });
+    expect(calls).toEqual([{ topic: "t", partition: 3, brokers: [2, 3] }]);
+    expect(run).toMatchObject({ code: 0, stdout: "t-3 is on 2, 3\n" });
+    expect(run.stderr).toBe("1 partition moves, 1 still copy their log: 7 entries to go\n1 partition moves\n");
+    expect((await runCommand(["partition", "move", "t", "3", "--to", "2,x"], { client })).code).toBe(2);
+  });
+
+  test("broker decommission: until the broker is no member any more; --cancel", async () => {
+    const calls: unknown[] = [];
+    const looks = [[{ ...broker, replicas: 4, leads: 0 }], [{ ...broker, replicas: 0, leads: 0 }], []];
+    const client = {
+      admin: {
+        decommissionBroker: async (input: unknown) => void calls.push(input),
+        describeCluster: async () => ({ clusterId: "c", controller: 2, brokers: looks.shift() ?? [] }),
+        listMoves: async () => [move],
+      },
+    };
+    const run = await runCommand(["broker", "decommission", "1", "--progress", "--json"], { client });
+    expect(JSON.parse(run.stdout)).toEqual({ broker: 1, state: "gone" });
+    await runCommand(["broker", "decommission", "1", "--cancel"], { client });
+    expect(calls).toEqual([
+      { broker: 1, cancel: false },
+      { broker: 1, cancel: true },
+    ]);
+  });
+
+  test("broker drain and replace", async () => {
+    const calls: unknown[] = [];
+    const leads = [2, 1, 0];
+    const client = {
+      admin: {
+        drainBroker: async (input: unknown) => void calls.push(input),
+        replaceBroker: async (input: unknown) => void calls.push(input),
+        describeCluster: async () => ({
+          clusterId: "c",
+          controller: 2,
+          brokers: [{ ...broker, replicas: 4, leads: leads.shift() ?? 0 }],
+        }),
+      },
+    };
+    const run = await runCommand(["broker", "drain", "1", "--progress"], { client });
+    expect(run).toMatchObject({ code: 0, stdout: "broker 1 leads nothing\n" });
+    await runCommand(["broker", "drain", "1", "--undo"], { client });
+    await runCommand(["broker", "replace", "1"], { client });
+    expect(calls).toEqual([{ broker: 1, undo: false }, { broker: 1, undo: true }, { broker: 1 }]);
+  });
 });
 
 test("config check: all problems at once, exit 1; a good file exits 0", async () => {

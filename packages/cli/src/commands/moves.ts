@@ -34,5 +34,6 @@ export async function waitForMoves(shell: Shell, json: boolean, client: ClusterC
 export function describeMoves(moves: readonly PartitionMove[]): string {
   const behind = moves.reduce((sum, { entriesBehind }) => sum + (entriesBehind ?? 0), 0);
   const joining = moves.filter((move) => move.joining.length > 0).length;
-  return `${moves.length} partitions are moving, ${joining} of them still copy ${behind} log entries`;
+  const copying = joining === 0 ? "" : `, ${joining} still copy their log: ${behind} entries to go`;
+  return `${moves.length} ${moves.length === 1 ? "partition moves" : "partitions move"}${copying}`;
 }
