@@ -38,7 +38,9 @@ export interface RunHooks {
 /** @throws Error when the cluster does not start. */
 export async function runChaos(settings: ChaosSettings, hooks: RunHooks): Promise<Report> {
   mkdirSync(settings.out, { recursive: true });
-  const cluster = await ChaosCluster.start(settings.brokers, new Prng(settings.seed).fork());
+  const { brokers, faults, seed } = settings;
+  const powers = [...new Set(faults.flatMap(({ needs }) => (needs === undefined ? [] : [needs])))];
+  const cluster = await ChaosCluster.start({ brokers, powers, prng: new Prng(seed).fork() });
   hooks.started(cluster);
   try {
     return await new Run(settings, hooks, cluster).all();

@@ -24,7 +24,7 @@ afterAll(() => rmSync(out, { recursive: true, force: true }));
 
 function chaos(args: readonly string[]): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(ROOT, "test/chaos/dist/main.js"), ...args, "--out", out], {
+    const child = spawn(process.execPath, [join(ROOT, "test/chaos/dist/chaos/main.js"), ...args, "--out", out], {
       stdio: "pipe",
     });
     let output = "";

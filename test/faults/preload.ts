@@ -10,7 +10,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const SOURCES = ["preload.c", "rules.c", "power.c"].map((name) => fileURLToPath(new URL(name, import.meta.url)));
+const SOURCES = ["preload.c", "rules.c", "power.c"];
 
 /** Calls that a rule can hit; `sync` is fsync and fdatasync, also of folders. */
 export type FileCall = "open" | "read" | "write" | "sync" | "truncate" | "rename" | "unlink" | "any";
@@ -51,12 +51,16 @@ export function preloadProblem(): string | null {
   }
 }
 
-/** Builds the library into `folder`; returns its path. @throws when the compiler fails, with what it said. */
-export function buildPreload(folder: string): string {
+/**
+ * Builds the library into `folder`; returns its path. @throws when the compiler fails, with what it said.
+ * @param sources where the C files are: beside this file, unless this is a compiled copy of it.
+ */
+export function buildPreload(folder: string, sources: URL = new URL(".", import.meta.url)): string {
   mkdirSync(folder, { recursive: true });
   const library = join(folder, "faults.so");
   const flags = ["-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC", "-pthread"];
-  execFileSync("cc", [...flags, "-o", library, ...SOURCES, "-ldl"], { encoding: "utf8", stdio: "pipe" });
+  const files = SOURCES.map((name) => fileURLToPath(new URL(name, sources)));
+  execFileSync("cc", [...flags, "-o", library, ...files, "-ldl"], { encoding: "utf8", stdio: "pipe" });
   return library;
 }
 

@@ -10,9 +10,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assertDefined } from "@varve/base";
 import type { Prng } from "@varve/base/testing";
-import { BrokerProcess, bootstrapOf, findFreePorts, placeBrokers } from "varve";
+import { type BrokerPlace, BrokerProcess, bootstrapOf, findFreePorts, placeBrokers } from "varve";
+import { waitUntil } from "../clock.js";
 import { writeBrokerConfig } from "./broker-config.js";
 import { Network } from "./network.js";
+import { Libraries, type Power, Sabotage } from "./sabotage.js";
 
 const READY_MS = 60_000;
 const STOP_GRACE_MS = 15_000;
@@ -20,14 +22,24 @@ const STOP_GRACE_MS = 15_000;
 type State = "running" | "frozen" | "dead";
 
 class Member {
-  readonly place: BrokerProcess["place"];
+  readonly place: BrokerPlace;
+  readonly sabotage: Sabotage;
   process: BrokerProcess;
   state: State = "running";
 
-  constructor(process: BrokerProcess) {
+  constructor(process: BrokerProcess, sabotage: Sabotage) {
     this.place = process.place;
     this.process = process;
+    this.sabotage = sabotage;
   }
+}
+
+export interface ChaosClusterOptions {
+  readonly brokers: number;
+  /** What the faults of the run do from inside the processes. */
+  readonly powers: readonly Power[];
+  /** Draws what slow and lossy links do. */
+  readonly prng: Prng;
 }
 
 export class ChaosCluster {
@@ -43,9 +55,10 @@ export class ChaosCluster {
     this.network = network;
   }
 
-  /** Starts `count` brokers on free ports; resolves when all are ready. @param prng draws what slow and lossy links do. */
-  static async start(count: number, prng: Prng): Promise<ChaosCluster> {
+  /** Starts brokers on free ports; resolves when all are ready. */
+  static async start({ brokers: count, powers, prng }: ChaosClusterOptions): Promise<ChaosCluster> {
     const folder = mkdtempSync(join(tmpdir(), "varve-chaos-"));
+    const libraries = Libraries.build(folder, powers);
     const ports = await findFreePorts(2 * count);
     const outer = placeBrokers(folder, ports.slice(0, count));
     const inner = placeBrokers(folder, ports.slice(count));
@@ -55,7 +68,9 @@ export class ChaosCluster {
       await network.open();
       for (const place of inner) {
         writeBrokerConfig(place, outer);
-        cluster.members.set(place.id, new Member(await BrokerProcess.start(place)));
+        const sabotage = new Sabotage(libraries, join(folder, `sabotage-${place.id}`));
+        const process = await BrokerProcess.start(place, sabotage.env());
+        cluster.members.set(place.id, new Member(process, sabotage));
       }
       await Promise.all([...cluster.members.values()].map(({ process }) => process.ready(READY_MS)));
       return cluster;
@@ -90,6 +105,19 @@ export class ChaosCluster {
     await this.network.setAlive(id, false);
   }
 
+  /** What can be done to the process from inside. */
+  sabotageOf(id: number): Sabotage {
+    return this.member(id).sabotage;
+  }
+
+  /** The broker is expected to end by itself. @throws Error when it lives on. */
+  async endsItself(id: number, deadlineMs: number): Promise<void> {
+    const member = this.member(id);
+    member.state = "dead";
+    await waitUntil(`broker ${id} ends by itself`, deadlineMs, async () => !member.process.isRunning || "it lives");
+    await this.network.setAlive(id, false);
+  }
+
   /** SIGTERM, as an operator stops it; resolves when the process is gone. */
   async stopOne(id: number): Promise<void> {
     const member = this.member(id);
@@ -116,7 +144,7 @@ export class ChaosCluster {
     const member = this.member(id);
     if (this.isStopping) return;
     await this.network.setAlive(id, true);
-    member.process = await BrokerProcess.start(member.place);
+    member.process = await BrokerProcess.start(member.place, member.sabotage.env());
     member.state = "running";
     if (this.isStopping) member.process.kill("SIGKILL");
   }
@@ -129,6 +157,7 @@ export class ChaosCluster {
   async mend(): Promise<void> {
     await this.network.heal();
     for (const id of this.ids) {
+      this.sabotageOf(id).end();
       this.thaw(id);
       if (this.stateOf(id) === "dead") await this.restart(id);
     }
@@ -145,7 +174,10 @@ export class ChaosCluster {
   /** Ends all processes; their files stay. */
   async stop(): Promise<void> {
     this.isStopping = true;
-    for (const id of this.ids) this.thaw(id);
+    for (const id of this.ids) {
+      this.sabotageOf(id).end();
+      this.thaw(id);
+    }
     await Promise.all([...this.members.values()].map(({ process }) => process.stop(STOP_GRACE_MS)));
     this.network.close();
   }

@@ -2,6 +2,7 @@
 import type { Prng } from "@varve/base/testing";
 import type { PartitionDetails, Varve } from "@varve/client";
 import type { ChaosCluster } from "../cluster/chaos-cluster.js";
+import type { Power } from "../cluster/sabotage.js";
 
 export interface FaultContext {
   readonly cluster: ChaosCluster;
@@ -23,6 +24,8 @@ export interface Fault {
   readonly name: string;
   /** One line for people: what breaks and how it is mended. */
   readonly does: string;
+  /** What it does from inside the processes, which must be started for it. */
+  readonly needs?: Power;
   /** Why this machine or this run cannot have it; null: it can. */
   readonly unavailable?: (brokers: number) => string | null;
   /** Breaks, holds, mends. Processes and links are as before when it resolves; the cluster may still be recovering. */

@@ -1,16 +1,35 @@
 /** index.ts: all kinds of faults, by name. */
+import { sabotageProblem } from "../cluster/sabotage.js";
+import { clock } from "./clock.js";
 import { delay } from "./delay.js";
+import { diskFails } from "./disk-fails.js";
+import { diskSlow } from "./disk-slow.js";
 import type { Fault } from "./fault.js";
 import { kill } from "./kill.js";
 import { loss } from "./loss.js";
 import { oneWay } from "./one-way.js";
 import { partition } from "./partition.js";
 import { pause } from "./pause.js";
+import { power } from "./power.js";
 import { reset } from "./reset.js";
 import { rolling } from "./rolling.js";
 import { transfer } from "./transfer.js";
 
-export const FAULTS: readonly Fault[] = [kill, pause, partition, oneWay, delay, loss, reset, rolling, transfer];
+export const FAULTS: readonly Fault[] = [
+  kill,
+  pause,
+  partition,
+  oneWay,
+  delay,
+  loss,
+  reset,
+  rolling,
+  transfer,
+  power,
+  diskSlow,
+  diskFails,
+  clock,
+];
 
 /** The kinds of a list, and those of them that this machine or run cannot have. */
 export interface ChosenFaults {
@@ -18,12 +37,16 @@ export interface ChosenFaults {
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
 }
 
+function whyNot(fault: Fault, brokers: number): string | null {
+  return (fault.needs === undefined ? null : sabotageProblem()) ?? fault.unavailable?.(brokers) ?? null;
+}
+
 /** @throws Error that names what is unknown. */
 export function chooseFaults(list: string, brokers: number): ChosenFaults {
   const names = list === "none" ? [] : list === "all" ? FAULTS.map(({ name }) => name) : [...new Set(list.split(","))];
   const chosen = names.map((name) => {
     const fault = FAULTS.find((one) => one.name === name);
-    if (fault !== undefined) return { fault, why: fault.unavailable?.(brokers) ?? null };
+    if (fault !== undefined) return { fault, why: whyNot(fault, brokers) };
     const known = FAULTS.map((one) => one.name).join(", ");
     throw new Error(`--faults: ${JSON.stringify(name)} is unknown; there are ${known}, all and none`);
   });
