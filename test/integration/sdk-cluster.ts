@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { SdkLoad, waitUntil } from "./sdk-load.js";
 import { isAlive } from "./varve-process.js";
 
-const BROKERS = 3;
+const REPLICAS = 3;
 const HEALTHY_MS = 30_000;
 
 export const TOPIC = "orders";
@@ -21,11 +21,11 @@ export class SdkCluster {
     this.brokers = brokers;
   }
 
-  /** Three brokers with a topic whose partitions are all led and fully replicated. */
-  static async start(): Promise<SdkCluster> {
-    const cluster = new SdkCluster(await LocalBrokers.start(BROKERS));
+  /** Three brokers, or more, with a topic whose partitions have three replicas each and are all led and fully replicated. */
+  static async start(brokers = REPLICAS): Promise<SdkCluster> {
+    const cluster = new SdkCluster(await LocalBrokers.start(brokers));
     const client = cluster.client();
-    await client.admin.createTopic({ topic: TOPIC, partitions: PARTITIONS, replicas: BROKERS });
+    await client.admin.createTopic({ topic: TOPIC, partitions: PARTITIONS, replicas: REPLICAS });
     await cluster.isHealthy(client);
     return cluster;
   }

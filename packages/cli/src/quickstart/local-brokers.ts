@@ -42,8 +42,8 @@ export class LocalBrokers {
   }
 
   /** The processes as they are now, by broker id. */
-  places(): readonly { readonly id: number; readonly pid: number; readonly ops: string }[] {
-    return [...this.processes.values()].map(({ place, pid }) => ({ id: place.id, pid, ops: place.ops }));
+  places(): readonly (BrokerPlace & { readonly pid: number })[] {
+    return [...this.processes.values()].map(({ place, pid }) => ({ ...place, pid }));
   }
 
   /** kill -9. */
