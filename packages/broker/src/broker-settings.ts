@@ -33,6 +33,8 @@ export interface BrokerSettings {
   readonly checkpointIntervalBytes: number;
   readonly slowDiskMs: number;
   readonly hungDiskMs: number;
+  readonly scrubBytesPerSecond: number;
+  readonly scrubIntervalMs: number;
   readonly producerExpiryMs: number;
   readonly retentionCheckMs: number;
   /** Bytes a second read from disk for replicas that are moved here or elsewhere; -1: no limit. */

@@ -19,6 +19,7 @@ import { Leadership } from "./duties/leadership.js";
 import { Renewals } from "./duties/renewals.js";
 import { ReplicaChanges } from "./duties/replica-changes.js";
 import { replicaHealth } from "./duties/replica-health.js";
+import { Scrub } from "./duties/scrub.js";
 import {
   type BrokerStatus,
   decodeStatus,
@@ -69,6 +70,7 @@ export class Broker {
   private readonly membership: Membership;
   private readonly leadership: Leadership;
   readonly disk: DiskDuty;
+  readonly scrub: Scrub;
   private readonly duties: ControllerDuties;
   private readonly replicaChanges: ReplicaChanges;
   private readonly renewals: Renewals;
@@ -182,15 +184,9 @@ export class Broker {
       random,
       logger,
     });
-    this.leadership = new Leadership({
-      clock,
-      replicas: () => this.host.all(),
-      brokerOf,
-      isConnected: (broker) => this.hub.isConnected(broker),
-      isSlow: (broker) => this.disk.isSlow(broker),
-      preferred: (groupId) => this.preferredReplica(groupId),
-    });
+    this.leadership = this.leadershipDuty();
     this.disk = this.diskDuty();
+    this.scrub = this.scrubDuty();
     this.replicaChanges = new ReplicaChanges({
       clock,
       logger,
@@ -288,6 +284,7 @@ export class Broker {
     const { access, settings } = this;
     await register({ access, clock: this.ports.clock, settings, identity: this.storage.identity }, addresses, signal);
     this.registered = true;
+    void this.scrub.run();
   }
 
   /** What readiness is judged by. */
@@ -389,6 +386,7 @@ export class Broker {
   /** Stops everything and makes the data directory clean. `leave` first, unless it must be quick. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.scrub.stop();
     this.stopped.abort(new VarveError("SHUTTING_DOWN", { message: "the broker is stopping" }));
     await this.partitions.close();
     this.host.stop();
@@ -400,12 +398,24 @@ export class Broker {
   /** Ends at once, as a killed process would: nothing is flushed, materialised, handed over or said to anybody. */
   async kill(): Promise<void> {
     this.stopping = true;
+    this.scrub.stop();
     this.stopped.abort(new VarveError("SHUTTING_DOWN", { message: "the broker was killed" }));
     this.host.stop();
     this.hub.destroy();
     this.partitions.abandon();
     await this.groupStore.close();
     await this.storage.abandon();
+  }
+
+  private leadershipDuty(): Leadership {
+    return new Leadership({
+      clock: this.ports.clock,
+      replicas: () => this.host.all(),
+      brokerOf: (groupId, replicaId) => this.brokerOf(groupId, replicaId),
+      isConnected: (broker) => this.hub.isConnected(broker),
+      isSlow: (broker) => this.disk.isSlow(broker),
+      preferred: (groupId) => this.preferredReplica(groupId),
+    });
   }
 
   private diskDuty(): DiskDuty {
@@ -421,6 +431,17 @@ export class Broker {
       tell: () => {
         for (const { brokerId } of this.hub.connected()) this.hub.send(brokerId, "control", PeerKind.slowDisk, []);
       },
+    });
+  }
+
+  private scrubDuty(): Scrub {
+    const { settings, storage, ports } = this;
+    return new Scrub({
+      clock: ports.clock,
+      logger: ports.logger,
+      logs: () => storage.groups(),
+      bytesPerSecond: settings.scrubBytesPerSecond,
+      intervalMs: settings.scrubIntervalMs,
     });
   }
 

@@ -152,6 +152,15 @@ export interface ProducerStamp {
   readonly recordCount: number;
 }
 
+/** What a scrub has done. */
+export interface ScrubReport {
+  /** Segments and checkpoints that were looked at. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Indexes and checkpoints that were damaged and made anew. */
+  readonly rebuilt: number;
+}
+
 /** One replica's log: Raft's storage, the consumer's reads, retention and checkpoints. All calls come from one thread. */
 export interface GroupLog {
   readonly spec: GroupSpec;
@@ -220,6 +229,13 @@ export interface GroupLog {
   producerVerdict(stamp: ProducerStamp): ProducerVerdict;
   /** Last committed sequence and epoch of a producer, null when unknown or expired. */
   producerState(producerId: number): { readonly epoch: number; readonly lastSequence: number } | null;
+
+  /**
+   * Reads and checks every file of this log: segments frame by frame, indexes, checkpoints. `pace` is asked before each read of so many
+   * bytes and may wait; false stops. Indexes and the newest checkpoint are repaired; other damage quarantines the replica, and the promise
+   * resolves as ever. At most one at a time.
+   */
+  scrub(pace: (bytes: number) => Promise<boolean>): Promise<ScrubReport>;
 
   setConfig(config: LogConfig): void;
   /** Where retention would put the log start now, as the leader proposes it in a logStart frame; null = leave it. */

@@ -180,6 +180,7 @@ async function openLogs(
     wal,
     references: walFiles,
     reader: new SegmentReader(fileCache, checksum),
+    checksum,
     tail: new TailCache(options.tailCacheBytesMax),
     loaded: new LoadedRuns(),
     undrained,

@@ -15,7 +15,14 @@ import { type Frame, FrameKind, type GroupSpec, type HardState, type LogConfig }
 import { corrupt, digits20 } from "./bytes.js";
 import { frameBytes } from "./frame/frame.js";
 import { type Checksum, payloadProblem } from "./frame/payload.js";
-import { type Checkpoint, damageText, decodeCheckpoint, isDamage, isMissingFile } from "./log/checkpoint.js";
+import {
+  type Checkpoint,
+  damageText,
+  decodeCheckpoint,
+  isDamage,
+  isMissingFile,
+  isUnreadable,
+} from "./log/checkpoint.js";
 import { FrameMemory } from "./log/frame-memory.js";
 import { GroupLogImpl } from "./log/group-log.js";
 import { type LogContext, LogCore } from "./log/log-core.js";
@@ -53,6 +60,7 @@ export async function recoverLog(options: RecoverLogOptions): Promise<GroupLogIm
   } catch (error) {
     if (isDamage(error)) return sealedOff(options, damageText(error));
     if (isMissingFile(error)) return sealedOff(options, `a file is missing: ${error.message}`);
+    if (isUnreadable(error)) return sealedOff(options, `a file cannot be read: ${error.message}`);
     throw error;
   }
 }

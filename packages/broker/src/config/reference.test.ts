@@ -16,7 +16,7 @@ describe("the reference", () => {
       expect(effect.length, path).toBeGreaterThan(30);
       expect(effect.endsWith("."), path).toBe(true);
       if (unit === "ms") expect(path).toMatch(/Ms$/);
-      if (unit === "bytes") expect(path).toMatch(/Bytes(Max|PerGroupMax|PerConnectionMax)?$/);
+      if (unit === "bytes") expect(path).toMatch(/Bytes(Max|PerGroupMax|PerConnectionMax|PerSecond)?$/);
       if (type === "integer") expect(min ?? 0, path).toBeLessThan(max ?? 0);
     }
   });

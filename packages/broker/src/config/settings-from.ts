@@ -40,6 +40,8 @@ export function settingsFrom(config: BrokerConfig, machine: string): BrokerSetti
     checkpointIntervalBytes: storage.checkpointIntervalBytes,
     slowDiskMs: storage.slowDiskMs,
     hungDiskMs: storage.hungDiskMs,
+    scrubBytesPerSecond: storage.scrubBytesPerSecond,
+    scrubIntervalMs: storage.scrubIntervalMs,
     producerExpiryMs: limits.producerExpiryMs,
     retentionCheckMs: RETENTION_CHECK_MS,
     voterDeadMs: raft.voterDeadMs,

@@ -351,6 +351,21 @@ export const SETTINGS = {
       effect:
         "A write or sync that the disk does not answer for so long ends the process, with an error that names the file.",
     }),
+    scrubBytesPerSecond: integer({
+      default: 8 * MIB,
+      min: 0,
+      max: 4 * GIB,
+      unit: "bytes",
+      effect:
+        "Bytes a second at which everything stored is read and checked in the background; 0: never. Larger: rot is found sooner, the disk has less time for others.",
+    }),
+    scrubIntervalMs: integer({
+      default: 7 * DAY_MS,
+      min: SECOND_MS,
+      max: 365 * DAY_MS,
+      unit: "ms",
+      effect: "Time between the beginnings of two rounds of that; the first one begins a minute after the start.",
+    }),
   },
   topicDefaults: {
     partitions: integer({

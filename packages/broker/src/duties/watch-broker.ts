@@ -41,6 +41,13 @@ export function watchBroker(
   });
   metrics.watchGauge("walFiles", () => storage.stats().walFiles);
   metrics.watchGauge("diskFreeBytes", () => storage.stats().diskFreeBytes);
+  metrics.watchGauge("diskSlow", () => (broker.disk.isSlowHere() ? 1 : 0));
+  metrics.watchGauge("scrubProgress", () => broker.scrub.status().progress);
+  metrics.watchGauge("scrubLastRound", () => broker.scrub.status().lastRoundEndMs / 1_000);
+  metrics.watchCounter("scrubBytes", () => broker.scrub.status().bytes);
+  metrics.watchCounter("scrubRounds", () => broker.scrub.status().rounds);
+  metrics.watchCounter("scrubRebuilt", () => broker.scrub.status().rebuilt);
+  metrics.watchCounter("scrubDamaged", () => broker.scrub.status().damaged);
   metrics.watchGauge("diskReserveBytes", () => settings.diskReserveBytes);
   metrics.watchCounter("walFlushes", () => storage.stats().flushes);
   metrics.watchCounter("walFdatasyncs", () => storage.stats().fdatasyncs);

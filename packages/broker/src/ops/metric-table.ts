@@ -104,6 +104,26 @@ export const WATCHED_COUNTERS = {
     type: "counter",
     help: "Bytes written to the write-ahead log, padding included.",
   },
+  scrubBytes: {
+    name: "varve_scrub_read_bytes_total",
+    type: "counter",
+    help: "Bytes that the background scrub has read and checked.",
+  },
+  scrubRounds: {
+    name: "varve_scrub_rounds_total",
+    type: "counter",
+    help: "Rounds of the scrub that have read everything stored here.",
+  },
+  scrubRebuilt: {
+    name: "varve_scrub_rebuilt_files_total",
+    type: "counter",
+    help: "Indexes and checkpoints that the scrub found damaged and made anew. Above 0: look at the disk.",
+  },
+  scrubDamaged: {
+    name: "varve_scrub_damaged_replicas_total",
+    type: "counter",
+    help: "Replicas in which the scrub found damage; they are quarantined and made anew from their peers. Above 0: look at the disk.",
+  },
   segmentBytes: { name: "varve_segment_written_bytes_total", type: "counter", help: "Bytes written to segments." },
   connectionsRefused: {
     name: "varve_connections_refused_total",
@@ -173,6 +193,21 @@ export const GAUGES = {
     name: "varve_disk_reserve_bytes",
     type: "gauge",
     help: "Free bytes below which produce is refused with DISK_FULL.",
+  },
+  diskSlow: {
+    name: "varve_disk_slow",
+    type: "gauge",
+    help: "1 while this broker hands its leaderships to others because its disk is slow, else 0. 1 for minutes: look at the disk.",
+  },
+  scrubProgress: {
+    name: "varve_scrub_progress_ratio",
+    type: "gauge",
+    help: "How much of what is stored here the running round of the scrub has read, 0 to 1; 1 between two rounds.",
+  },
+  scrubLastRound: {
+    name: "varve_scrub_last_round_timestamp_seconds",
+    type: "gauge",
+    help: "When the scrub's last whole round ended, seconds since 1970; 0: none has. Older than storage.scrubIntervalMs and a day: raise storage.scrubBytesPerSecond.",
   },
   residentBytes: {
     name: "process_resident_memory_bytes",

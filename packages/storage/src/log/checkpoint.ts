@@ -225,6 +225,12 @@ export function damageText(error: VarveError): string {
   return typeof problem === "string" ? problem : error.message;
 }
 
+/** Whether the disk cannot read what it holds. A failed write or sync is another matter. */
+export function isUnreadable(thrown: unknown): thrown is Error {
+  const isRead = thrown instanceof Error && "syscall" in thrown && thrown.syscall === "read";
+  return isRead && "code" in thrown && thrown.code === "EIO";
+}
+
 /** Whether the disk says that there is no such file. */
 export function isMissingFile(thrown: unknown): thrown is Error {
   return thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT";

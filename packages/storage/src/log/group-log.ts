@@ -22,6 +22,7 @@ import {
   type ProducerVerdict,
   type ReadResult,
   type ReplicaSet,
+  type ScrubReport,
 } from "../api.js";
 import { frameBytes } from "../frame/frame.js";
 import type { LogStart } from "../frame/payload.js";
@@ -29,6 +30,7 @@ import { withinBytes } from "./frame-memory.js";
 import type { LogCore } from "./log-core.js";
 import { LogKeeper } from "./log-keeper.js";
 import { LogReader } from "./log-reader.js";
+import { LogScrub } from "./log-scrub.js";
 import { LogWriter } from "./log-writer.js";
 
 /** What recovery hands to the caller. */
@@ -236,6 +238,10 @@ export class GroupLogImpl implements GroupLog {
 
   producerState(producerId: number): { readonly epoch: number; readonly lastSequence: number } | null {
     return this.core.state.producers.state(producerId);
+  }
+
+  scrub(pace: (bytes: number) => Promise<boolean>): Promise<ScrubReport> {
+    return new LogScrub(this.core, this.keeper).run(this.core.context.checksum, pace);
   }
 
   setConfig(config: LogConfig): void {

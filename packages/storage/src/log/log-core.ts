@@ -7,6 +7,7 @@
 import { assert, type Clock, type Logger, type RaftIndex, VarveError } from "@varve/base";
 import type { GroupSpec, HardState, LogConfig } from "../api.js";
 import type { DiskWatch } from "../disk-watch.js";
+import type { Checksum } from "../frame/payload.js";
 import type { SegmentReader } from "../segment/segment-reader.js";
 import type { Mark } from "../wal/records.js";
 import type { Wal } from "../wal/wal.js";
@@ -29,6 +30,7 @@ export interface LogContext {
   readonly wal: Wal;
   readonly references: FileReferences;
   readonly reader: SegmentReader;
+  readonly checksum: Checksum;
   readonly tail: TailCache;
   readonly loaded: LoadedRuns;
   readonly undrained: UndrainedBytes;

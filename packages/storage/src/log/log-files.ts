@@ -4,7 +4,7 @@
  * Every change of a name is followed by a sync of the folder before anything relies on it; a file that must be whole is
  * written beside, synced and renamed.
  */
-import { assert, type Disk, type RaftIndex, type Random } from "@varve/base";
+import { assert, type Disk, type DiskFile, type RaftIndex, type Random } from "@varve/base";
 import type { Frame, GroupSpec } from "../api.js";
 import { corrupt, digits20 } from "../bytes.js";
 import { FRAME_HEADER_BYTES } from "../frame/frame.js";
@@ -67,6 +67,39 @@ export class LogFiles {
 
   segmentPath(name: number): string {
     return `${this.dir}/${digits20(name)}.log`;
+  }
+
+  indexPath(name: number): string {
+    return indexPathOf(this.segmentPath(name));
+  }
+
+  checkpointPath(index: RaftIndex): string {
+    return `${this.dir}/${digits20(index)}.checkpoint`;
+  }
+
+  /** All names in the folder. */
+  names(): Promise<string[]> {
+    return this.options.disk.list(this.dir);
+  }
+
+  readWhole(path: string): Promise<Uint8Array> {
+    return readFile(this.options.disk, path);
+  }
+
+  /** Runs `use` with the file as its name finds it now, whatever readers have open. */
+  async readFresh<T>(path: string, use: (file: DiskFile) => Promise<T>): Promise<T> {
+    const file = await this.options.disk.open(path, "read");
+    try {
+      return await use(file);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Puts another sparse index in the place of a sealed segment's. */
+  async replaceIndex(name: number, encoded: Uint8Array): Promise<void> {
+    await this.writeWhole(`${digits20(name)}.idx`, [encoded]);
+    this.options.reader.forget(this.segmentPath(name));
   }
 
   /** The segment as a reader sees it, up to byte `end`. */

@@ -12,7 +12,15 @@ import { assert, type RaftIndex } from "@varve/base";
 import type { CheckpointSection, Frame, LogSnapshot } from "../api.js";
 import { frameBytes } from "../frame/frame.js";
 import type { Mark } from "../wal/records.js";
-import { damageText, decodeCheckpoint, encodeCheckpoint, isDamage, isMissingFile, snapshotOf } from "./checkpoint.js";
+import {
+  damageText,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  isDamage,
+  isMissingFile,
+  isUnreadable,
+  snapshotOf,
+} from "./checkpoint.js";
 import { FrameMemory } from "./frame-memory.js";
 import { Jobs } from "./jobs.js";
 import type { LogCore } from "./log-core.js";
@@ -137,6 +145,12 @@ export class LogKeeper {
 
   get hasUndrained(): boolean {
     return !this.core.isStopped && this.core.drainedIndex < this.core.state.index;
+  }
+
+  /** Whether a checkpoint that is written now makes up for the one at `index`: the newest, unless a segment begins with a state that is gone. */
+  canReplaceCheckpoint(index: RaftIndex): boolean {
+    const begins = this.core.plan.list().some(({ previousIndex }) => previousIndex === index);
+    return index === this.newestCheckpoint && (!begins || this.core.state.index === index);
   }
 
   get isCheckpointStale(): boolean {
@@ -296,6 +310,7 @@ export class LogKeeper {
     if (core.isDropped) return;
     if (isDamage(error)) core.setQuarantine(damageText(error));
     else if (isMissingFile(error)) core.setQuarantine(`a file is missing: ${error.message}`);
+    else if (isUnreadable(error)) core.setQuarantine(`a file cannot be read: ${error.message}`);
     else core.context.onFatal(error instanceof Error ? error : new Error(String(error)));
   }
 }

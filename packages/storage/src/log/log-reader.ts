@@ -6,7 +6,7 @@
 import { assert, type Offset, type RaftIndex, VarveError } from "@varve/base";
 import { type Frame, FrameKind, type ReadResult } from "../api.js";
 import type { SegmentKey } from "../segment/sparse-index.js";
-import { damageText, isDamage, isMissingFile } from "./checkpoint.js";
+import { damageText, isDamage, isMissingFile, isUnreadable } from "./checkpoint.js";
 import type { LogCore } from "./log-core.js";
 import type { SegmentInfo } from "./segment-plan.js";
 
@@ -126,6 +126,7 @@ export class LogReader {
         core.generation !== generation || core.isDropped || !core.plan.list().some(({ name }) => name === segment.name);
       if (isGone) return null;
       if (isDamage(error)) throw this.damaged(damageText(error));
+      if (isUnreadable(error)) throw this.damaged(`a segment cannot be read: ${error.message}`);
       if (isMissingFile(error)) throw this.damaged(`a segment is missing: ${error.message}`);
       throw error;
     }
