@@ -67,12 +67,22 @@ export class Committer {
 
   /** Stores what is finished and not stored yet, of `only` or of everything. @throws VarveError. */
   flush(only: Iterable<PartitionWork> | null = null, wait: WaitOptions = {}): Promise<void> {
-    return this.inTurn(() => this.store(() => dirtyEntries(only ?? this.options.works()), wait));
+    return this.inTurn(async () => {
+      await this.store(() => dirtyEntries(only ?? this.options.works()), wait);
+    });
   }
 
-  /** Stores these offsets. @throws VarveError. */
+  /** Stores these offsets, all of them or it rejects. @throws VarveError; STALE_ASSIGNMENT: a partition was lost before its offset was stored. */
   commit(entries: readonly CommitEntry[], wait: WaitOptions = {}): Promise<void> {
-    return this.inTurn(() => this.store(() => entries.filter(({ work }) => work.state !== "gone"), wait));
+    return this.inTurn(async () => {
+      const left = new Set(entries);
+      while (left.size > 0) {
+        const stored = await this.store(() => [...left].filter(({ work }) => work.state !== "gone"), wait);
+        for (const entry of stored) left.delete(entry);
+        const [lost] = left;
+        if (lost !== undefined && stored.length === 0) throw notAssigned(lost.work, this.options.group);
+      }
+    });
   }
 
   private inTurn(action: () => Promise<void>): Promise<void> {
@@ -81,16 +91,20 @@ export class Committer {
     return turn;
   }
 
-  /** @param collect asked anew before each attempt: what was moved or lost meanwhile is not sent again. */
-  private async store(collect: () => readonly CommitEntry[], wait: WaitOptions): Promise<void> {
+  /**
+   * One request's worth, or nothing when there is nothing to store.
+   * @param collect asked anew before each attempt: what was moved or lost meanwhile is not sent again.
+   * @returns what is stored now.
+   */
+  private async store(collect: () => readonly CommitEntry[], wait: WaitOptions): Promise<readonly CommitEntry[]> {
     const { session } = this.options;
     for (let attempt = 1; ; attempt++) {
       const entries = collect().slice(0, ENTRIES_MAX);
-      if (entries.length === 0) return;
+      if (entries.length === 0) return [];
       if (session.memberEpoch === 0) throw notAMember(this.options.group);
       try {
         await this.send(entries, wait);
-        return;
+        return entries;
       } catch (thrown) {
         const error = toVarveError(thrown);
         if (isOfOnePartition(error) && (error.code !== "STALE_ASSIGNMENT" || attempt === STALE_TRIES)) {
@@ -103,12 +117,14 @@ export class Committer {
   }
 
   /** One partition must not keep the others from being stored. */
-  private async storeOneByOne(entries: readonly CommitEntry[], wait: WaitOptions): Promise<void> {
+  private async storeOneByOne(entries: readonly CommitEntry[], wait: WaitOptions): Promise<readonly CommitEntry[]> {
+    const stored: CommitEntry[] = [];
     let refusal: VarveError | null = null;
     for (const entry of entries) {
       if (entry.work.state === "gone") continue;
       try {
         await this.send([entry], wait);
+        stored.push(entry);
       } catch (thrown) {
         const error = toVarveError(thrown);
         if (!isOfOnePartition(error)) throw error;
@@ -117,6 +133,7 @@ export class Committer {
       }
     }
     if (refusal !== null) throw refusal;
+    return stored;
   }
 
   private async send(entries: readonly CommitEntry[], wait: WaitOptions): Promise<void> {
@@ -163,6 +180,17 @@ function notAMember(group: string): VarveError {
   return new VarveError("UNKNOWN_MEMBER", {
     message: `this consumer is no member of group ${JSON.stringify(group)} at this moment; nothing was committed; it joins by itself`,
     details: { group },
+  });
+}
+
+/** A partition whose offset was to be stored is no longer this member's. */
+export function notAssigned(
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+  group: string,
+): VarveError {
+  return new VarveError("STALE_ASSIGNMENT", {
+    message: `${topic}/${partition} is not assigned to this member of ${group}; its offset was not committed`,
+    details: { topic, partition },
   });
 }
 

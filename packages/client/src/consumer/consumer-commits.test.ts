@@ -199,6 +199,21 @@ describe("where a partition begins, and what is committed", () => {
     expect(client.groups.committed("g", "t", 0)).toBe(10);
     expect(client.groups.refused).toMatchObject([{ code: "FENCED_MEMBER" }]);
   });
+
+  test("a commit of a member that is fenced while it is under way rejects: nothing was stored", async () => {
+    const client = sim();
+    client.model.createTopic("t", 2);
+    const consumer = client.varve.consumer({ group: "g", topics: ["t"], autoCommit: false });
+    const state = running(consumer);
+    for (const partition of [0, 1]) fill(client, partition, 10);
+    await until(client, () => state.records.length === 20);
+    client.groups.commitMs = 500;
+    const failure = client.failure(consumer.commit([0, 1].map((partition) => ({ topic: "t", partition, offset: 10 }))));
+    await client.clock.runUntil(client.clock.monotonicMs() + 100);
+    client.groups.fence("g", client.groups.members("g")[0] ?? "");
+    expect(await failure).toMatchObject({ code: "STALE_ASSIGNMENT", effect: "NOT_APPLIED" });
+    expect(client.groups.commits).toEqual([]);
+  });
 });
 
 describe("the watchdog", () => {

@@ -13,6 +13,7 @@ import { aborted, closed, untilAborted } from "../errors.js";
 import { invalidArgument, type WaitOptions } from "../options.js";
 import { checkTopicName } from "../producer/encoded-record.js";
 import type { VarveRecord } from "../records/output.js";
+import { notAssigned } from "./committer.js";
 import { Dispatcher, type Job, recordName } from "./dispatcher.js";
 import { EventHub, type Listener } from "./event-hub.js";
 import { type AssignedTopicPartition, assignedOf, type ConsumerEvents, nameOf } from "./events.js";
@@ -200,10 +201,7 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     const entries = offsets.map(({ topic, partition, offset }) => {
       const work = this.membership.find(topic, partition);
       if (work === null || work.state === "starting") {
-        throw new VarveError("STALE_ASSIGNMENT", {
-          message: `${topic}/${partition} is not assigned to this member of ${this.settings.group}; nothing was committed`,
-          details: { topic, partition },
-        });
+        throw notAssigned({ topic, partition }, this.settings.group);
       }
       return { work, offset: checkOffset(offset) };
     });
