@@ -2,9 +2,11 @@
 import { Prng } from "@varve/base/testing";
 import { Varve } from "@varve/client";
 import { askUntil } from "./clients/asker.js";
+import { askGroupsUntil } from "./clients/group-asker.js";
 import { FollowingReader } from "./clients/reader.js";
 import { sendUntil } from "./clients/sender.js";
 import { waitUntil } from "./clock.js";
+import type { GroupLoad } from "./groups/group-load.js";
 import type { Recorder } from "./recorder.js";
 import type { Measures } from "./report/measures.js";
 
@@ -22,6 +24,7 @@ export interface LoadOptions {
   readonly seed: number;
   readonly recorder: Recorder;
   readonly measures: Measures;
+  readonly groups: GroupLoad | null;
 }
 
 export class Load {
@@ -52,11 +55,13 @@ export class Load {
       }),
     );
     const asking = askUntil(signal, { varve: client(ASK_DEADLINE_MS), recorder, name: "asker", topic });
+    const groups = options.groups?.groups ?? [];
+    const askingGroups = askGroupsUntil(signal, { varve: client(ASK_DEADLINE_MS), recorder, groups });
     this.readers = Array.from(
       { length: READERS },
       (_, at) => new FollowingReader({ varve: client(), recorder, name: `r${at}`, topic, partitions }),
     );
-    this.working = Promise.all([...senders, asking]);
+    this.working = Promise.all([...senders, asking, askingGroups]);
   }
 
   /** Resolves when every send and question has its end; the signal must have been aborted. */

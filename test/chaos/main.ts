@@ -7,6 +7,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ChaosCluster } from "./cluster/chaos-cluster.js";
+import type { GroupLoad } from "./groups/group-load.js";
 import { htmlOf } from "./report/html.js";
 import { isClean } from "./report/report.js";
 import { textOf } from "./report/text.js";
@@ -31,16 +32,21 @@ async function main(): Promise<number> {
     say(`${((performance.now() - startedMs) / 1_000).toFixed(1).padStart(6)} s  ${text}`);
   const over = new AbortController();
   let cluster: ChaosCluster | null = null;
+  let groups: GroupLoad | null = null;
+  const killAll = (): void => {
+    cluster?.killAll();
+    groups?.killAll();
+  };
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (over.signal.aborted) {
-        cluster?.killAll();
+        killAll();
         process.exit(1);
       }
       over.abort();
     });
   }
-  process.on("exit", () => cluster?.killAll());
+  process.on("exit", killAll);
   say(`seed ${settings.seed}`);
   for (const { name, why } of settings.skipped) say(`no ${name}: ${why}`);
   const report = await runChaos(settings, {
@@ -48,6 +54,9 @@ async function main(): Promise<number> {
     signal: over.signal,
     started: (made) => {
       cluster = made;
+    },
+    working: (made) => {
+      groups = made;
     },
   });
   const text = textOf(report);

@@ -13,6 +13,7 @@ import { ask } from "./clients/asker.js";
 import { waitUntil } from "./clock.js";
 import { ChaosCluster } from "./cluster/chaos-cluster.js";
 import { dumpReplicas } from "./final/dump.js";
+import { GroupLoad } from "./groups/group-load.js";
 import { checkHistory, linesOf, type OperationName, type Verdict } from "./history/index.js";
 import { Load } from "./load.js";
 import { breakUntil, type Strike } from "./nemesis/nemesis.js";
@@ -31,6 +32,8 @@ export interface RunHooks {
   readonly say: (text: string) => void;
   /** Hears of the cluster as soon as there is one, so that a signal can end it. */
   readonly started: (cluster: ChaosCluster) => void;
+  /** Hears of the groups' processes, likewise. */
+  readonly working: (groups: GroupLoad | null) => void;
   /** Aborted: the load ends now; everything after it is still done. */
   readonly signal: AbortSignal;
 }
@@ -97,7 +100,12 @@ class Run {
     const { sendsPerSecond, partitions } = settings;
     const { bootstrap } = cluster;
     const seed = prng.uint32();
-    const load = new Load(over, { bootstrap, topic: TOPIC, partitions, sendsPerSecond, seed, recorder, measures });
+    const groups = settings.groups
+      ? new GroupLoad({ bootstrap, topic: TOPIC, partitions, recorder, prng: prng.fork() })
+      : null;
+    hooks.working(groups);
+    const options = { bootstrap, topic: TOPIC, partitions, sendsPerSecond, seed, recorder, measures, groups };
+    const load = new Load(over, options);
     try {
       const strikes = await breakUntil(over, {
         cluster,
@@ -106,18 +114,23 @@ class Run {
         topic: TOPIC,
         faults: settings.faults,
         recorder,
+        groups,
         healthy: (signal) => this.healthy(HEALTHY_MS, signal).catch((error: unknown) => hooks.say(String(error))),
         say: hooks.say,
       });
       await load.ended();
       hooks.say("mending, until the cluster is whole and every reader is at the end");
       await cluster.mend();
+      groups?.mend();
       await this.healthy(SETTLE_MS);
-      await load.caughtUp(await this.ends(), SETTLE_MS);
+      const ends = await this.ends();
+      await load.caughtUp(ends, SETTLE_MS);
+      await groups?.caughtUp(ends, SETTLE_MS);
       return strikes;
     } finally {
       this.problems.push(...cluster.unexpectedEnds());
-      await load.stop();
+      await Promise.all([load.stop(), groups?.stop()]);
+      this.problems.push(...(groups?.problems ?? []));
     }
   }
 

@@ -13,6 +13,8 @@ export interface ChaosSettings {
   readonly brokers: number;
   readonly partitions: number;
   readonly sendsPerSecond: number;
+  /** Whether groups of worker processes work through the topic, too. */
+  readonly groups: boolean;
   /** Whether the brokers' folders stay after the run. */
   readonly keep: boolean;
   /** Folder of history and reports. */
@@ -27,6 +29,7 @@ ${FAULTS.map(({ name, does }) => `                           ${name.padEnd(12)} 
   --brokers N            1 .. 5 (3)
   --partitions N         1 .. 24 (6)
   --sends-per-second N   of all producers together (200)
+  --no-groups            no groups of worker processes
   --keep                 keep the brokers' folders
   --out DIR              where history.jsonl, report.txt and report.html go (chaos-report)
 `;
@@ -45,13 +48,16 @@ export function parseSettings(args: readonly string[]): ChaosSettings {
       partitions: text,
       "sends-per-second": text,
       keep: { type: "boolean" },
+      "no-groups": { type: "boolean" },
       out: text,
     },
   });
   const brokers = integerIn("brokers", values.brokers ?? "3", 1, 5);
+  const groups = values["no-groups"] !== true;
   return {
     runMs: numberIn("minutes", values.minutes ?? "2", 0.1, 24 * 60) * 60_000,
-    ...chooseFaults(values.faults ?? "kill,pause,partition", brokers),
+    ...chooseFaults(values.faults ?? "kill,pause,partition", { brokers, groups }),
+    groups,
     seed: integerIn("seed", values.seed ?? String(1 + (Date.now() % 2 ** 32)), 0, Number.MAX_SAFE_INTEGER),
     brokers,
     partitions: integerIn("partitions", values.partitions ?? "6", 1, 24),
@@ -62,10 +68,10 @@ export function parseSettings(args: readonly string[]): ChaosSettings {
 }
 
 /** What to type for a run with the same draws. */
-export function commandOf({ runMs, faults, seed, brokers, partitions, sendsPerSecond }: ChaosSettings): string {
+export function commandOf({ runMs, faults, seed, brokers, partitions, sendsPerSecond, groups }: ChaosSettings): string {
   const names = faults.length === 0 ? "none" : faults.map(({ name }) => name).join(",");
   const load = `--brokers ${brokers} --partitions ${partitions} --sends-per-second ${sendsPerSecond}`;
-  return `npm run chaos -- --minutes ${runMs / 60_000} --faults ${names} ${load} --seed ${seed}`;
+  return `npm run chaos -- --minutes ${runMs / 60_000} --faults ${names} ${load}${groups ? "" : " --no-groups"} --seed ${seed}`;
 }
 
 function numberIn(name: string, given: string, min: number, max: number): number {

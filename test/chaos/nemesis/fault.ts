@@ -3,6 +3,8 @@ import type { Prng } from "@varve/base/testing";
 import type { PartitionDetails, Varve } from "@varve/client";
 import type { ChaosCluster } from "../cluster/chaos-cluster.js";
 import type { Power } from "../cluster/sabotage.js";
+import type { GroupLoad } from "../groups/group-load.js";
+import type { Recorder } from "../recorder.js";
 
 export interface FaultContext {
   readonly cluster: ChaosCluster;
@@ -10,6 +12,9 @@ export interface FaultContext {
   /** A client of its own, for questions to the cluster. */
   readonly varve: Varve;
   readonly topic: string;
+  readonly recorder: Recorder;
+  /** Groups of workers; null: the run has none. */
+  readonly groups: GroupLoad | null;
   /** Waits that long, or until the run is over. */
   readonly hold: (ms: number) => Promise<void>;
   /**
@@ -26,6 +31,8 @@ export interface Fault {
   readonly does: string;
   /** What it does from inside the processes, which must be started for it. */
   readonly needs?: Power;
+  /** It breaks members of groups. */
+  readonly needsGroups?: boolean;
   /** Why this machine or this run cannot have it; null: it can. */
   readonly unavailable?: (brokers: number) => string | null;
   /** Breaks, holds, mends. Processes and links are as before when it resolves; the cluster may still be recovering. */

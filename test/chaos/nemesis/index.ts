@@ -1,18 +1,24 @@
 /** index.ts: all kinds of faults, by name. */
 import { sabotageProblem } from "../cluster/sabotage.js";
 import { clock } from "./clock.js";
+import { coordinator } from "./coordinator.js";
 import { delay } from "./delay.js";
 import { diskFails } from "./disk-fails.js";
 import { diskSlow } from "./disk-slow.js";
 import type { Fault } from "./fault.js";
 import { kill } from "./kill.js";
 import { loss } from "./loss.js";
+import { memberKill } from "./member-kill.js";
+import { memberZombie } from "./member-zombie.js";
 import { oneWay } from "./one-way.js";
 import { partition } from "./partition.js";
 import { pause } from "./pause.js";
 import { power } from "./power.js";
 import { reset } from "./reset.js";
 import { rolling } from "./rolling.js";
+import { seek } from "./seek.js";
+import { staticTwice } from "./static-twice.js";
+import { storm } from "./storm.js";
 import { transfer } from "./transfer.js";
 
 export const FAULTS: readonly Fault[] = [
@@ -29,6 +35,12 @@ export const FAULTS: readonly Fault[] = [
   diskSlow,
   diskFails,
   clock,
+  coordinator,
+  memberKill,
+  memberZombie,
+  storm,
+  staticTwice,
+  seek,
 ];
 
 /** The kinds of a list, and those of them that this machine or run cannot have. */
@@ -37,16 +49,23 @@ export interface ChosenFaults {
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
 }
 
-function whyNot(fault: Fault, brokers: number): string | null {
+function whyNot(fault: Fault, { brokers, groups }: RunShape): string | null {
+  if (fault.needsGroups === true && !groups) return "the run has no groups";
   return (fault.needs === undefined ? null : sabotageProblem()) ?? fault.unavailable?.(brokers) ?? null;
 }
 
+/** What a run has that can be broken. */
+export interface RunShape {
+  readonly brokers: number;
+  readonly groups: boolean;
+}
+
 /** @throws Error that names what is unknown. */
-export function chooseFaults(list: string, brokers: number): ChosenFaults {
+export function chooseFaults(list: string, shape: RunShape): ChosenFaults {
   const names = list === "none" ? [] : list === "all" ? FAULTS.map(({ name }) => name) : [...new Set(list.split(","))];
   const chosen = names.map((name) => {
     const fault = FAULTS.find((one) => one.name === name);
-    if (fault !== undefined) return { fault, why: whyNot(fault, brokers) };
+    if (fault !== undefined) return { fault, why: whyNot(fault, shape) };
     const known = FAULTS.map((one) => one.name).join(", ");
     throw new Error(`--faults: ${JSON.stringify(name)} is unknown; there are ${known}, all and none`);
   });

@@ -7,7 +7,7 @@
 import { assert } from "@varve/base";
 import type { Prng } from "@varve/base/testing";
 import { nowMs, pause } from "../clock.js";
-import type { Recorder, TimedEvent } from "../recorder.js";
+import type { TimedEvent } from "../recorder.js";
 import type { Fault, FaultContext } from "./fault.js";
 
 const CALM_MS_MIN = 300;
@@ -16,7 +16,6 @@ const HEALTHY_RATIO = 0.5;
 
 export interface NemesisOptions extends Omit<FaultContext, "hold" | "struck"> {
   readonly faults: readonly Fault[];
-  readonly recorder: Recorder;
   /** Resolves when the cluster is well, or gives up after a while. */
   readonly healthy: (signal: AbortSignal) => Promise<void>;
   readonly say: (text: string) => void;
@@ -47,7 +46,7 @@ export async function breakUntil(signal: AbortSignal, options: NemesisOptions): 
 }
 
 async function strike(fault: Fault, signal: AbortSignal, options: NemesisOptions): Promise<readonly Strike[]> {
-  const { recorder, say, cluster, prng, varve, topic } = options;
+  const { recorder, say, cluster, prng, varve, topic, groups } = options;
   const { name } = fault;
   const struck: { target: string; fromMs: number }[] = [];
   const event = (t: number, type: "invoke" | "ok"): TimedEvent => ({ t, proc: "nemesis", type, f: "nemesis" });
@@ -56,6 +55,8 @@ async function strike(fault: Fault, signal: AbortSignal, options: NemesisOptions
     prng,
     varve,
     topic,
+    recorder,
+    groups,
     hold: (ms) => pause(ms, signal),
     struck: (target, how) => {
       assert(struck.length === 0, "a fault strikes once in a run of its own");

@@ -291,6 +291,39 @@ const GROUPS: readonly GoodCase[] = [
     },
   },
   {
+    why: "a group of named commits and seeks was told that nothing is committed, and begins at the start",
+    write: (h) => {
+      h.did("asker", "fetchOffsets", GROUP, { offsets: [{ topic: "o", partition: 0, offset: null }] });
+      h.assign("m", 0, { topic: "o", partition: 0, epoch: 1 }, GROUP);
+      h.did("m", "commit", { ...GROUP, topic: "o", partition: 0, offset: 3, memberEpoch: 1 });
+      h.did("admin", "seek", { ...GROUP, topic: "o" }, { offsets: [{ partition: 0, offset: 2 }] });
+      h.assign("m", 2, { topic: "o", partition: 0, epoch: 2 }, GROUP);
+    },
+  },
+  {
+    why: "a member that was frozen hears of its assignment when others have had the partition, and committed",
+    write: (h) => {
+      commit(h, "a", 5, 1);
+      fetch(h, 5);
+      h.assign("b", 5, { epoch: 3 }, GROUP);
+      commit(h, "b", 9, 3);
+      fetch(h, 9);
+      h.assign("z", 5, { epoch: 2 }, GROUP);
+      fetch(h, 9);
+    },
+  },
+  {
+    why: "a member that was frozen hears of its assignment, and then of the seek that came after it",
+    write: (h) => {
+      commit(h, "a", 5, 1);
+      fetch(h, 5);
+      h.did("admin", "seek", { ...GROUP, topic: "o" }, { offsets: [{ partition: 0, offset: 2 }] });
+      fetch(h, 2);
+      h.assign("z", 5, { epoch: 2 }, GROUP);
+      h.assign("z", 2, { epoch: 3 }, GROUP);
+    },
+  },
+  {
     why: "nobody has committed anything yet",
     write: (h) => {
       h.did("admin", "createTopic", { topic: "o" }, { topicId: "id" });

@@ -53,6 +53,9 @@ export class OffsetRegister {
   readonly writes: Write[] = [];
   readonly refused: RefusedCommit[] = [];
   readonly reads: Read[] = [];
+  /** The latest assignment that anybody heard of, and where the last seek began. */
+  epochHeard = -1;
+  soughtAt = Number.POSITIVE_INFINITY;
 
   constructor(
     readonly group: string,
@@ -99,9 +102,11 @@ export function unexplained(register: OffsetRegister, rules: RegisterRules): Une
   return found;
 }
 
-/** A group that has committed nothing is assigned any start: earliest or latest, as it likes. */
+/** A group that has committed nothing, as far as is known or as somebody was told, is assigned any start: earliest or latest, as it likes. */
 const isInitial = ({ by, value }: Read, barrier: Barrier | null, { wasEmpty }: RegisterRules): boolean =>
-  barrier === null && (!wasEmpty || by === "assign" || value === null || value === 0);
+  barrier === null
+    ? !wasEmpty || by === "assign" || value === null || value === 0
+    : by === "assign" && barrier.value === null;
 
 /** Nothing but a seek explains this start of an assignment, and the history need not name seeks. */
 function isSeek({ by, value, i }: Read, { refused }: OffsetRegister, { hasSeeks }: RegisterRules): boolean {

@@ -3,7 +3,7 @@
  *
  * A group's offsets of a topic belong to the life of the topic that they were committed in; while nobody can tell which one it is, nothing is collected.
  */
-import type { GroupOffset, Step } from "../events.js";
+import type { AssignedPartition, GroupOffset, Step } from "../events.js";
 import { OffsetRegister, type RegisterRules, type UnexplainedRead, unexplained } from "./committed-offsets.js";
 import type { PartitionLife } from "./partition-life.js";
 import type { TopicLives } from "./topic-lives.js";
@@ -47,11 +47,7 @@ export class GroupOffsets {
         return;
       case "assign":
         if (step.type !== "ok" || step.ask.group === null) return;
-        for (const { topic, partition, startOffset } of step.answer.partitions)
-          if (startOffset !== null) {
-            const read = { value: startOffset, begunAt: step.begun.i, i: step.i, by: "assign" } as const;
-            this.registerOf(step.ask.group, topic, partition)?.reads.push(read);
-          }
+        for (const given of step.answer.partitions) this.feedStart(step.ask.group, step.begun.i, step.i, given);
         return;
       default:
         return;
@@ -97,6 +93,7 @@ export class GroupOffsets {
       this.open.set(step.proc, (endedAt) => {
         for (const { writes } of registers) writes.push({ value: null, begunAt: step.i, endedAt });
       });
+      for (const register of registers) register.soughtAt = step.i;
     } else if (step.type === "fail") this.open.delete(step.proc);
     else if (step.type === "ok" && step.answer.offsets.length > 0) {
       this.open.delete(step.proc);
@@ -108,6 +105,18 @@ export class GroupOffsets {
   private end(proc: string, endedAt: number): void {
     this.open.get(proc)?.(endedAt);
     this.open.delete(proc);
+  }
+
+  /**
+   * A member that was frozen hears of an assignment when it wakes, long after the coordinator read the offset. So a start is no read when a later
+   * assignment was heard of before, and it may be from before the last seek. Commits in between there are none: only the owner commits.
+   */
+  private feedStart(group: string, begunAt: number, i: number, given: AssignedPartition): void {
+    const { topic, partition, epoch, startOffset: value } = given;
+    const register = this.registerOf(group, topic, partition);
+    if (register === null || value === null || (epoch ?? Number.POSITIVE_INFINITY) < register.epochHeard) return;
+    register.epochHeard = epoch ?? register.epochHeard;
+    register.reads.push({ value, begunAt: Math.min(begunAt, register.soughtAt), i, by: "assign" });
   }
 
   private feedFetch(group: string, begunAt: number, i: number, offsets: readonly GroupOffset[]): void {
