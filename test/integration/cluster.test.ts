@@ -257,3 +257,29 @@ test("old and unknown epochs are told apart, and a reader of another history is 
   const diverged = await failureOf(read({ offset: 6, lastFetchedEpoch: 1 }));
   expect([diverged.code, diverged.details["safeOffset"]]).toEqual(["DIVERGED", 3]);
 });
+
+test("without a majority of the controller, partitions that have theirs go on, and admin calls say at once what they are not", async () => {
+  const running = await start({ brokers: 3 });
+  const channel = to(running, 1);
+  await channel.unary(METHODS.createTopic, { topic: "alone", partitions: 3, replicas: 1 }, DEADLINE);
+  const leaders = await until(async () => {
+    const { partitions } = await channel.unary(METHODS.describeTopic, { topic: "alone" }, DEADLINE);
+    return partitions.every(({ leader }) => leader !== null) ? partitions.map(({ leader }) => leader) : null;
+  });
+  const own = leaders.indexOf(1);
+  await Promise.all([running.kill(2), running.kill(3)]);
+  await channel.unary(METHODS.produce, { topic: "alone", partition: own, batch: batchOf(["still"]) }, DEADLINE);
+  expect(await readAll(channel, "alone", own)).toEqual(["still"]);
+  await until(async () => {
+    const { controller } = await channel.unary(METHODS.describeCluster, {}, DEADLINE);
+    return controller === null ? "none" : null;
+  });
+  const startedMs = performance.now();
+  const error = await failureOf(
+    channel.unary(METHODS.createTopic, { topic: "more", partitions: 1, replicas: 1 }, { deadlineMs: 2_000 }),
+  );
+  expect([error.code, error.effect]).toEqual(["NOT_ENOUGH_REPLICAS", "NOT_APPLIED"]);
+  expect(performance.now() - startedMs).toBeLessThan(4_000);
+  await running.restart(2);
+  await channel.unary(METHODS.createTopic, { topic: "more", partitions: 1, replicas: 1 }, DEADLINE);
+});

@@ -93,7 +93,10 @@ export class ControllerAccess {
     const controller = this.options.controller();
     const near = controller === null ? 0 : controller.leaderReplica();
     const broker = near === 0 ? null : this.options.brokerOf(near);
-    return broker ?? this.options.leaders.get(CONTROLLER_GROUP)?.broker ?? null;
+    if (broker !== null) return broker;
+    // What this broker announced of itself is over when its own replica does not know it any more.
+    const announced = this.options.leaders.get(CONTROLLER_GROUP)?.broker ?? null;
+    return announced === this.options.brokerId ? null : announced;
   }
 
   private async executeHere(command: ControllerCommand): Promise<CommandAnswer> {
