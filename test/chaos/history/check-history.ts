@@ -42,22 +42,26 @@ const CHECKS: readonly CheckFactory[] = [
   LeaderChanges,
 ];
 
+/** The checks' verdicts on a history. */
+export interface Judged {
+  readonly kind: "judged";
+  /** Whether no check found anything. */
+  readonly valid: boolean;
+  readonly events: number;
+  /** One of each check, in the order of their names. */
+  readonly verdicts: readonly Verdict[];
+}
+
+/** No history. */
+export interface Unreadable {
+  readonly kind: "unreadable";
+  /** Counted from 1. */
+  readonly line: number;
+  readonly problem: string;
+}
+
 /** What was found in a history. */
-export type Judgement =
-  | {
-      readonly kind: "judged";
-      /** Whether no check found anything. */
-      readonly valid: boolean;
-      readonly events: number;
-      /** One of each check, in the order of their names. */
-      readonly verdicts: readonly Verdict[];
-    }
-  | {
-      readonly kind: "unreadable";
-      /** Counted from 1. */
-      readonly line: number;
-      readonly problem: string;
-    };
+export type Judgement = Judged | Unreadable;
 
 /**
  * Judges a history.

@@ -35,6 +35,9 @@ export interface Finding {
 /** What a check says in the end. */
 export interface Verdict {
   readonly check: CheckId;
+  /** What holds when nothing is found, and what is broken when something is. */
+  readonly promise: string;
+  readonly meaning: string;
   /** Whether nothing was found. */
   readonly valid: boolean;
   /** How many breaches there are. */
@@ -50,6 +53,8 @@ export interface Verdict {
 /** One check. The ledger has taken a step before any check is fed it. */
 export interface Check {
   readonly id: CheckId;
+  /** What holds when it finds nothing, in a few words. */
+  readonly promise: string;
   /** What is broken when it finds something, in a few words. */
   readonly meaning: string;
   feed?(step: Step): void;
@@ -87,9 +92,9 @@ export class Findings {
     this.notes.push(text);
   }
 
-  verdict(check: CheckId): Verdict {
+  verdict({ id: check, promise, meaning }: Check): Verdict {
     const { count, findings, notes } = this;
     const offending = [...this.offending].sort((left, right) => left - right);
-    return { check, valid: count === 0, count, offending, findings, notes };
+    return { check, promise, meaning, valid: count === 0, count, offending, findings, notes };
   }
 }

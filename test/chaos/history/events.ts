@@ -25,7 +25,8 @@ export interface TopicPartition {
 /** A record as somebody read it. A value of null was never sent by anybody who writes histories. */
 export interface SeenRecord {
   readonly offset: number;
-  readonly key: string | null;
+  /** undefined: not said. */
+  readonly key?: string | null | undefined;
   readonly value: string | null;
 }
 

@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { checkHistory, type Judgement } from "./check-history.js";
+import { checkHistory } from "./check-history.js";
 import { linesOf } from "./lines.js";
 import { jsonOf, textOf } from "./report.js";
 
@@ -42,21 +42,25 @@ function run(args: readonly string[]): number {
 }
 
 function judge(path: string, isJson: boolean): number {
-  let judgement: Judgement;
-  try {
-    judgement = checkHistory(linesOf(path));
-  } catch (error) {
-    if (!(error instanceof Error && "syscall" in error)) throw error;
-    complain(`${path}: ${error.message}\n`);
-    return 2;
-  }
+  const judgement = checkHistory(linesOf(path));
   if (judgement.kind === "unreadable") {
     complain(`${path}:${judgement.line}: ${judgement.problem}\n`);
     return 2;
   }
   if (judgement.events === 0) complain(`${path}: holds no event, so nothing was judged\n`);
-  process.stdout.write(isJson ? jsonOf(judgement) : textOf(judgement));
+  process.stdout.write(isJson ? jsonOf(judgement) : textOf(judgement, linesOf(path)));
   return judgement.valid ? 0 : 1;
 }
 
-process.exitCode = run(process.argv.slice(2));
+/** Whatever goes wrong here, a promise is not broken by it: 1 is for that alone. */
+function exitCode(): number {
+  try {
+    return run(process.argv.slice(2));
+  } catch (error) {
+    const isOfFiles = error instanceof Error && "syscall" in error;
+    complain(`${error instanceof Error ? (isOfFiles ? error.message : error.stack) : String(error)}\n`);
+    return 2;
+  }
+}
+
+process.exitCode = exitCode();

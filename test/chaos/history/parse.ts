@@ -4,7 +4,7 @@
  * Fields that a reader of the format need not know are left alone; a field that it does know has its type, or the line is refused: what is read
  * half would be judged half. Source: the table of history files in the contracts, repeated in README.md.
  */
-import type { Acks, Announcements, EventType, OperationName, Operations } from "./events.js";
+import type { Acks, Announcements, EventType, OperationName, Operations, SeenRecord } from "./events.js";
 import { type Fields, fieldsOf, list, listOf, nullable, number, own, Refused, text, whole } from "./shape.js";
 
 /** One line, before it is joined with its invoke. */
@@ -141,10 +141,10 @@ export const ANNOUNCEMENTS: {
   }),
 };
 
-function seenRecord(fields: Fields): { offset: number; key: string | null; value: string | null } {
+function seenRecord(fields: Fields): SeenRecord {
   return {
     offset: whole(fields, "offset"),
-    key: nullable(fields, "key", text),
+    key: own(fields, "key") === undefined ? undefined : nullable(fields, "key", text),
     value: nullable(fields, "value", text),
   };
 }

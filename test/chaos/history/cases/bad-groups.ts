@@ -183,6 +183,7 @@ export const BAD_GROUPS: readonly BadCase[] = [
     check: "K9",
     why: "a new owner starts below the last commit though the history names seeks",
     write: (h) => {
+      commit(h, "z", 4);
       h.did("admin", "seek", { ...GROUP, topic: "o", partition: 0 }, { offsets: [{ partition: 0, offset: 3 }] });
       give(h, "a", 1, 3);
       const committed = commit(h, "a", 10);

@@ -12,6 +12,7 @@ import type { Acknowledged, Sent } from "../index/sent.js";
 
 export class LostWrite implements Check {
   readonly id = "K1";
+  readonly promise = "what was acknowledged is in the log at the end";
   readonly meaning = "acknowledged, and not in the log at the end";
 
   constructor(private readonly ledger: Ledger) {}
@@ -20,7 +21,7 @@ export class LostWrite implements Check {
     const findings = new Findings();
     for (const { sent, i, where } of lostWrites(this.ledger))
       findings.add([i], () => `${sent.value} was acknowledged at ${where}, and no replica holds it`);
-    return findings.verdict(this.id);
+    return findings.verdict(this);
   }
 }
 

@@ -20,6 +20,7 @@ interface AtBegin {
 
 export class DeletedTopic implements Check {
   readonly id = "K10";
+  readonly promise = "what was deleted is gone";
   readonly meaning = "data of a deleted topic";
   private readonly findings = new Findings();
   /** By proc, then by topic: polls, sends and questions that are open; kept once a topic was deleted. */
@@ -45,7 +46,7 @@ export class DeletedTopic implements Check {
   }
 
   finish(): Verdict {
-    return this.findings.verdict(this.id);
+    return this.findings.verdict(this);
   }
 
   private feedOperation(step: Extract<Step, { f: "poll" | "send" | "listOffsets" }>): void {

@@ -17,6 +17,7 @@ import { isRetained } from "./k7-unprocessed.js";
 
 export class Unseen implements Check {
   readonly id = "K11";
+  readonly promise = "who looks for an acknowledged record sees it";
   readonly meaning = "acknowledged, and seen by nobody who looked";
 
   constructor(private readonly ledger: Ledger) {}
@@ -45,7 +46,7 @@ export class Unseen implements Check {
     }
     if (delayed > 0) findings.note(`${delayed} delayed: acknowledged after the last poll that could return them began`);
     if (lost.size > 0 && sessions.reaches.size > 0) findings.note(`${lost.size} lost: see K1`);
-    return findings.verdict(this.id);
+    return findings.verdict(this);
   }
 }
 

@@ -12,6 +12,7 @@ const WITNESSES_MAX = 8;
 
 export class Phantom implements Check {
   readonly id = "K12";
+  readonly promise = "what is seen was sent like that";
   readonly meaning = "seen, and never sent like that";
   private readonly findings = new Findings();
   private readonly unsent = new Map<Sent, number[]>();
@@ -35,7 +36,7 @@ export class Phantom implements Check {
     for (const [sent, at] of this.unsent)
       if (sent.firstBegun === null) this.findings.add(at, () => `${sent.value} was never sent`);
     for (const { at, what } of this.altered.values()) this.findings.add(at, () => what);
-    return this.findings.verdict(this.id);
+    return this.findings.verdict(this);
   }
 }
 

@@ -54,6 +54,7 @@ type Send = Extract<Step, { f: "send" }>;
 
 export class Availability implements Check {
   readonly id = "K14";
+  readonly promise = "acknowledgements come again within 5 s";
   readonly meaning = "nothing acknowledged for more than 5 s, and no fault excuses it";
   private readonly findings = new Findings();
   private readonly faults = new Faults();
@@ -76,11 +77,11 @@ export class Availability implements Check {
       this.unplaced.push({ ...ask, startMs: t, endMs: this.ledger.lastT, begunAt: i, endedAt: -1 });
     this.placeByKey();
     for (const [partition, waits] of this.waits) this.judge(partition, waits);
-    if (this.longest !== null)
+    if (this.longest !== null && this.longest.ms >= PAUSE_MS)
       this.findings.note(
         `longest time without an acknowledgement: ${seconds(this.longest.ms)}, of ${this.longest.name}`,
       );
-    return this.findings.verdict(this.id);
+    return this.findings.verdict(this);
   }
 
   private feedSend(step: Send): void {

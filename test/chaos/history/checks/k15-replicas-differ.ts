@@ -21,6 +21,7 @@ interface Held {
 
 export class ReplicasDiffer implements Check {
   readonly id = "K15";
+  readonly promise = "replicas hold the same log at the end";
   readonly meaning = "replicas hold different logs after healing";
   private readonly findings = new Findings();
   /** The log of each partition, by the first replica that has the offset. */
@@ -55,7 +56,7 @@ export class ReplicasDiffer implements Check {
         () => `R2: ${partition.name} has the high watermark ${said.join(", ")}`,
       );
     }
-    return this.findings.verdict(this.id);
+    return this.findings.verdict(this);
   }
 
   /** R3; a dump counts once. */

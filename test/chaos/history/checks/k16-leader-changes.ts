@@ -36,6 +36,7 @@ interface Acks {
 
 export class LeaderChanges implements Check {
   readonly id = "K16";
+  readonly promise = "leaders are stable, and epochs follow the log";
   readonly meaning = "too many leader changes, or an epoch that goes back";
   private readonly findings = new Findings();
   private readonly acks = new Map<PartitionLife, Acks>();
@@ -67,7 +68,7 @@ export class LeaderChanges implements Check {
       if (acks.changes.length > most.count) most = { count: acks.changes.length, name: partition.name };
     }
     if (most.count > 0) this.findings.note(`most leader changes: ${most.count}, of ${most.name}`);
-    return this.findings.verdict(this.id);
+    return this.findings.verdict(this);
   }
 
   /** E1; each fall counts once. */

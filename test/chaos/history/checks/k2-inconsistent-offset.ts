@@ -14,6 +14,7 @@ interface Disputed {
 
 export class InconsistentOffset implements Check {
   readonly id = "K2";
+  readonly promise = "a place holds one value, whoever looks";
   readonly meaning = "two values at one offset";
   private readonly disputed = new Map<PartitionLife, Map<number, Disputed>>();
 
@@ -36,6 +37,6 @@ export class InconsistentOffset implements Check {
     for (const [partition, places] of this.disputed)
       for (const [offset, { at, values }] of places)
         findings.add([...at], () => `${partition.name}@${offset} holds ${[...values].slice(0, 4).join(" and ")}`);
-    return findings.verdict(this.id);
+    return findings.verdict(this);
   }
 }

@@ -9,6 +9,7 @@ import type { Jump } from "../index/sessions.js";
 
 export class PollOrder implements Check {
   readonly id = "K3";
+  readonly promise = "readers get every offset once, in order";
   readonly meaning = "a reader skipped or went back without a new assignment";
 
   constructor(private readonly ledger: Ledger) {}
@@ -21,7 +22,7 @@ export class PollOrder implements Check {
       const how = found > expected ? "skipped to" : "went back to";
       findings.add([i], () => `${proc} ${how} ${partition.name}@${found}; ${expected} came next`);
     }
-    return findings.verdict(this.id);
+    return findings.verdict(this);
   }
 }
 

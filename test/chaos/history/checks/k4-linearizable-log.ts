@@ -27,6 +27,7 @@ interface Certain {
 
 export class LinearizableLog implements Check {
   readonly id = "K4";
+  readonly promise = "the order of the log agrees with real time";
   readonly meaning = "the order of the log contradicts real time";
   private readonly findings = new Findings();
   private readonly certain = new Map<PartitionLife, Certain>();
@@ -67,7 +68,7 @@ export class LinearizableLog implements Check {
       if (begun !== null) this.findings.add([i, begun.i], () => `L4: ${sent.value} was read before it was sent`);
     }
     for (const [partition, { latest }] of this.certain) this.judgeEnd(partition, latest);
-    return this.findings.verdict(this.id);
+    return this.findings.verdict(this);
   }
 
   /** L1; a value counts once. */

@@ -8,6 +8,7 @@ import type { Ledger } from "../index/ledger.js";
 
 export class RefusedWrite implements Check {
   readonly id = "K5";
+  readonly promise = "what was refused is never seen";
   readonly meaning = "said to be NOT_APPLIED, and seen";
 
   constructor(private readonly ledger: Ledger) {}
@@ -22,6 +23,6 @@ export class RefusedWrite implements Check {
         () => `${sent.value} was refused, and ${who}`,
       );
     }
-    return findings.verdict(this.id);
+    return findings.verdict(this);
   }
 }

@@ -6,7 +6,8 @@
  *   P3  an acknowledged record is not missing between others of its producer
  *
  * The producer and its count are taken from the value, `producer:sequence`. Two records are compared by P2 when count and invokes agree on which was
- * sent first: what an application sends again is outside of the producer's order. A refused or unknown send leaves no gap.
+ * sent first: what an application sends again is outside of the producer's order. A refused or unknown send leaves no gap, and who sends with
+ * acks `none` has no order.
  */
 import { type Check, Findings, type Verdict } from "../check.js";
 import type { Ledger, Sighting } from "../index/ledger.js";
@@ -21,6 +22,7 @@ interface Scattered {
 
 export class Duplicates implements Check {
   readonly id = "K6";
+  readonly promise = "records stand once, in the order of their producer";
   readonly meaning = "a record stands twice, or a producer's order is broken";
   private readonly findings = new Findings();
   private readonly scattered = new Map<Sent, Scattered>();
@@ -49,7 +51,7 @@ export class Duplicates implements Check {
       if (later !== undefined && isSentBefore(sent, later) && isThere(later))
         this.findings.add([i], () => `P3: ${sent.value} is missing at ${where}, but ${later.value} is there`);
     }
-    return this.findings.verdict(this.id);
+    return this.findings.verdict(this);
   }
 
   /** P2. @returns each producer's newest record. */
@@ -58,7 +60,7 @@ export class Duplicates implements Check {
     const offsets = Float64Array.from(partition.occupants.keys()).sort();
     for (const offset of offsets) {
       const occupant = partition.occupants.get(offset);
-      if (occupant === undefined || occupant.sent.origin === null) continue;
+      if (occupant === undefined || occupant.sent.origin === null || occupant.sent.acks === "none") continue;
       const { sent, i } = occupant;
       const { producer, sequence } = occupant.sent.origin;
       const before = newest.get(producer);

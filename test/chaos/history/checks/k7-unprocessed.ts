@@ -21,6 +21,7 @@ interface Work {
 
 export class Unprocessed implements Check {
   readonly id = "K7";
+  readonly promise = "groups finish every acknowledged record";
   readonly meaning = "acknowledged, and finished by no member of a group";
   private readonly groups = new Map<string, Work>();
 
@@ -46,7 +47,7 @@ export class Unprocessed implements Check {
   finish(): Verdict {
     const findings = new Findings();
     const groups = [...this.groups.values()].filter(({ finished }) => finished.size > 0);
-    if (groups.length === 0) return findings.verdict(this.id);
+    if (groups.length === 0) return findings.verdict(this);
     const lost = new Set<Sent>();
     for (const { sent } of lostWrites(this.ledger)) lost.add(sent);
     for (const sent of this.ledger.values.values()) {
@@ -62,7 +63,7 @@ export class Unprocessed implements Check {
         findings.add([i], () => `${sent.value} at ${where} was finished by no member of ${group}`);
       }
     }
-    return findings.verdict(this.id);
+    return findings.verdict(this);
   }
 
   private workOf(group: string): Work {

@@ -10,6 +10,7 @@
  */
 import { type Check, Findings, type Verdict } from "../check.js";
 import type { AssignedPartition, Moment, Step } from "../events.js";
+import { isFenced } from "../index/committed-offsets.js";
 import type { Ledger } from "../index/ledger.js";
 import type { PartitionLife } from "../index/partition-life.js";
 
@@ -21,16 +22,9 @@ interface Given {
 
 type Committed = Extract<Step, { f: "commit"; type: "ok" }>;
 
-const FENCED: ReadonlySet<string> = new Set([
-  "FENCED_MEMBER",
-  "FENCED_INSTANCE",
-  "FENCED_EPOCH",
-  "STALE_ASSIGNMENT",
-  "UNKNOWN_MEMBER",
-]);
-
 export class FencedCommit implements Check {
   readonly id = "K8";
+  readonly promise = "one owner per partition and epoch, and only owners commit";
   readonly meaning = "two owners in one epoch, or a commit of one who owns no more";
   private readonly findings = new Findings();
   /** By group: who was given each partition, in the order of the history. */
@@ -53,13 +47,13 @@ export class FencedCommit implements Check {
   finish(): Verdict {
     for (const { register, read } of this.ledger.groupOffsets.unexplained()) {
       const fenced = register.refused.find(
-        ({ value, begunAt, err }) => value === read.value && begunAt < read.i && FENCED.has(err ?? ""),
+        (commit) => isFenced(commit) && commit.value === read.value && commit.begunAt < read.i,
       );
       if (fenced === undefined) continue;
       const what = `F3: ${register.name} is at ${read.value}, whose commit was refused with ${fenced.err}`;
       this.findings.add([fenced.i, read.i], () => what);
     }
-    return this.findings.verdict(this.id);
+    return this.findings.verdict(this);
   }
 
   private join(group: string, proc: string): void {

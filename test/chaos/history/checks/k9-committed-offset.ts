@@ -12,6 +12,7 @@ import type { Ledger } from "../index/ledger.js";
 
 export class CommittedOffset implements Check {
   readonly id = "K9";
+  readonly promise = "committed offsets stay";
   readonly meaning = "a committed offset went back, or is lost";
 
   constructor(private readonly ledger: Ledger) {}
@@ -22,7 +23,7 @@ export class CommittedOffset implements Check {
       const refused = register.refused.find(({ value, begunAt }) => value === read.value && begunAt < read.i);
       findings.add([read.barrier?.endedAt ?? -1, refused?.i ?? -1, read.i], () => whatOf(register, read));
     }
-    return findings.verdict(this.id);
+    return findings.verdict(this);
   }
 }
 

@@ -20,6 +20,7 @@ export interface Write {
 
 /** A commit that was refused. */
 export interface RefusedCommit {
+  readonly proc: string;
   readonly value: number;
   readonly begunAt: number;
   readonly i: number;
@@ -28,6 +29,7 @@ export interface RefusedCommit {
 
 /** What somebody was told; null: nothing is committed. */
 export interface Read {
+  readonly proc: string;
   readonly value: number | null;
   readonly begunAt: number;
   readonly i: number;
@@ -53,14 +55,23 @@ export class OffsetRegister {
   readonly writes: Write[] = [];
   readonly refused: RefusedCommit[] = [];
   readonly reads: Read[] = [];
-  /** The latest assignment that anybody heard of, and where the last seek began. */
+  /** The latest assignment that anybody heard of. */
   epochHeard = -1;
+  /** The invoke of the last seek, until somebody commits after it; Infinity: there is none. */
   soughtAt = Number.POSITIVE_INFINITY;
+  /** The end of that seek; Infinity: it has none. */
+  soughtUntil = Number.POSITIVE_INFINITY;
 
   constructor(
     readonly group: string,
     readonly partition: PartitionLife,
   ) {}
+
+  /** A seek began, and ended if it did. */
+  sought(begunAt: number, endedAt: number = Number.POSITIVE_INFINITY): void {
+    this.soughtAt = begunAt;
+    this.soughtUntil = endedAt;
+  }
 
   get name(): string {
     return `${this.group} in ${this.partition.name}`;
@@ -71,7 +82,7 @@ export class OffsetRegister {
 export interface RegisterRules {
   /** The history names the commits of the group; else its reads are only compared with each other. */
   readonly hasCommits: boolean;
-  /** The history names seeks, so a start that nothing explains is none. */
+  /** The history names seeks, so a start below what was committed is none. */
   readonly hasSeeks: boolean;
   /** Nothing was committed before the history began. */
   readonly wasEmpty: boolean;
@@ -91,7 +102,7 @@ export function unexplained(register: OffsetRegister, rules: RegisterRules): Une
       isInitial(read, barrier, rules) ||
       writes.explain(read, barrier) ||
       new WritesByValue(sought).explain(read, barrier);
-    if (!isExplained && isSeek(read, register, rules)) {
+    if (!isExplained && isSeek(read, barrier, register, rules)) {
       sought.push({ value: read.value, begunAt: barrier?.endedAt ?? -1, endedAt: read.i });
       highest = null;
     } else if (!isExplained && (rules.hasCommits || isBack(read, highest))) {
@@ -108,11 +119,33 @@ const isInitial = ({ by, value }: Read, barrier: Barrier | null, { wasEmpty }: R
     ? !wasEmpty || by === "assign" || value === null || value === 0
     : by === "assign" && barrier.value === null;
 
-/** Nothing but a seek explains this start of an assignment, and the history need not name seeks. */
-function isSeek({ by, value, i }: Read, { refused }: OffsetRegister, { hasSeeks }: RegisterRules): boolean {
-  const isRefused = refused.some((commit) => commit.value === value && commit.begunAt < i);
-  return by === "assign" && !hasSeeks && !isRefused;
+/**
+ * Whether a start of an assignment that no commit explains is taken for a seek, or for how far its member had come. It is not when somebody else's fenced
+ * commit left it there, or when it lies below what was committed and the history names its seeks.
+ */
+function isSeek(
+  { by, proc, value, i }: Read,
+  barrier: Barrier | null,
+  { refused }: OffsetRegister,
+  rules: RegisterRules,
+): boolean {
+  if (by !== "assign" || value === null) return false;
+  const isOfFenced = refused.some(
+    (commit) => isFenced(commit) && commit.proc !== proc && commit.value === value && commit.begunAt < i,
+  );
+  return !isOfFenced && !(rules.hasSeeks && barrier !== null && value < (barrier.value ?? 0));
 }
+
+const FENCED: ReadonlySet<string> = new Set([
+  "FENCED_MEMBER",
+  "FENCED_INSTANCE",
+  "FENCED_EPOCH",
+  "STALE_ASSIGNMENT",
+  "UNKNOWN_MEMBER",
+]);
+
+/** Whether a commit was refused because its member owns the partition no more. */
+export const isFenced = ({ err }: RefusedCommit): boolean => err !== null && FENCED.has(err);
 
 const isBack = (read: Read, highest: Read | null): boolean =>
   highest !== null && highest.i < read.begunAt && (read.value ?? -1) < (highest.value ?? -1);

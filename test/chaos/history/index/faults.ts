@@ -59,10 +59,10 @@ export class Faults {
   }
 }
 
-/** A broker's number, alone or as the only one of a list, or "leader". */
+/** It names one broker, by its number, or the leader of something. */
 function isOneBroker(name: string, target: unknown): boolean {
   if (!CLEAN.test(name) || EVERYWHERE.test(name)) return false;
-  const only = Array.isArray(target) && target.length === 1 ? target[0] : target;
-  if (typeof only === "number") return true;
-  return typeof only === "string" && /^(?:(?:broker|node)?[\s:_-]*\d+|leader)$/i.test(only);
+  const said = JSON.stringify(target ?? null);
+  if (EVERYWHERE.test(said)) return false;
+  return /leader/i.test(name) || /leader/i.test(said) || said.match(/\d+/g)?.length === 1;
 }

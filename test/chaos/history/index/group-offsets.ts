@@ -3,7 +3,7 @@
  *
  * A group's offsets of a topic belong to the life of the topic that they were committed in; while nobody can tell which one it is, nothing is collected.
  */
-import type { AssignedPartition, GroupOffset, Step } from "../events.js";
+import type { Answered, AssignedPartition, Step } from "../events.js";
 import { OffsetRegister, type RegisterRules, type UnexplainedRead, unexplained } from "./committed-offsets.js";
 import type { PartitionLife } from "./partition-life.js";
 import type { TopicLives } from "./topic-lives.js";
@@ -43,11 +43,11 @@ export class GroupOffsets {
         this.feedSeek(step);
         return;
       case "fetchOffsets":
-        if (step.type === "ok") this.feedFetch(step.ask.group, step.begun.i, step.i, step.answer.offsets);
+        if (step.type === "ok") this.feedFetch(step);
         return;
       case "assign":
         if (step.type !== "ok" || step.ask.group === null) return;
-        for (const given of step.answer.partitions) this.feedStart(step.ask.group, step.begun.i, step.i, given);
+        for (const given of step.answer.partitions) this.feedStart(step, step.ask.group, given);
         return;
       default:
         return;
@@ -77,10 +77,14 @@ export class GroupOffsets {
       if (register !== null)
         this.open.set(step.proc, (endedAt) => register.writes.push({ value, begunAt: step.i, endedAt }));
     } else if (step.type === "fail") {
-      const refused = { value, begunAt: step.begun.i, i: step.i, err: step.err };
+      const refused = { proc: step.proc, value, begunAt: step.begun.i, i: step.i, err: step.err };
       this.open.delete(step.proc);
       this.registerOf(group, topic, partition)?.refused.push(refused);
-    } else this.end(step.proc, step.type === "ok" ? step.i : Number.POSITIVE_INFINITY);
+    } else {
+      const register = step.type === "ok" ? this.registerOf(group, topic, partition) : null;
+      if (register !== null && step.begun.i > register.soughtUntil) register.soughtAt = Number.POSITIVE_INFINITY;
+      this.end(step.proc, step.type === "ok" ? step.i : Number.POSITIVE_INFINITY);
+    }
   }
 
   private feedSeek(step: Extract<Step, { f: "seek" }>): void {
@@ -93,12 +97,15 @@ export class GroupOffsets {
       this.open.set(step.proc, (endedAt) => {
         for (const { writes } of registers) writes.push({ value: null, begunAt: step.i, endedAt });
       });
-      for (const register of registers) register.soughtAt = step.i;
+      for (const register of registers) register.sought(step.i);
     } else if (step.type === "fail") this.open.delete(step.proc);
     else if (step.type === "ok" && step.answer.offsets.length > 0) {
       this.open.delete(step.proc);
-      for (const { partition: sought, offset: value } of step.answer.offsets)
-        this.registerOf(group, topic, sought)?.writes.push({ value, begunAt: step.begun.i, endedAt: step.i });
+      for (const { partition: sought, offset: value } of step.answer.offsets) {
+        const register = this.registerOf(group, topic, sought);
+        register?.writes.push({ value, begunAt: step.begun.i, endedAt: step.i });
+        register?.sought(step.begun.i, step.i);
+      }
     } else this.end(step.proc, step.type === "ok" ? step.i : Number.POSITIVE_INFINITY);
   }
 
@@ -109,28 +116,29 @@ export class GroupOffsets {
 
   /**
    * A member that was frozen hears of an assignment when it wakes, long after the coordinator read the offset. So a start is no read when a later
-   * assignment was heard of before, and it may be from before the last seek. Commits in between there are none: only the owner commits.
+   * assignment was heard of before, and it may be from before a seek, until somebody commits under an assignment that came after it. Other commits in
+   * between there are none: only the owner commits.
    */
-  private feedStart(group: string, begunAt: number, i: number, given: AssignedPartition): void {
+  private feedStart({ proc, begun, i }: Answered<"assign">, group: string, given: AssignedPartition): void {
     const { topic, partition, epoch, startOffset: value } = given;
     const register = this.registerOf(group, topic, partition);
     if (register === null || value === null || (epoch ?? Number.POSITIVE_INFINITY) < register.epochHeard) return;
     register.epochHeard = epoch ?? register.epochHeard;
-    register.reads.push({ value, begunAt: Math.min(begunAt, register.soughtAt), i, by: "assign" });
+    register.reads.push({ proc, value, begunAt: Math.min(begun.i, register.soughtAt), i, by: "assign" });
   }
 
-  private feedFetch(group: string, begunAt: number, i: number, offsets: readonly GroupOffset[]): void {
+  private feedFetch({ proc, begun, i, ask: { group }, answer }: Answered<"fetchOffsets">): void {
+    const asked = { proc, begunAt: begun.i, i, by: "fetch" } as const;
     const named = new Set<OffsetRegister>();
-    for (const { topic, partition, offset: value } of offsets) {
+    for (const { topic, partition, offset: value } of answer.offsets) {
       const register = this.registerOf(group, topic, partition);
       if (register === null) continue;
       named.add(register);
-      register.reads.push({ value, begunAt, i, by: "fetch" });
+      register.reads.push({ ...asked, value });
     }
     // What is not named is not committed.
     for (const register of this.groupOf(group).registers.values())
-      if (!named.has(register) && this.isNow(register.partition))
-        register.reads.push({ value: null, begunAt, i, by: "fetch" });
+      if (!named.has(register) && this.isNow(register.partition)) register.reads.push({ ...asked, value: null });
   }
 
   private isNow({ topic, partition, life }: PartitionLife): boolean {

@@ -75,7 +75,7 @@ export class Ledger {
         this.groupOffsets.feed(step);
         return;
       case "process":
-        sight(this.sightingOf("process", step.i, { ...step.said, key: undefined }));
+        sight(this.sightingOf("process", step.i, step.said));
         return;
       case "final":
         this.feedFinal(step, sight);
@@ -152,6 +152,7 @@ export class Ledger {
         sent.firstBegun = moment;
         sent.topic = topic;
         sent.key = key;
+        sent.acks = acks;
         sent.lifeMin = this.livesOf(topic).endedMin;
       }
       sent.lastBegun = moment;
@@ -204,7 +205,7 @@ export class Ledger {
       readonly topic: string;
       readonly partition: number;
       readonly offset: number;
-      readonly key: string | null | undefined;
+      readonly key?: string | null | undefined;
       readonly value: string | null;
     },
   ): Sighting {

@@ -4,7 +4,7 @@
  * A value has one send, or several when an application sends it again. It counts as acknowledged when one was acknowledged with `quorum`, as refused
  * when all were refused.
  */
-import type { Moment } from "../events.js";
+import type { Acks, Moment } from "../events.js";
 import type { PartitionLife } from "./partition-life.js";
 
 /** Where a record stands. */
@@ -24,6 +24,8 @@ export interface Acknowledged extends Moment {
 export class Sent {
   topic: string | null = null;
   key: string | null = null;
+  /** What its first send waited for. */
+  acks: Acks | null = null;
   /** The first and the last invoke of a send of it; null while there was none. */
   firstBegun: Moment | null = null;
   lastBegun: Moment | null = null;
