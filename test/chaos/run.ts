@@ -25,8 +25,6 @@ import { type ChaosSettings, commandOf } from "./settings.js";
 const TOPIC = "chaos";
 /** After everything is mended the cluster is whole, and readers are at the end, within this time. */
 const SETTLE_MS = 90_000;
-/** Between two faults nobody waits longer than this for the cluster to be well. */
-const HEALTHY_MS = 20_000;
 
 export interface RunHooks {
   readonly say: (text: string) => void;
@@ -79,7 +77,7 @@ class Run {
       await varve.admin.createTopic({ topic: TOPIC, partitions: settings.partitions, replicas });
       await this.healthy(SETTLE_MS);
       strikes = await this.load();
-      await this.dump(await varve.admin.listTopics());
+      await this.dump();
     } catch (error) {
       this.problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
     } finally {
@@ -105,9 +103,9 @@ class Run {
       : null;
     hooks.working(groups);
     const options = { bootstrap, topic: TOPIC, partitions, sendsPerSecond, seed, recorder, measures, groups };
-    const load = new Load(over, options);
+    const load = new Load(over.signal, options);
     try {
-      const strikes = await breakUntil(over, {
+      const strikes = await breakUntil(over.signal, {
         cluster,
         prng: prng.fork(),
         varve,
@@ -115,9 +113,13 @@ class Run {
         faults: settings.faults,
         recorder,
         groups,
-        healthy: (signal) => this.healthy(HEALTHY_MS, signal).catch((error: unknown) => hooks.say(String(error))),
+        partitions,
+        measures,
+        rounds: settings.rounds,
+        whole: (deadlineMs) => this.isWhole(deadlineMs),
         say: hooks.say,
       });
+      over.end();
       await load.ended();
       hooks.say("mending, until the cluster is whole and every reader is at the end");
       await cluster.mend();
@@ -135,7 +137,7 @@ class Run {
   }
 
   /** Aborted when the load's time is over, or when the run is told to end. */
-  private endOfLoad(): AbortSignal {
+  private endOfLoad(): { readonly signal: AbortSignal; readonly end: () => void } {
     const { settings, hooks } = this;
     const over = new AbortController();
     setMaxListeners(0, over.signal); // Every client listens.
@@ -147,7 +149,7 @@ class Run {
     const timer = setTimeout(end, settings.runMs);
     if (hooks.signal.aborted) end();
     else hooks.signal.addEventListener("abort", end, { once: true });
-    return over.signal;
+    return { signal: over.signal, end };
   }
 
   /** The linearizable end of every partition, now that nobody sends. */
@@ -160,16 +162,17 @@ class Run {
   }
 
   /** Stops the brokers and writes down what each replica's files hold. */
-  private async dump(topics: readonly { readonly topicId: string; readonly topic: string }[]): Promise<void> {
-    const { cluster, recorder, hooks } = this;
+  private async dump(): Promise<void> {
+    const { cluster, recorder, hooks, varve } = this;
+    const { topicId, partitions } = await varve.admin.describeTopic(TOPIC);
     hooks.say("stopping the brokers, and reading every replica's files");
     await Promise.all(cluster.ids.map((id) => cluster.stopOne(id)));
-    const names = new Map(topics.map(({ topicId, topic }) => [topicId, topic]));
     for (const broker of cluster.ids) {
       const proc = new Proc(recorder, `broker-${broker}`);
-      const dumps = await dumpReplicas(cluster.dataDirOf(broker), [...names.keys()]);
-      for (const { topicId, ...dump } of dumps)
-        proc.announce("final", { broker, topic: names.get(topicId) ?? "", ...dump });
+      const held = partitions.filter(({ replicas }) => replicas.includes(broker)).map(({ partition }) => partition);
+      for (const dump of await dumpReplicas(cluster.dataDirOf(broker), topicId, held)) {
+        proc.announce("final", { broker, topic: TOPIC, ...dump });
+      }
     }
   }
 
@@ -187,7 +190,7 @@ class Run {
       seed: settings.seed,
       brokers: settings.brokers,
       dateIso: new Date().toISOString(),
-      loadMs: settings.runMs,
+      loadMs: measures.loadMs,
       events,
       operations: operationsOf(recorder),
       faults: settings.faults.map((fault) => countOf(fault, strikes)),
@@ -199,14 +202,25 @@ class Run {
       })),
       partitions: measures.partitionMeasures(),
       brokerMeasures: measures.brokerMeasures(),
+      resume: measures.resumeMeasures(),
+      wokenAnswers: measures.wokenAnswers,
       verdicts,
       problems,
     };
   }
 
-  private async healthy(deadlineMs: number, signal?: AbortSignal): Promise<void> {
+  private async isWhole(deadlineMs: number): Promise<boolean> {
+    return this.healthy(deadlineMs).then(
+      () => true,
+      (error: unknown) => {
+        this.hooks.say(String(error));
+        return false;
+      },
+    );
+  }
+
+  private async healthy(deadlineMs: number): Promise<void> {
     await waitUntil("the cluster is whole", deadlineMs, async () => {
-      if (signal?.aborted === true) return true;
       const { healthy, problems } = await this.varve.admin.clusterHealth();
       return healthy || JSON.stringify(problems.slice(0, 3));
     });

@@ -6,6 +6,8 @@ import { chooseFaults, FAULTS } from "./nemesis/index.js";
 export interface ChaosSettings {
   /** How long clients and nemesis work. */
   readonly runMs: number;
+  /** Ends the load after so many faults; null: when the time is over. */
+  readonly rounds: number | null;
   readonly faults: readonly Fault[];
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
   /** Draws faults, victims and keys. */
@@ -25,6 +27,7 @@ export const USAGE = `usage: npm run chaos -- [options]
   --minutes N            how long the cluster is broken under load (2)
   --faults LIST          kinds with commas, all, or none (kill,pause,partition):
 ${FAULTS.map(({ name, does }) => `                           ${name.padEnd(12)} ${does}`).join("\n")}
+  --rounds N             ends the load after N faults, if the time is not over before (none)
   --seed S               draws faults, victims and keys (random)
   --brokers N            1 .. 5 (3)
   --partitions N         1 .. 24 (6)
@@ -43,6 +46,7 @@ export function parseSettings(args: readonly string[]): ChaosSettings {
     options: {
       minutes: text,
       faults: text,
+      rounds: text,
       seed: text,
       brokers: text,
       partitions: text,
@@ -56,6 +60,7 @@ export function parseSettings(args: readonly string[]): ChaosSettings {
   const groups = values["no-groups"] !== true;
   return {
     runMs: numberIn("minutes", values.minutes ?? "2", 0.1, 24 * 60) * 60_000,
+    rounds: values.rounds === undefined ? null : integerIn("rounds", values.rounds, 1, 100_000),
     ...chooseFaults(values.faults ?? "kill,pause,partition", { brokers, groups }),
     groups,
     seed: integerIn("seed", values.seed ?? String(1 + (Date.now() % 2 ** 32)), 0, Number.MAX_SAFE_INTEGER),
@@ -68,10 +73,19 @@ export function parseSettings(args: readonly string[]): ChaosSettings {
 }
 
 /** What to type for a run with the same draws. */
-export function commandOf({ runMs, faults, seed, brokers, partitions, sendsPerSecond, groups }: ChaosSettings): string {
+export function commandOf({
+  runMs,
+  rounds,
+  faults,
+  seed,
+  brokers,
+  partitions,
+  sendsPerSecond,
+  groups,
+}: ChaosSettings): string {
   const names = faults.length === 0 ? "none" : faults.map(({ name }) => name).join(",");
   const load = `--brokers ${brokers} --partitions ${partitions} --sends-per-second ${sendsPerSecond}`;
-  return `npm run chaos -- --minutes ${runMs / 60_000} --faults ${names} ${load}${groups ? "" : " --no-groups"} --seed ${seed}`;
+  return `npm run chaos -- --minutes ${runMs / 60_000} --faults ${names}${rounds === null ? "" : ` --rounds ${rounds}`} ${load}${groups ? "" : " --no-groups"} --seed ${seed}`;
 }
 
 function numberIn(name: string, given: string, min: number, max: number): number {

@@ -92,6 +92,11 @@ export class ChaosCluster {
     return this.member(id).process.pid;
   }
 
+  /** Where the broker itself listens for clients. */
+  grpcOf(id: number): string {
+    return this.member(id).place.grpc;
+  }
+
   stateOf(id: number): State {
     return this.member(id).state;
   }
@@ -100,9 +105,10 @@ export class ChaosCluster {
   async kill(id: number): Promise<void> {
     const member = this.member(id);
     member.state = "dead";
+    // First, so that peers whose connections break are refused when they dial again, as by a machine whose process is gone.
+    await this.network.setAlive(id, false);
     member.process.kill("SIGKILL");
     await member.process.ended;
-    await this.network.setAlive(id, false);
   }
 
   /** What can be done to the process from inside. */

@@ -21,20 +21,26 @@ export interface DumpedRecord {
 
 /** The committed log of one replica. */
 export interface Dump {
-  readonly topicId: string;
   readonly partition: number;
   readonly logStart: number;
   readonly highWatermark: number;
   readonly records: readonly DumpedRecord[];
 }
 
-/** Every replica of the given topics in a data folder. The broker must have stopped, and everything must be committed. */
-export async function dumpReplicas(dataDir: string, topicIds: readonly string[]): Promise<Dump[]> {
+/**
+ * A topic's replicas in a data folder. The broker must have stopped, and everything must be committed.
+ * @throws Error when one of `partitions` is not there.
+ */
+export async function dumpReplicas(dataDir: string, topicId: string, partitions: readonly number[]): Promise<Dump[]> {
   const storage = await open(dataDir);
   try {
-    const wanted = storage.groups().filter(({ spec }) => topicIds.includes(spec.topicId));
+    const logs = storage.groups().filter(({ spec }) => spec.topicId === topicId);
     const dumps: Dump[] = [];
-    for (const log of wanted) dumps.push(await dumpOf(log));
+    for (const partition of partitions) {
+      const log = logs.find(({ spec }) => spec.partition === partition);
+      if (log === undefined) throw new Error(`${dataDir} has no replica of partition ${partition}`);
+      dumps.push(await dumpOf(log));
+    }
     return dumps;
   } finally {
     await storage.close();
@@ -73,7 +79,7 @@ async function dumpOf(log: GroupLog): Promise<Dump> {
       throw new Error(`topic ${topicId} partition ${partition}: reading stops at offset ${offset}`);
     offset = nextOffset;
   }
-  return { topicId, partition, logStart: logStartOffset, highWatermark, records };
+  return { partition, logStart: logStartOffset, highWatermark, records };
 }
 
 function recordsOf(batch: Uint8Array): DumpedRecord[] {

@@ -5,6 +5,7 @@ import type { ChaosCluster } from "../cluster/chaos-cluster.js";
 import type { Power } from "../cluster/sabotage.js";
 import type { GroupLoad } from "../groups/group-load.js";
 import type { Recorder } from "../recorder.js";
+import type { Measures } from "../report/measures.js";
 
 export interface FaultContext {
   readonly cluster: ChaosCluster;
@@ -12,9 +13,13 @@ export interface FaultContext {
   /** A client of its own, for questions to the cluster. */
   readonly varve: Varve;
   readonly topic: string;
+  readonly partitions: number;
   readonly recorder: Recorder;
+  readonly measures: Measures;
   /** Groups of workers; null: the run has none. */
   readonly groups: GroupLoad | null;
+  /** Whether every broker is ready and every partition led and fully replicated, now or within so long. */
+  readonly whole: (deadlineMs: number) => Promise<boolean>;
   /** Waits that long, or until the run is over. */
   readonly hold: (ms: number) => Promise<void>;
   /**

@@ -2,18 +2,22 @@
 import { sabotageProblem } from "../cluster/sabotage.js";
 import { clock } from "./clock.js";
 import { coordinator } from "./coordinator.js";
+import { decommission } from "./decommission.js";
 import { delay } from "./delay.js";
 import { diskFails } from "./disk-fails.js";
 import { diskSlow } from "./disk-slow.js";
+import { drain } from "./drain.js";
 import type { Fault } from "./fault.js";
-import { kill } from "./kill.js";
+import { kill, leaderKill } from "./kill.js";
 import { loss } from "./loss.js";
 import { memberKill } from "./member-kill.js";
 import { memberZombie } from "./member-zombie.js";
+import { move } from "./move.js";
 import { oneWay } from "./one-way.js";
 import { partition } from "./partition.js";
 import { pause } from "./pause.js";
 import { power } from "./power.js";
+import { replace } from "./replace.js";
 import { reset } from "./reset.js";
 import { rolling } from "./rolling.js";
 import { seek } from "./seek.js";
@@ -23,6 +27,7 @@ import { transfer } from "./transfer.js";
 
 export const FAULTS: readonly Fault[] = [
   kill,
+  leaderKill,
   pause,
   partition,
   oneWay,
@@ -31,6 +36,10 @@ export const FAULTS: readonly Fault[] = [
   reset,
   rolling,
   transfer,
+  drain,
+  move,
+  decommission,
+  replace,
   power,
   diskSlow,
   diskFails,

@@ -12,12 +12,16 @@ import type { Fault, FaultContext } from "./fault.js";
 
 const CALM_MS_MIN = 300;
 const CALM_MS_MAX = 2_500;
+/** Longer than any run. */
+const FOREVER_MS = 2 ** 31 - 1;
 const HEALTHY_RATIO = 0.5;
+/** Nobody waits longer than this for the cluster to be well. */
+const HEALTHY_MS = 20_000;
 
 export interface NemesisOptions extends Omit<FaultContext, "hold" | "struck"> {
   readonly faults: readonly Fault[];
-  /** Resolves when the cluster is well, or gives up after a while. */
-  readonly healthy: (signal: AbortSignal) => Promise<void>;
+  /** Strikes after which it is done; null: when the time is over. */
+  readonly rounds: number | null;
   readonly say: (text: string) => void;
 }
 
@@ -34,19 +38,21 @@ export async function breakUntil(signal: AbortSignal, options: NemesisOptions): 
   const { faults, prng } = options;
   const strikes: Strike[] = [];
   let round: readonly Fault[] = [];
-  while (!signal.aborted && faults.length > 0) {
+  if (faults.length === 0) await pause(FOREVER_MS, signal);
+  const roundsMax = options.rounds ?? Number.POSITIVE_INFINITY;
+  while (!signal.aborted && faults.length > 0 && strikes.length < roundsMax) {
     const [fault, ...later] = round.length > 0 ? round : shuffled(faults, prng);
     round = later;
     await pause(prng.between(CALM_MS_MIN, CALM_MS_MAX), signal);
     if (signal.aborted || fault === undefined) break;
     strikes.push(...(await strike(fault, signal, options)));
-    if (prng.chance(HEALTHY_RATIO)) await options.healthy(signal);
+    if (prng.chance(HEALTHY_RATIO)) await options.whole(HEALTHY_MS);
   }
   return strikes;
 }
 
 async function strike(fault: Fault, signal: AbortSignal, options: NemesisOptions): Promise<readonly Strike[]> {
-  const { recorder, say, cluster, prng, varve, topic, groups } = options;
+  const { recorder, say, cluster, prng, varve, topic, partitions, groups, measures, whole } = options;
   const { name } = fault;
   const struck: { target: string; fromMs: number }[] = [];
   const event = (t: number, type: "invoke" | "ok"): TimedEvent => ({ t, proc: "nemesis", type, f: "nemesis" });
@@ -56,7 +62,10 @@ async function strike(fault: Fault, signal: AbortSignal, options: NemesisOptions
     varve,
     topic,
     recorder,
+    partitions,
     groups,
+    measures,
+    whole,
     hold: (ms) => pause(ms, signal),
     struck: (target, how) => {
       assert(struck.length === 0, "a fault strikes once in a run of its own");

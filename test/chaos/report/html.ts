@@ -1,5 +1,5 @@
 /** html.ts: a report as one page that needs nothing else: style and drawing are in it, no script. */
-import { isClean, type Report } from "./report.js";
+import { isClean, leaderLines, type Report } from "./report.js";
 import { seconds } from "./text.js";
 import { escaped, timelineOf } from "./timeline.js";
 
@@ -61,6 +61,9 @@ ${table(
     leaderChanges,
   ]),
 )}
+${leaderLines(report)
+  .map((line) => `<p>${escaped(line)}</p>`)
+  .join("\n")}
 <h2>Operations</h2>
 ${table(
   ["operation", "ok", "fail", "info"],

@@ -37,19 +37,38 @@ export interface BrokerMeasures {
   readonly descriptorsLast: number;
 }
 
+/** How long partitions whose leader was killed acknowledged nothing. */
+export interface ResumeMeasures {
+  /** Partitions, by the kills together. */
+  readonly count: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
 class PartitionMeter {
   acknowledged = 0;
   readonly epochs = new Set<number>();
   readonly perSecond: number[] = [];
   longestGap: Gap = { fromMs: 0, toMs: 0 };
   private lastMs = 0;
+  private killed: { readonly ms: number; readonly epoch: number } | null = null;
 
-  ack(ms: number, epoch: number): void {
+  /** @returns how long ago the leader was killed, when this is the first acknowledgement of another one. */
+  ack(ms: number, epoch: number): number | null {
     this.acknowledged++;
     this.epochs.add(epoch);
     const second = Math.floor(ms / 1_000);
     this.perSecond[second] = (this.perSecond[second] ?? 0) + 1;
     this.until(ms);
+    if (this.killed === null || epoch <= this.killed.epoch) return null;
+    const resumedMs = ms - this.killed.ms;
+    this.killed = null;
+    return resumedMs;
+  }
+
+  leaderKilled(ms: number, epoch: number): void {
+    this.killed ??= { ms, epoch };
   }
 
   until(ms: number): void {
@@ -71,7 +90,11 @@ export class Measures {
   private readonly samples = new Map<number, Sample[]>();
   private readonly cluster: ChaosCluster;
   private readonly timer: NodeJS.Timeout;
+  private readonly resumed: number[] = [];
   private isOver = false;
+  wokenAnswers = 0;
+  /** How long the load lasted; 0 while it does. */
+  loadMs = 0;
 
   /** Begins at once. */
   constructor(partitions: number, cluster: ChaosCluster) {
@@ -82,7 +105,26 @@ export class Measures {
 
   ack(partition: number, atMs: number, epoch: number): void {
     if (this.isOver) return;
-    this.partitions[partition]?.ack(atMs - this.startMs, epoch);
+    const resumedMs = this.partitions[partition]?.ack(atMs - this.startMs, epoch) ?? null;
+    if (resumedMs !== null) this.resumed.push(resumedMs);
+  }
+
+  /** The leader of these partitions is killed now. */
+  leaderKilled(partitions: readonly { readonly partition: number; readonly epoch: number }[]): void {
+    const ms = nowMs() - this.startMs;
+    for (const { partition, epoch } of partitions) this.partitions[partition]?.leaderKilled(ms, epoch);
+  }
+
+  /** A broker that had just woken answered so many questions for the ends of partitions. */
+  woke(answers: number): void {
+    this.wokenAnswers += answers;
+  }
+
+  /** null: no leader was killed. */
+  resumeMeasures(): ResumeMeasures | null {
+    const sorted = [...this.resumed].sort((a, b) => a - b);
+    const at = (ratio: number): number => Math.round(sorted[Math.ceil(ratio * sorted.length) - 1] ?? 0);
+    return sorted.length === 0 ? null : { count: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
   }
 
   /** The load is over: what was not acknowledged until now is a gap. */
@@ -90,6 +132,7 @@ export class Measures {
     if (this.isOver) return;
     this.isOver = true;
     clearInterval(this.timer);
+    this.loadMs = nowMs() - this.startMs;
     for (const meter of this.partitions) meter.until(nowMs() - this.startMs);
   }
 

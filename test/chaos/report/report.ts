@@ -1,7 +1,7 @@
 /** report.ts: all that a run has to tell, as data; text.ts and html.ts show it. */
 import type { Verdict } from "../history/index.js";
 import type { Strike } from "../nemesis/nemesis.js";
-import type { BrokerMeasures, PartitionMeasures } from "./measures.js";
+import type { BrokerMeasures, PartitionMeasures, ResumeMeasures } from "./measures.js";
 
 export interface FaultCount {
   readonly name: string;
@@ -35,6 +35,10 @@ export interface Report {
   readonly strikes: readonly Strike[];
   readonly partitions: readonly PartitionMeasures[];
   readonly brokerMeasures: readonly BrokerMeasures[];
+  /** null: no leader was killed. */
+  readonly resume: ResumeMeasures | null;
+  /** Questions for the ends of partitions that brokers answered when they had just woken. */
+  readonly wokenAnswers: number;
   readonly verdicts: readonly Verdict[];
   /** What went wrong beside the history. */
   readonly problems: readonly string[];
@@ -43,4 +47,19 @@ export interface Report {
 /** Whether every check holds, nothing else went wrong and every fault that was promised has struck. */
 export function isClean({ verdicts, problems }: Report): boolean {
   return problems.length === 0 && verdicts.length > 0 && verdicts.every(({ valid }) => valid);
+}
+
+/** What was measured about leaders, in sentences. */
+export function leaderLines({ resume, wokenAnswers }: Report): string[] {
+  return [
+    ...(resume === null
+      ? []
+      : [
+          `after its leader was killed a partition acknowledged again in ${resume.p50Ms} ms (p50), ${resume.p99Ms} ms (p99), ` +
+            `${resume.maxMs} ms at most, of ${resume.count} times`,
+        ]),
+    ...(wokenAnswers === 0
+      ? []
+      : [`brokers that had just woken answered ${wokenAnswers} questions for the ends of partitions`]),
+  ];
 }

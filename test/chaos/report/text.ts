@@ -1,5 +1,5 @@
 /** text.ts: a report for a terminal: tables of plain text. */
-import { isClean, type Report } from "./report.js";
+import { isClean, leaderLines, type Report } from "./report.js";
 
 export function textOf(report: Report): string {
   const { verdicts, problems, skipped } = report;
@@ -37,6 +37,8 @@ export function textOf(report: Report): string {
         one.descriptorsLast,
       ]),
     ),
+    ...leaderLines(report),
+    "",
     ...verdicts.flatMap(({ check, valid, count, findings, notes }) => [
       `${check.padEnd(4)} ${valid ? "valid" : `VIOLATED ${count}`}`,
       ...findings.map(({ what, at }) => `     ${what} (events ${at.slice(0, 8).join(", ")})`),
