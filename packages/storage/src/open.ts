@@ -151,7 +151,14 @@ async function openLogs(
   const hasWal = (await disk.list(dir)).some((name) => walFileNumber(name) !== null);
   if (!hasWal) await formatWal(disk, dir, options.walFileBytes);
   const walId = uuidBytes(identity.walId);
-  const recovery = await recoverWal({ disk, dir, walId, checksum, logger });
+  const recovery = await recoverWal({
+    disk,
+    dir,
+    walId,
+    checksum,
+    logger,
+    truncateOnCrcError: options.faults?.truncateOnCrcError ?? false,
+  });
   const pool = await usablePool(disk, recovery, options.walFileBytes);
   await syncEnd(disk, dir, recovery);
   const space = new SpaceQueue(clock, logger);
@@ -190,6 +197,7 @@ async function openLogs(
     producerExpiryMs: options.producerExpiryMs,
     drainBytes: Math.min(DRAIN_BYTES, Math.ceil(options.undrainedBytesMax / 8)),
     voteNotPersisted: options.faults?.voteNotPersisted ?? false,
+    walFreedEarly: options.faults?.walFreedEarly ?? false,
     onFatal,
     onQuarantine: (core, reason) => {
       logger.error({ groupId: core.spec.groupId, reason }, "a replica is quarantined: damage was found in its files");
@@ -219,11 +227,20 @@ async function usablePool(disk: Disk, { live, pool }: WalRecovery, fileBytes: nu
   return usable;
 }
 
-/** What recovery has read may only be in the system's memory: it must be durable before anybody acts on it. */
-async function syncEnd(disk: Disk, dir: string, recovery: WalRecovery): Promise<void> {
-  for (const { path } of recovery.live.slice(-2)) {
+/**
+ * What recovery has read may only be in the system's memory: it must be durable before anybody acts on it. A sync alone is not enough: after one
+ * that failed, Linux calls the bytes clean and shows them, so they are written again. Only the last flush can be such, since the next one was
+ * to wait for its sync.
+ */
+async function syncEnd(disk: Disk, dir: string, { live, lastFlush }: WalRecovery): Promise<void> {
+  for (const { path } of live.slice(-2)) {
     const file = await disk.open(path, "readwrite");
     try {
+      if (lastFlush?.path === path) {
+        const bytes = new Uint8Array(lastFlush.bytes);
+        const read = await file.read(bytes, lastFlush.position);
+        await file.write([bytes.subarray(0, read)], lastFlush.position);
+      }
       await file.sync();
     } finally {
       await file.close();

@@ -29,6 +29,10 @@ export interface StorageFaults {
   readonly ackBeforeFsync?: boolean;
   /** Hard states are stored without their vote. */
   readonly voteNotPersisted?: boolean;
+  /** Recovery ends the WAL at whatever it cannot read. */
+  readonly truncateOnCrcError?: boolean;
+  /** Frames are let go of in the WAL before the segment that takes them is synced. */
+  readonly walFreedEarly?: boolean;
 }
 
 export interface OpenOptions extends StorageOptions {

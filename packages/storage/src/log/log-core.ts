@@ -42,6 +42,8 @@ export interface LogContext {
   readonly drainBytes: number;
   /** Simulators' negative control: votes are forgotten. */
   readonly voteNotPersisted: boolean;
+  /** Simulators' negative control: a drain lets go of its frames before they are synced. */
+  readonly walFreedEarly: boolean;
   readonly onFatal: (error: Error) => void;
   readonly onQuarantine: (core: LogCore, reason: string) => void;
   /** Something was committed: it may be time to drain this log, or others. */

@@ -182,6 +182,7 @@ export class LogKeeper {
     assert(last !== undefined, "a drain has a frame");
     const isOver = (): boolean => core.isStopped || core.generation !== generation;
     const start = core.drainedEnd(segment);
+    if (core.context.walFreedEarly) core.memory.release(frames[0]?.index ?? last.index, last.index);
     const position = await this.write(isOver, core.files.segmentPath(segment.name), () =>
       core.files.appendFrames(segment, start, frames),
     );
@@ -208,7 +209,7 @@ export class LogKeeper {
     core.mark = mark;
     core.drainedIndex = mark.index;
     core.addUndrained(-bytes);
-    core.memory.release(frames[0]?.index ?? mark.index, mark.index); // B1
+    if (!core.context.walFreedEarly) core.memory.release(frames[0]?.index ?? mark.index, mark.index); // B1
     core.context.tail.add(core, mark.index, bytes + frames.length * FRAME_OBJECT_BYTES);
   }
 

@@ -28,6 +28,8 @@ export interface WalRecovery {
   /** Files that hold nothing that matters. */
   readonly pool: readonly WalFile[];
   readonly start: WalPosition;
+  /** Where the last intact flush lies; null: there is none. */
+  readonly lastFlush: { readonly path: string; readonly position: number; readonly bytes: number } | null;
   /** Bytes of a flush that the last crash tore; 0 = none. */
   readonly tornBytes: number;
 }
@@ -107,8 +109,10 @@ export async function recoverWal(options: {
   readonly walId: Uint8Array;
   readonly checksum: Checksum;
   readonly logger: Logger;
+  /** Simulators' negative control: what cannot be read is taken for the end. */
+  readonly truncateOnCrcError?: boolean;
 }): Promise<WalRecovery> {
-  const { disk, dir, walId, checksum, logger } = options;
+  const { disk, dir, walId, checksum, logger, truncateOnCrcError = false } = options;
   const files = await scanWal(disk, dir, walId, checksum);
   const groups = new Map<GroupId, GroupReplay>();
   const damage: WalDamage[] = [];
@@ -116,6 +120,7 @@ export async function recoverWal(options: {
   let last: FoundFlush | null = null;
   let torn: FoundFlush | null = null;
   for await (const judged of judgeFlushes(disk, files, checksum)) {
+    if (truncateOnCrcError && judged.kind !== "intact") break;
     if (judged.kind === "missing") {
       damage.push({ where: `WAL flushes are missing ${judged.where}`, groups: "all" });
       continue;
@@ -139,7 +144,8 @@ export async function recoverWal(options: {
   }
   if (last === null && torn === null) damage.push({ where: `${dir} holds no flush of this WAL`, groups: "all" });
   damage.push(...missingFiles(dir, files, last));
-  return { groups, damage, ...arrange(files, last, damagedPaths), tornBytes: torn?.header.totalBytes ?? 0 };
+  const lastFlush = last === null ? null : { path: last.path, position: last.position, bytes: last.header.totalBytes };
+  return { groups, damage, ...arrange(files, last, damagedPaths), lastFlush, tornBytes: torn?.header.totalBytes ?? 0 };
 }
 
 function replayOf(groups: Map<GroupId, GroupReplay>, groupId: GroupId): GroupReplay {
