@@ -32,6 +32,8 @@ export interface ReplicaView {
   readonly term: number;
   readonly commit: number;
   readonly isLeader: boolean;
+  /** It answers reads and writes. */
+  readonly isServing: boolean;
 }
 
 export class Checks {
@@ -40,6 +42,7 @@ export class Checks {
   readonly groupState = new GroupState();
   /** Leaders so far, by group; for how often leadership changes. */
   readonly leaderChanges = new Map<number, number>();
+  private readonly newLeaders = new Set<string>();
   private readonly oneLeader = new OneLeaderOneVote();
   private readonly logMatching = new LogMatching();
   private readonly commitOwnTerm = new CommitOwnTerm();
@@ -116,14 +119,16 @@ export class Checks {
     this.run(() => this.configurations.onChanged(log.spec.groupId, index, replicas));
   }
 
-  onLeader(log: GroupLog, { term, commit }: ReplicaView, isServing: boolean): void {
+  onLeader(log: GroupLog, { term, commit, isServing }: ReplicaView): void {
     this.run(() => {
       const { groupId, replicaId } = log.spec;
       this.oneLeader.onLeader(groupId, term, replicaId);
       this.commitOwnTerm.onLeader(log, term, commit);
       checkNewLeader(this.truth.group(log.spec), log, term);
       if (isServing) checkServing(this.truth.group(log.spec), log, term);
-      else this.leaderChanges.set(groupId, (this.leaderChanges.get(groupId) ?? 0) + 1);
+      if (this.newLeaders.has(`${groupId}/${term}`)) return;
+      this.newLeaders.add(`${groupId}/${term}`);
+      this.leaderChanges.set(groupId, (this.leaderChanges.get(groupId) ?? 0) + 1);
     });
   }
 
@@ -168,6 +173,7 @@ export class Checks {
       this.sameEntries.standsAt(log, appliedIndex);
       checkLogStart(truth, log);
       checkAllProducers(truth, log);
+      this.configurations.onRecovered(log);
     });
   }
 

@@ -54,8 +54,8 @@ export class ClientProcess {
     const alive = <T>(promise: Promise<T>): Promise<T> =>
       new Promise((resolve, reject) => {
         promise.then(
-          (value) => this.dead || resolve(value),
-          (error: unknown) => this.dead || reject(error),
+          (value) => this.clock.enter(() => resolve(value)),
+          (error: unknown) => this.clock.enter(() => reject(error)),
         );
       });
     return {
@@ -77,10 +77,10 @@ export class ClientProcess {
         options: Parameters<RpcChannel["bidi"]>[1],
       ): ClientStream<Request, Response> => {
         const stream = inner.bidi(method, options);
-        const isDead = (): boolean => this.dead;
+        const awake = (): Promise<void> => new Promise((resolve) => this.clock.enter(resolve));
         const responses = async function* (): AsyncGenerator<Response, void, undefined> {
           for await (const message of stream.responses) {
-            if (isDead()) await new Promise(() => {});
+            await awake();
             observer.received(method.name, message);
             yield message;
           }

@@ -30,6 +30,12 @@ const FAULT_SHARES = {
   slowDisk: 2,
   stallDisk: 1,
   loseStore: 1,
+  failSync: 2,
+  fillDisk: 1,
+  rot: 2,
+  misdirect: 1,
+  loseFile: 2,
+  wipe: 1,
 } as const;
 
 /** Operations of clients, each with its share. */
@@ -41,10 +47,14 @@ const OPERATION_SHARES = {
   join: 2,
   leave: 2,
   killMember: 2,
+  pauseMember: 2,
   seek: 1,
   createTopic: 2,
   deleteTopic: 1,
   transfer: 3,
+  move: 3,
+  drain: 1,
+  decommission: 1,
 } as const;
 
 export type FaultKind = keyof typeof FAULT_SHARES;
@@ -67,6 +77,10 @@ export const NETWORK_KINDS: ReadonlySet<DecisionKind> = new Set<FaultKind>([
   "duplicate",
   "reorder",
   "reset",
+  "rot",
+  "misdirect",
+  "loseFile",
+  "wipe",
 ]);
 
 export interface Decision {

@@ -4,6 +4,7 @@
 import type { Prng, SimClock } from "@varve/base/testing";
 import type { Decision, FaultKind } from "./decisions.js";
 import { drawsOf } from "./decisions.js";
+import type { DiskFaults } from "./disk-faults.js";
 import type { Machine } from "./machine.js";
 import { between, type Link, type NetworkFaults } from "./network-faults.js";
 
@@ -11,10 +12,15 @@ export interface FaultWorld {
   readonly clock: SimClock;
   readonly machines: readonly Machine[];
   readonly network: NetworkFaults;
+  readonly disks: DiskFaults;
   readonly leaderBias: number;
+  /** A broken variant: a wiped disk comes back as if it still held what it had promised. */
+  readonly wipedKeepIdentity: boolean;
   /** Machines that lead something. */
   leaders(): readonly Machine[];
   reset(one: Machine, other: Machine): void;
+  /** The cluster is told that a broker's data is lost, and then it comes back without any. */
+  replace(machine: Machine): void;
   /** Share of the clients' calls that are refused or lost. */
   setCallTrouble(ratio: number | null): void;
   note(what: string): void;
@@ -117,6 +123,17 @@ export class Faults {
       victim.kill();
       victim.loseStore();
       this.lasting(prng, DOWN_MS_MAX, () => victim.start());
+    },
+    failSync: (victim) => this.world.disks.failSync(victim),
+    fillDisk: (victim, prng) => this.lasting(prng, LAST_MS_MAX, this.world.disks.fill(victim, prng)),
+    rot: (_victim, prng) => this.world.disks.rot(prng),
+    misdirect: (_victim, prng) => this.world.disks.misdirect(prng),
+    loseFile: (_victim, prng) => this.world.disks.lose(prng),
+    wipe: () => {
+      const machine = this.world.disks.wipeable;
+      if (machine === null || machine.isAway) return;
+      machine.wipe(this.world.wipedKeepIdentity);
+      if (machine.isAway) this.world.replace(machine);
     },
   };
 

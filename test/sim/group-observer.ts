@@ -7,7 +7,12 @@ import type { GroupTruth } from "./group-truth.js";
 import type { Trace } from "./trace.js";
 
 interface CommitRequest {
-  readonly offsets: readonly { readonly partition: number; readonly offset: number }[];
+  readonly memberId: string;
+  readonly offsets: readonly {
+    readonly partition: number;
+    readonly offset: number;
+    readonly assignmentEpoch: number;
+  }[];
 }
 
 interface SessionNews {
@@ -19,13 +24,18 @@ export function groupObserver(truth: GroupTruth, checks: Checks, trace: Trace): 
   return {
     unary: (method, request) => {
       if (method !== "CommitOffsets") return null;
-      const { offsets } = request as CommitRequest;
+      const { memberId, offsets } = request as CommitRequest;
+      const fenced = offsets.filter(({ partition, assignmentEpoch }) => truth.isFenced(partition, assignmentEpoch));
       const { since } = truth.mark();
       checks.note(() => {
         for (const { partition, offset } of offsets) truth.onCommit(partition, offset);
       });
       return (answer) => {
         if (answer === null) return;
+        checks.note(() => {
+          for (const { partition, assignmentEpoch } of fenced)
+            truth.onFencedCommit(memberId, partition, assignmentEpoch);
+        });
         trace.note("commit", "acked", ...offsets.flatMap(({ partition, offset }) => [partition, offset]));
         for (const { partition, offset } of offsets) truth.onCommitAcked(partition, offset, since);
       };

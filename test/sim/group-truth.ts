@@ -3,6 +3,7 @@
  *
  * Checks, by the names of reliability's promises:
  *   C1  a partition under one assignment epoch has one owner
+ *   C2  a commit under an assignment epoch that was over before it was sent is refused
  *   C3  fetched offsets are never lower than what was acknowledged before the question, but for seeks
  *   C4  a committed offset means that every record below it was finished by some handler
  *   O1  records of one key are begun in order within one assignment of a member
@@ -25,6 +26,7 @@ export class GroupTruth {
   commits = 0;
   fetches = 0;
   seeks = 0;
+  private readonly newestEpochs = new Map<number, number>();
   private readonly owners = new Map<string, string>();
   private readonly committed = new Map<number, number>();
   private readonly window: SeekWindow = { open: 0, begun: 0 };
@@ -33,11 +35,26 @@ export class GroupTruth {
     const key = `${partition}@${epoch}`;
     const owner = this.owners.get(key) ?? memberId;
     this.owners.set(key, owner);
+    this.newestEpochs.set(partition, Math.max(this.newestEpochs.get(partition) ?? 0, epoch));
     if (owner !== memberId)
       throw new Violation(
         "C1",
         `partition ${partition} at assignment epoch ${epoch} is given to ${owner} and ${memberId}`,
       );
+  }
+
+  /** Whether somebody has been given this partition under a later epoch. */
+  isFenced(partition: number, epoch: number): boolean {
+    return epoch < (this.newestEpochs.get(partition) ?? 0);
+  }
+
+  /** Such a commit was acknowledged. */
+  onFencedCommit(memberId: string, partition: number, epoch: number): void {
+    const newest = this.newestEpochs.get(partition);
+    throw new Violation(
+      "C2",
+      `${memberId} commits for partition ${partition} under epoch ${epoch}, ${newest} has begun`,
+    );
   }
 
   onFinished(partition: number, offset: number): void {

@@ -21,8 +21,9 @@ const CHANGES_MAX = 2;
 
 /** A random majority of the machines that are not damaged. */
 export function drawCore(machines: readonly Machine[], prng: Prng): Machine[] {
-  const whole = machines.filter(({ isDamaged }) => !isDamaged);
-  const size = Math.floor(machines.length / 2) + 1;
+  const members = machines.filter(({ isRetired }) => !isRetired);
+  const whole = members.filter(({ isDamaged }) => !isDamaged);
+  const size = Math.floor(members.length / 2) + 1;
   const core: Machine[] = [];
   while (core.length < size && whole.length > 0) core.push(...whole.splice(prng.between(0, whole.length - 1), 1));
   return core;

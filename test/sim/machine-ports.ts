@@ -4,13 +4,22 @@
  */
 import type { KeyValueOpener, WalThread } from "@varve/base";
 import type { Hook } from "./hooks.js";
-import { wrap } from "./observer.js";
+import { wrap } from "./wrap.js";
 
 type Reached = (hook: Hook) => boolean;
 
-/** Hooks between the write and the sync of a flush, and between the sync and its completion. */
-export function hookedWalThread(inner: WalThread, reached: Reached): WalThread {
+/** Hooks between the write and the sync of a flush, and between the sync and its completion. `flushed` hears where each flush begins. */
+export function hookedWalThread(
+  inner: WalThread,
+  reached: Reached,
+  flushed: (path: string, position: number) => void,
+): WalThread {
+  const paths = new Map<number, string>();
   wrap(inner, "run", (run) => (commands, done) => {
+    for (const command of commands) {
+      if (command.kind === "open") paths.set(command.file, command.path);
+      else if (command.kind === "write") flushed(paths.get(command.file) ?? "", command.position);
+    }
     run(commands, (error) => {
       if (!reached("after-fsync-before-ack")) done(error);
     });

@@ -41,6 +41,7 @@ export interface ClusterWorld {
 
 const PEER_PORT = 7_651;
 const GRPC_PORT = 7_650;
+const RESTART_MS = 1_000;
 const BOUNDS_EVERY_MS = 1_000;
 const METER = { produced() {}, fetched() {}, committed() {}, leaderChanged() {} };
 
@@ -66,13 +67,22 @@ export class Machine {
   stalledUntilMs = 0;
   /** Its disk has failed or was damaged on purpose: from now on it may refuse to start, or quarantine what is hurt. */
   isDamaged = false;
-  /** Its process may end because of its disk. */
-  mayFail = false;
+  /** A sync fails, or has failed, in the process that runs. */
+  syncFails = false;
+  /** Nearly nothing fits on its disk. */
+  isFull = false;
+  /** The cluster was asked to let this broker go. */
+  isLeaving = false;
+  /** Its disk was lost, and the cluster has not been told yet: it must not start. */
+  isAway = false;
   private readonly world: ClusterWorld;
   private readonly prng: Prng;
   private readonly keyValue = memoryKeyValue();
   private process: Process | null = null;
   private refusal: string | null = null;
+  private hasRetired = false;
+  /** The newest flush of the WAL: rot in it cannot be told from a torn end. */
+  private lastFlush: { readonly path: string; readonly position: number } | null = null;
 
   constructor(id: number, world: ClusterWorld) {
     const { plan } = world;
@@ -96,9 +106,14 @@ export class Machine {
     return this.process?.isReady === true && !this.process.clock.isPaused;
   }
 
-  /** Why the broker does not start any more; null: it does. */
-  get refused(): string | null {
-    return this.refusal;
+  /** Ready, or out of service for a reason: its disk is damaged and it refuses to start, or it was decommissioned. */
+  get isWell(): boolean {
+    return this.isReady || this.isRetired || (this.refusal !== null && this.isDamaged);
+  }
+
+  /** Whether the cluster has let this broker go for good. */
+  get isRetired(): boolean {
+    return this.broker?.isDecommissioned === true || this.hasRetired;
   }
 
   /** The broker that runs, paused or not. */
@@ -106,12 +121,17 @@ export class Machine {
     return this.process?.broker ?? null;
   }
 
+  /** Whether its process may end because of its disk. */
+  private get mayFail(): boolean {
+    return this.syncFails || this.isFull;
+  }
+
   replica(groupId: number): Replica | null {
     return this.broker?.host.get(groupId) ?? null;
   }
 
   start(): void {
-    if (this.process !== null) return;
+    if (this.process !== null || this.isAway || this.hasRetired) return;
     const process: Process = {
       clock: new ProcessClock(this.world.clock, this.oscillator),
       broker: null,
@@ -119,6 +139,8 @@ export class Machine {
     };
     this.process = process;
     this.refusal = null;
+    this.syncFails = false;
+    this.disk.healSyncs();
     this.note("start");
     this.boot(process).catch((error: unknown) => {
       if (this.process === process) this.bootFailed(error);
@@ -142,6 +164,25 @@ export class Machine {
   /** The files of its stores are gone, when it is down. */
   loseStore(): void {
     if (!this.isUp) this.keyValue.loseAll();
+  }
+
+  /** The disk is lost; `isAway` until the cluster knows. `keepsIdentity`: it comes back with nothing but who it was. */
+  wipe(keepsIdentity: boolean): void {
+    this.crash(true);
+    this.note("wipe");
+    this.isDamaged = true;
+    this.isAway = !keepsIdentity;
+    this.disk.wipe((path) => keepsIdentity && (path === "/data" || path === "/data/node.json"));
+    this.keyValue.loseAll();
+    if (keepsIdentity) this.start();
+  }
+
+  /** How much of a file was durable before the newest flush began: what damage may hit. */
+  safeEnd(path: string): number {
+    const { length } = this.disk.contentOf(path);
+    if (!path.endsWith(".wal") || this.lastFlush === null) return length;
+    if (path === this.lastFlush.path) return Math.min(length, this.lastFlush.position);
+    return path < this.lastFlush.path ? length : 0;
   }
 
   pause(): void {
@@ -172,13 +213,15 @@ export class Machine {
     const random = this.prng.fork();
     const config = this.config();
     const reached = (hook: Hook): boolean => this.reached(process, hook);
-    const ports = world.breakage.ports(this.name, { disk: disk.process(), walThread: disk.walThread() });
+    const ports = world.breakage.ports({ disk: disk.process(), walThread: disk.walThread() });
     const broker = await Broker.start(this.settings(config), {
       clock,
       random,
       logger: this.logger(process),
       disk: ports.disk,
-      walThread: hookedWalThread(ports.walThread, reached),
+      walThread: hookedWalThread(ports.walThread, reached, (path, position) => {
+        this.lastFlush = { path, position };
+      }),
       codec: nodeCodec,
       keyValue: hookedKeyValue(keyValue, reached),
       link: processLink(world.network.host(this.name), clock),
@@ -208,6 +251,7 @@ export class Machine {
       mayBeDamaged: this.isDamaged,
       note: (what, ...numbers) => world.trace.note(this.name, what, ...numbers),
       onLog: (log) => world.breakage.onLog(log),
+      onStateMachine: (stateMachine) => world.breakage.onStateMachine(stateMachine),
       onReplica: (replica) => world.breakage.onReplica(replica),
       onSend: (to, send) => {
         if (this.process !== process) return false;
@@ -256,10 +300,13 @@ export class Machine {
 
   private bootFailed(error: unknown): void {
     const text = error instanceof Error ? error.message : String(error);
-    if (!this.isDamaged && !this.mayFail) this.world.checks.fail(error);
+    const isRetired = this.broker?.isDecommissioned === true || (this.isLeaving && text.includes("decommissioned"));
+    if (!this.isDamaged && !this.mayFail && !isRetired) this.world.checks.fail(error);
     this.note(`does not start: ${text}`);
-    this.refusal = text;
     this.kill();
+    if (isRetired) this.hasRetired = true;
+    else if (this.mayFail) this.world.clock.setTimer(RESTART_MS, () => this.start());
+    else this.refusal = text;
   }
 
   private watchBounds(process: Process, broker: Broker): void {

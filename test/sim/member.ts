@@ -74,6 +74,15 @@ export class Member {
     await this.consumer.close();
   }
 
+  /** SIGSTOP: it says and hears nothing until it is resumed, and then goes on as if nothing had happened. */
+  pause(): void {
+    this.process.clock.pause();
+  }
+
+  resume(): void {
+    this.process.clock.resume();
+  }
+
   kill(isSilent: boolean): void {
     this.isOver = true;
     this.process.kill(isSilent);

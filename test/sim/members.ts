@@ -16,6 +16,7 @@ export interface MembersOptions {
 }
 
 const MEMBERS_MAX = 4;
+const PAUSE_MS_MAX = 12_000;
 
 export class Members {
   private readonly options: MembersOptions;
@@ -47,6 +48,15 @@ export class Members {
   kill(prng: Prng): void {
     const live = this.live();
     if (live.length > 0) prng.pick(live).kill(prng.chance(0.5));
+  }
+
+  /** Long enough, now and then, that the group takes it for dead. */
+  pause(prng: Prng): void {
+    const live = this.live();
+    if (live.length === 0) return;
+    const member = prng.pick(live);
+    member.pause();
+    this.options.world.clock.setTimer(prng.ratio() * PAUSE_MS_MAX, () => member.resume());
   }
 
   /** Somebody must do the work that is left. */

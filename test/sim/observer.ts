@@ -14,6 +14,7 @@ import {
 import type { GroupLog, LogConfig, LogWrite } from "@varve/storage";
 import type { Checks, ReplicaView } from "./checks.js";
 import type { Hook } from "./hooks.js";
+import { wrap } from "./wrap.js";
 
 export interface ObservedBroker {
   readonly name: string;
@@ -29,6 +30,8 @@ export interface ObservedBroker {
   onSend(to: number, send: () => boolean): boolean;
   /** Reached a place at which a hook may act. */
   reached(hook: Hook): void;
+  /** What runs on a log from now on. */
+  onStateMachine(stateMachine: StateMachine): void;
   onReplica(replica: Replica): void;
 }
 
@@ -46,17 +49,20 @@ export function observe(observed: ObservedBroker): void {
   const { broker, checks, logConfig, mayBeDamaged, note } = observed;
   const { storage, host, hub } = broker;
   for (const log of storage.groups()) {
+    observed.onLog(log);
     checks.onRecovered(log, mayBeDamaged);
     note("recovered", log.spec.groupId, log.pointers().appliedIndex, log.lastIndex(), log.hardState.term);
     watchLog(log, observed);
   }
   wrap(storage, "createGroup", (create) => async (spec, config) => {
     const log = await create(spec, logConfig(config));
+    observed.onLog(log);
     checks.onCreated(log);
     watchLog(log, observed);
     return log;
   });
   wrap(host, "add", (add) => (log, stateMachine) => {
+    observed.onStateMachine(stateMachine);
     const view = (): ReplicaView => viewOf(replica);
     const replica: Replica = add(log, watchStateMachine(log, stateMachine, view, observed));
     observed.onReplica(replica);
@@ -76,7 +82,8 @@ export function observe(observed: ObservedBroker): void {
 }
 
 function viewOf(replica: Replica): ReplicaView {
-  return { term: replica.node.term, commit: replica.node.commit, isLeader: replica.isLeader() };
+  const { term, commit } = replica.node;
+  return { term, commit, isLeader: replica.isLeader(), isServing: replica.isReadyLeader() };
 }
 
 function watchLog(log: GroupLog, observed: ObservedBroker): void {
@@ -98,7 +105,6 @@ function watchLog(log: GroupLog, observed: ObservedBroker): void {
     checks.onSaved(log, write);
     if (write.reset !== null) observed.reached("snapshot-before-install");
   });
-  observed.onLog(log);
 }
 
 function watchStateMachine(
@@ -124,25 +130,10 @@ function watchStateMachine(
     roleChanged: (role) => {
       note(role.kind, groupId, role.term);
       if (role.kind === "leader") {
-        checks.onLeader(log, view(), role.ready);
+        checks.onLeader(log, view());
         reached(role.ready ? "leader-before-serving" : "leader-before-noop");
       }
       inner.roleChanged(role);
     },
   };
-}
-
-/** Replaces a method of one object by what `around` makes of it. */
-export function wrap<T extends object, Key extends keyof T & string>(
-  object: T,
-  key: Key,
-  around: (inner: T[Key]) => T[Key],
-): void {
-  const inner = object[key];
-  if (typeof inner !== "function") throw new TypeError(`${key} is no method`);
-  Object.defineProperty(object, key, {
-    value: around(inner.bind(object) as T[Key]),
-    configurable: true,
-    writable: true,
-  });
 }

@@ -22,11 +22,12 @@ export interface ProducerOptions {
   readonly batchBytes: number;
   readonly valueBytesMax: number;
   readonly checks: Checks;
+  /** How long a record is tried, milliseconds. */
+  readonly deliveryTimeoutMs: number;
 }
 
 const GAP_MS_MAX = 40;
 const KEYS = 20;
-const DELIVERY_TIMEOUT_MS = 5_000;
 
 export class SimProducer {
   readonly acks: Acks;
@@ -38,10 +39,10 @@ export class SimProducer {
   private readonly producer: ReturnType<ClientProcess["varve"]["producer"]>;
 
   constructor(options: ProducerOptions) {
-    const { process, acks, batchBytes } = options;
+    const { process, acks, batchBytes, deliveryTimeoutMs } = options;
     this.options = options;
     this.acks = acks;
-    this.producer = process.varve.producer({ acks, batchBytes, lingerMs: 2, deliveryTimeoutMs: DELIVERY_TIMEOUT_MS });
+    this.producer = process.varve.producer({ acks, batchBytes, lingerMs: 2, deliveryTimeoutMs });
   }
 
   /** Sends `count` records, one after another with pauses, without waiting for their answers. */

@@ -10,6 +10,7 @@ import { SimRpcNetwork } from "@varve/rpc/testing";
 import { breakageOf, type Variant } from "./breakage.js";
 import { Checks } from "./checks.js";
 import { type Decision, drawDecisions, FAULTS_MS, isFault } from "./decisions.js";
+import { DiskFaults } from "./disk-faults.js";
 import { Faults } from "./faults.js";
 import { checkReplicas } from "./final-read.js";
 import type { Hook } from "./hooks.js";
@@ -114,15 +115,25 @@ class Simulation implements ClusterWorld {
       clock: this.clock,
       machines: this.machines,
       network: this.networkFaults,
+      disks: new DiskFaults(
+        { clock: this.clock, machines: this.machines, note: (what) => this.trace.note("world", what) },
+        this.prng.fork(),
+      ),
       leaderBias: this.plan.leaderBias,
+      wipedKeepIdentity: this.breakage.variant === "wiped-disk-keeps-identity",
       leaders: () => this.machines.filter((machine) => this.leads(machine)),
       reset: (one, other) => this.network.reset(one.name, other.name),
+      replace: (machine) => this.workload.replace(machine),
       setCallTrouble: (ratio) => {
         this.callTrouble = ratio ?? this.plan.rpcTrouble;
       },
       note: (what) => this.trace.note("world", what),
     });
-    this.workload = new Workload({ world: this, transport: this.rpc.transport(), time: this.time });
+    const leaves = (brokerId: number): void => {
+      const machine = this.machines[brokerId - 1];
+      if (machine !== undefined) machine.isLeaving = true;
+    };
+    this.workload = new Workload({ world: this, transport: this.rpc.transport(), time: this.time, leaves });
   }
 
   async run(): Promise<void> {
@@ -133,10 +144,15 @@ class Simulation implements ClusterWorld {
     await this.faultsAndTraffic();
     await this.quorumServes();
     this.heal(machines);
-    await time.until("every broker is ready again", READY_MS, () => machines.every((machine) => this.isWell(machine)));
+    await time.until("every broker is ready again", READY_MS, () => machines.every(({ isWell }) => isWell));
     // A run that was made shorter by hand need not come to what a seed needs to count.
     await workload.end(this.options.decisions === undefined ? SEED_MIN.acked : 0);
-    await time.until("all replicas agree", SETTLE_MS, () => this.agree());
+    await time
+      .until("all replicas agree", SETTLE_MS, () => this.disagreement() === null)
+      .catch((error: unknown) => {
+        this.trace.note("world", `no agreement: ${this.disagreement()}`);
+        throw error;
+      });
     await checkReplicas(machines, this.checks, time);
     await workload.lastLook();
   }
@@ -180,7 +196,7 @@ class Simulation implements ClusterWorld {
     this.heal(core);
     const release = keepAway(core, rest, this.networkFaults, this.prng);
     this.trace.note("world", `heals the quorum ${core.map(({ name }) => name).join(" ")}`);
-    await this.time.until("a healed quorum is ready", READY_MS, () => core.every((machine) => this.isWell(machine)));
+    await this.time.until("a healed quorum is ready", READY_MS, () => core.every(({ isWell }) => isWell));
     await checkQuorumServes({ core, checks: this.checks, time: this.time, workload: this.workload });
     release();
   }
@@ -199,20 +215,18 @@ class Simulation implements ClusterWorld {
     this.callTrouble = 0;
   }
 
-  /** Ready, or refusing to start for a reason. */
-  private isWell(machine: Machine): boolean {
-    return machine.isReady || (machine.refused !== null && machine.isDamaged);
-  }
-
-  private agree(): boolean {
+  /** Which replica does not have all, or more than all, that is committed; null: none. */
+  private disagreement(): string | null {
     for (const [groupId, truth] of this.checks.truth.groups) {
       for (const machine of this.machines) {
-        const log = machine.replica(groupId)?.log;
+        const log = machine.isRetired ? undefined : machine.replica(groupId)?.log;
         if (log === undefined || log.quarantine !== null) continue;
-        if (log.pointers().appliedIndex !== truth.lastIndex || log.lastIndex() !== truth.lastIndex) return false;
+        const { appliedIndex } = log.pointers();
+        if (appliedIndex !== truth.lastIndex || log.lastIndex() !== truth.lastIndex)
+          return `${machine.name} has ${appliedIndex} applied of ${log.lastIndex()} of group ${groupId}, ${truth.lastIndex} are committed`;
       }
     }
-    return true;
+    return null;
   }
 
   private leads(machine: Machine): boolean {

@@ -28,6 +28,7 @@ export interface WorkloadCounts {
   readonly topicsMade: number;
   readonly topicsDeleted: number;
   readonly transfers: number;
+  readonly moves: number;
 }
 
 export const TOPIC = "orders";
@@ -37,12 +38,18 @@ const MAIN_SHARE = 0.85;
 const BOOT_MS = 20_000;
 const END_MS = 60_000;
 const PROBE_RETRY_MS = 50;
+const PROBE_TIMEOUT_MS = 1_000;
+const DELIVERY_TIMEOUT_MS = 5_000;
+const REPLACE_RETRY_MS = 300;
+const DECOMMISSION_MS_MAX = 10_000;
 const ACKS: readonly Acks[] = ["quorum", "quorum", "leader", "none"];
 
 export interface WorkloadOptions {
   readonly world: ClusterWorld;
   readonly transport: RpcTransport;
   readonly time: Time;
+  /** A broker is asked to leave for good. */
+  readonly leaves: (brokerId: number) => void;
 }
 
 export class Workload {
@@ -57,6 +64,9 @@ export class Workload {
   private read = 0;
   private asked = 0;
   private transfers = 0;
+  private moves = 0;
+  /** The one broker that may leave in a run. */
+  private decommissioned: number | null = null;
 
   constructor(options: WorkloadOptions) {
     const { world } = options;
@@ -88,6 +98,7 @@ export class Workload {
       topicsMade: this.topics.created,
       topicsDeleted: this.topics.deleted,
       transfers: this.transfers,
+      moves: this.moves,
     };
   }
 
@@ -123,6 +134,7 @@ export class Workload {
     join: async (prng) => this.members.join(prng),
     leave: (prng) => this.members.leave(prng),
     killMember: async (prng) => this.members.kill(prng),
+    pauseMember: async (prng) => this.members.pause(prng),
     seek: (prng) => this.seek(prng),
     createTopic: (prng) => this.topics.create(prng, this.world.plan.replicas),
     deleteTopic: (prng) => this.topics.delete(prng),
@@ -135,22 +147,77 @@ export class Workload {
       });
       this.transfers++;
     },
+    move: async (prng) => {
+      const { plan, names } = this.world;
+      const partition = prng.between(0, plan.partitions - 1);
+      const brokers = shuffled(
+        names.map((_, at) => at + 1),
+        prng,
+      ).slice(0, plan.replicas);
+      await this.admin.varve.admin.movePartition({ topic: TOPIC, partition, brokers });
+      this.moves++;
+    },
+    drain: async (prng) => {
+      const broker = prng.between(1, this.world.names.length);
+      await this.admin.varve.admin.drainBroker({ broker });
+      await delay(this.world.clock, prng.ratio() * DECOMMISSION_MS_MAX);
+      await this.admin.varve.admin.drainBroker({ broker, undo: true });
+    },
+    decommission: async (prng) => {
+      if (this.decommissioned !== null) return;
+      const broker = prng.between(1, this.world.names.length);
+      this.decommissioned = broker;
+      this.options.leaves(broker);
+      await this.admin.varve.admin.decommissionBroker({ broker });
+      if (prng.chance(0.5)) return;
+      await delay(this.world.clock, prng.ratio() * DECOMMISSION_MS_MAX);
+      await this.admin.varve.admin.decommissionBroker({ broker, cancel: true });
+    },
   };
 
-  /** Partitions of the topic that have a majority of their replicas on these machines. */
+  /** Tells the cluster, until it knows, that a broker's data is lost, and starts it again. */
+  replace(machine: Machine): void {
+    const tell = async (): Promise<void> => {
+      for (;;) {
+        try {
+          await this.admin.varve.admin.replaceBroker({ broker: machine.id });
+          break;
+        } catch (error) {
+          if (!isVarveError(error)) throw error;
+          await delay(this.world.clock, REPLACE_RETRY_MS);
+        }
+      }
+      machine.isAway = false;
+      machine.start();
+    };
+    tell().catch((error: unknown) => this.world.checks.fail(error));
+  }
+
+  /** Partitions of the topic with a majority, of both halves of a joint configuration, on these machines. */
   partitionsWithin(machines: readonly Machine[]): number[] {
-    const ids = new Set(machines.map(({ id }) => id));
-    const state = machines.find(({ broker }) => broker !== null)?.broker?.state();
-    const partitions = state?.topicByName(TOPIC)?.partitions ?? [];
-    return partitions.flatMap(({ replicas }, partition) =>
-      replicas.filter(({ brokerId }) => ids.has(brokerId)).length * 2 > replicas.length ? [partition] : [],
-    );
+    const all = [...Array(this.world.plan.partitions).keys()];
+    return all.filter((partition) => {
+      const groupId = this.world.checks.truth.ofPartition(this.topicId, partition)?.spec.groupId;
+      if (groupId === undefined) return false;
+      const logs = machines.flatMap((machine) => machine.replica(groupId)?.log ?? []);
+      const here = new Set(logs.filter(({ quarantine }) => quarantine === null).map(({ spec }) => spec.replicaId));
+      const newest = logs.reduce(
+        (one, log) => (log.pointers().appliedIndex > one.pointers().appliedIndex ? log : one),
+        logs[0] as (typeof logs)[number],
+      );
+      if (newest === undefined) return false;
+      const { voters, votersOutgoing } = newest.replicas;
+      const has = (ids: readonly number[]): boolean =>
+        ids.length === 0 || ids.filter((id) => here.has(id)).length * 2 > ids.length;
+      return has(voters) && has(votersOutgoing);
+    });
   }
 
   /** Sends, as a client that was told of these brokers, until every one of these partitions has acknowledged a record. */
   async probe(brokers: readonly Machine[], partitions: readonly number[]): Promise<void> {
     const client = this.client(brokers.map(({ name }) => name));
-    const producer = this.producer("probe", "quorum", client);
+    // A send that went to a leader which died in silence is given up and sent anew, as an impatient caller does.
+    const producer = this.producer("probe", "quorum", client, PROBE_TIMEOUT_MS);
     const { topicId } = this;
     await Promise.all(
       partitions.map((partition) => producer.mustReach({ topic: TOPIC, partition, topicId }, PROBE_RETRY_MS)),
@@ -246,9 +313,15 @@ export class Workload {
     return id === null ? null : { topic, topicId: id, partitions: 2, isStill: () => topicId() === id };
   }
 
-  private producer(name: string, acks: Acks, process = this.client()): SimProducer {
+  private producer(
+    name: string,
+    acks: Acks,
+    process = this.client(),
+    deliveryTimeoutMs = DELIVERY_TIMEOUT_MS,
+  ): SimProducer {
     const { batchBytes, valueBytesMax } = this.world.plan;
-    return new SimProducer({ process, name, acks, batchBytes, valueBytesMax, checks: this.world.checks });
+    const { checks } = this.world;
+    return new SimProducer({ process, name, acks, batchBytes, valueBytesMax, checks, deliveryTimeoutMs });
   }
 
   private client(names: readonly string[] = this.world.names): ClientProcess {
@@ -259,4 +332,9 @@ export class Workload {
       { prng: prng.fork(), bootstrap: names.map(grpcAddress), observer },
     );
   }
+}
+
+function shuffled<T>(items: readonly T[], prng: Prng): T[] {
+  const left = [...items];
+  return items.map(() => left.splice(prng.between(0, left.length - 1), 1)[0] as T);
 }

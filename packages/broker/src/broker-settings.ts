@@ -69,5 +69,7 @@ export interface BrokerPorts {
     readonly commitOldTerm?: boolean;
     readonly ackBeforeFsync?: boolean;
     readonly voteNotPersisted?: boolean;
+    readonly truncateOnCrcError?: boolean;
+    readonly walFreedEarly?: boolean;
   };
 }

@@ -4,7 +4,7 @@
  *
  * Source: Raft thesis 4.1 and 4.3; Ongaro, "bug in single-server membership changes", raft-dev 2015.
  */
-import type { ReplicaSet } from "@varve/storage";
+import type { GroupLog, ReplicaSet } from "@varve/storage";
 import { hold } from "../violation.js";
 
 interface ConfigAt {
@@ -32,11 +32,27 @@ export class ConfigurationsOverlap {
     known.push({ index, replicas });
   }
 
-  /** Those that may have been in effect when `index` was committed: the one before it, and those that its leader may have applied since. */
+  /** A recovered log has the configuration that its applied entries led to. */
+  onRecovered(log: GroupLog): void {
+    const { groupId, replicaId } = log.spec;
+    const { appliedIndex } = log.pointers();
+    const expected = this.byGroup.get(groupId)?.findLast(({ index }) => index <= appliedIndex);
+    hold(
+      "S9",
+      expected === undefined || textOf(expected.replicas) === textOf(log.replicas),
+      () =>
+        `replica ${replicaId} recovers ${textOf(log.replicas)} at ${appliedIndex}, its log says ${textOf(expected?.replicas ?? log.replicas)}`,
+    );
+  }
+
+  /**
+   * Those that may have been in effect when `index` was committed. A change counts once its leader has applied it, which may be later than what
+   * follows it in the log is committed; but the next change is proposed only then.
+   */
   at(groupId: number, index: number): ReplicaSet[] {
     const known = this.byGroup.get(groupId) ?? [];
     const before = known.findLastIndex((each) => each.index < index);
-    return known.slice(Math.max(0, before)).map(({ replicas }) => replicas);
+    return known.slice(Math.max(0, before - 1)).map(({ replicas }) => replicas);
   }
 }
 

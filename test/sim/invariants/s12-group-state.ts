@@ -11,6 +11,16 @@ import { hold } from "../violation.js";
 /** States are compared at every index that this divides. */
 const EVERY = 8;
 
+const APPLIED = /"appliedIndex":(\d+)/;
+
+/**
+ * How far a shard's own state is, as it says in its encoding. A replica that was made anew on the same disk finds the state of the one before in the
+ * store, which is ahead of its log, and passes over what it knows.
+ */
+function appliedOf(bytes: Uint8Array): number {
+  return Number(APPLIED.exec(Buffer.from(bytes).toString("latin1"))?.[1] ?? 0);
+}
+
 export class GroupState {
   private readonly digests = new Map<string, string>();
   private readonly sources = new WeakMap<GroupLog, () => readonly CheckpointSection[]>();
@@ -28,7 +38,7 @@ export class GroupState {
   /** Compares at any index: after a recovery, at the end. */
   compare(log: GroupLog, index: number): void {
     const sections = this.sources.get(log)?.();
-    if (sections === undefined || index === 0) return;
+    if (sections === undefined || index === 0 || sections.some(({ bytes }) => appliedOf(bytes) > index)) return;
     const hash = createHash("sha256");
     for (const { tag, bytes } of sections) hash.update(`${tag} ${bytes.length} `).update(bytes);
     const digest = hash.digest("base64");

@@ -3,6 +3,7 @@ export { type BrokerServices, brokerServices } from "../api/services.js";
 export { Broker } from "../broker.js";
 export type { BrokerPorts, BrokerSettings } from "../broker-settings.js";
 export { settingsFrom } from "../config/index.js";
+export { Coordinator } from "../groups/coordinator.js";
 export { ByteBudget } from "../partition/byte-budget.js";
 export {
   Partition,

@@ -139,6 +139,22 @@ export class SimDisk implements Disk {
     this.file(path).cut(length);
   }
 
+  /** A part of one file is found in another, too. */
+  misdirect(from: string, to: string, position: number, length: number): void {
+    const bytes = new Uint8Array(length);
+    const read = this.file(from).read(bytes, position);
+    this.file(to).overwrite(bytes.subarray(0, read), position);
+  }
+
+  /** Everything is gone for ever but `kept`, as with a new disk. Between a crash and the next start. */
+  wipe(kept: (path: string) => boolean = () => false): void {
+    this.nameChanges = [];
+    this.syncedNames = new Map([...this.names].filter(([path]) => kept(path)));
+    this.names = new Map(this.syncedNames);
+    this.locks.clear();
+    this.life++;
+  }
+
   /** Takes a file away, durably. */
   loseFile(path: string): void {
     this.names.delete(path);
@@ -154,9 +170,21 @@ export class SimDisk implements Disk {
     this.syncFailure = { match, error, isOnce: false };
   }
 
-  /** The next sync fails with EIO. */
+  /** Bytes that are used. */
+  get usedBytes(): number {
+    let used = 0;
+    for (const file of this.names.values()) if (file !== "dir") used += file.length;
+    return used;
+  }
+
+  /** The next sync fails with EIO; what it was to make durable never will be. */
   failNextSync(): void {
     this.syncFailure = { match: "", error: systemError("EIO", "simulated failure of fsync"), isOnce: true };
+  }
+
+  /** Syncs succeed again. */
+  healSyncs(): void {
+    this.syncFailure = null;
   }
 
   paths(): string[] {
@@ -205,7 +233,7 @@ export class SimDisk implements Disk {
 
   syncNow(path: string): boolean {
     if (!this.step("sync", path)) return false;
-    this.checkSync(path);
+    this.checkSync(path, this.file(path));
     this.file(path).sync();
     return true;
   }
@@ -298,7 +326,7 @@ export class SimDisk implements Disk {
   syncDir(path: string): Promise<void> {
     return this.call("sync", () => {
       if (!this.step("syncDir", path)) return undefined;
-      this.checkSync(path);
+      this.checkSync(path, null);
       const mine = this.nameChanges.filter(({ dir }) => dir === path);
       this.nameChanges = this.nameChanges.filter(({ dir }) => dir !== path);
       for (const change of mine) change.apply(this.syncedNames);
@@ -311,14 +339,12 @@ export class SimDisk implements Disk {
   }
 
   private freeNow(): number {
-    let used = 0;
-    for (const file of this.names.values()) if (file !== "dir") used += file.length;
-    return Math.max(0, this.capacityBytes - used);
+    return Math.max(0, this.capacityBytes - this.usedBytes);
   }
 
-  /** @throws ENOSPC when a file cannot grow by that much. */
-  checkSpace(growthBytes: number): void {
-    if (growthBytes > 0 && growthBytes > this.freeNow()) throw systemError("ENOSPC", "the simulated disk is full");
+  /** By how much of that a file can grow. */
+  roomFor(growthBytes: number): number {
+    return growthBytes <= 0 ? growthBytes : Math.min(growthBytes, this.freeNow());
   }
 
   lock(path: string): Promise<DiskLock> {
@@ -370,10 +396,12 @@ export class SimDisk implements Disk {
     return this.isPowered;
   }
 
-  checkSync(path: string): void {
+  /** @throws what the sync of that file, or folder, fails with. */
+  checkSync(path: string, file: SimFile | null): void {
     const failure = this.syncFailure;
     if (failure === null || !path.includes(failure.match)) return;
     if (failure.isOnce) this.syncFailure = null;
+    file?.syncFailed();
     throw failure.error;
   }
 
@@ -434,8 +462,11 @@ class SimHandle implements DiskFile {
       let at = position;
       for (const buffer of buffers) {
         if (!this.disk.step("write", this.path)) return undefined;
-        this.disk.checkSpace(at + buffer.length - this.content.length);
-        this.content.write(buffer, at);
+        const growth = at + buffer.length - this.content.length;
+        const missing = growth - this.disk.roomFor(growth);
+        // A full disk takes what fits: a short write, and then the error.
+        this.content.write(missing === 0 ? buffer : buffer.subarray(0, buffer.length - missing), at);
+        if (missing > 0) throw systemError("ENOSPC", "the simulated disk is full");
         at += buffer.length;
       }
       return null;
@@ -445,7 +476,7 @@ class SimHandle implements DiskFile {
   sync(): Promise<void> {
     return this.call("sync", () => {
       if (!this.disk.step("sync", this.path)) return undefined;
-      this.disk.checkSync(this.path);
+      this.disk.checkSync(this.path, this.content);
       this.content.sync();
       return null;
     }).then(() => undefined);

@@ -108,6 +108,11 @@ export class SimFile {
     this.changes = [];
   }
 
+  /** What a failed sync leaves, as Linux does it: the bytes are shown, count as written back, and never reach the disk. */
+  syncFailed(): void {
+    this.changes = [];
+  }
+
   /** Bytes that would survive now, whatever is lost. */
   syncedBytes(): Uint8Array {
     const bytes = new Uint8Array(this.synced.length);
@@ -135,6 +140,12 @@ export class SimFile {
       const byte = new Uint8Array(1);
       if (pages.read(byte, position) === 1) pages.write(Uint8Array.of((byte[0] ?? 0) ^ mask), position);
     }
+  }
+
+  /** Puts bytes where they do not belong, as a misdirected write does: into what is shown and what survives. */
+  overwrite(bytes: Uint8Array, position: number): void {
+    for (const pages of [this.current, this.synced])
+      pages.write(bytes.subarray(0, Math.max(0, pages.length - position)), position);
   }
 
   /** Cuts what is stored, as a broken file system may. */
