@@ -88,13 +88,13 @@ ${table(
 }
 
 function verdictsTable({ verdicts }: Report): string {
-  const rows = verdicts.map(({ check, valid, count, findings, notes }) => {
+  const rows = verdicts.map(({ check, meaning, valid, count, findings, notes }) => {
     const word = valid ? `<span class="good">valid</span>` : `<span class="bad">violated ${count}</span>`;
     const found = findings.map(({ what, at }) => `${what} (events ${at.slice(0, 8).join(", ")})`);
     const said = [...found, ...notes].map((line) => escaped(line)).join("<br>");
-    return `<tr><td>${check}</td><td class="text">${word}</td><td class="text">${said}</td></tr>`;
+    return `<tr><td>${check}</td><td class="text">${escaped(meaning)}</td><td class="text">${word}</td><td class="text">${said}</td></tr>`;
   });
-  return `<div class="scroll"><table><tr><th>check</th><th class="text">verdict</th><th class="text"></th></tr>${rows.join("\n")}</table></div>`;
+  return `<div class="scroll"><table><tr><th>check</th><th class="text">would find</th><th class="text">verdict</th><th class="text"></th></tr>${rows.join("\n")}</table></div>`;
 }
 
 type Cell = string | number;
