@@ -34,7 +34,7 @@ export const LIMITS = {
   connectionsMax: 10_000,
   connectionsPerAddressMax: 5_000,
   /** Open calls and streams of one connection. */
-  streamsPerConnectionMax: 1_000,
+  streamsPerConnectionMax: 500,
   /** A connection without calls is closed after this time. */
   idleConnectionMs: 600_000,
   /** From the first byte of a client's message to its last. */
@@ -42,7 +42,7 @@ export const LIMITS = {
   /** Messages of clients that have begun to arrive and not ended, per broker. */
   unfinishedRequestBytesMax: 256 * MIB,
   /** What was read for clients and not yet taken by their connections, per broker. */
-  responseBytesMax: 512 * MIB,
+  responseBytesMax: 256 * MIB,
   segmentBytes: 128 * MIB,
   segmentMs: 7 * DAY_MS,
   retentionMs: 7 * DAY_MS,

@@ -13,6 +13,11 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** Address of the caller. */
   readonly peer: string;
+  /**
+   * Whether the caller's connection has room for an answer of that many bytes; asked before work that nobody may take. Whoever answers
+   * without room has his answer refused with BROKER_OVERLOADED when it is large.
+   */
+  readonly hasRoom: (bytes: number) => boolean;
   /** Who the caller proved to be; null as long as there is no authentication. */
   readonly principal: null;
 }

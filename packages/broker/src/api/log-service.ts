@@ -23,7 +23,7 @@ import {
 } from "@varve/rpc";
 import type { BrokerConfig } from "../config/index.js";
 import { overloaded } from "../partition/errors.js";
-import type { ProduceRequest, ProduceResult, ReadAnswer } from "../partition/partition.js";
+import type { ProduceRequest, ProduceResult, ReadAnswer, ReadRequest } from "../partition/partition.js";
 import { detach } from "../replica/detach.js";
 import type { CallContext, Router } from "../routing/router.js";
 import { type LogApi, nameOf, type PartitionRef } from "./log-api.js";
@@ -79,7 +79,7 @@ export function logService(options: LogServiceOptions): LogServiceHandlers {
         return produceResponse(request.partition, result);
       }),
     produceStream: (stream, call) => serveProduceStream(options, stream, call),
-    read: (request, call) => counted("fetch", failed, () => serveRead(options, request, context(call))),
+    read: (request, call) => counted("fetch", failed, () => serveRead(options, request, call, context(call))),
     subscribe: (stream, call) => serveSubscribe(options, stream, call),
     listOffsets: async (request, call) => {
       checkTopicRef(request);
@@ -184,6 +184,7 @@ async function answerProduce(
 async function serveRead(
   options: LogServiceOptions,
   request: ReadMessage,
+  call: RpcCallContext,
   limits: CallContext,
 ): Promise<Init<ReadResponse>> {
   const ref = partitionRef(request);
@@ -199,19 +200,19 @@ async function serveRead(
     options.limits.fetchBytesMax,
   );
   const leftMs = limits.deadlineAtMs - options.clock.monotonicMs();
-  const answer = await options.api.read(
-    ref,
-    {
-      offset,
-      bytesMax,
-      bytesMin: Math.min(request.minBytes, bytesMax),
-      waitMs: Math.max(0, Math.min(request.maxWaitMs, READ_WAIT_MAX_MS, leftMs - LONG_POLL_SLACK_MS)),
-      epoch: request.leaderEpoch,
-      lastFetchedEpoch: request.lastFetchedEpoch,
-      signal: limits.signal,
-    },
-    limits,
-  );
+  const wanted = {
+    offset,
+    bytesMax,
+    bytesMin: Math.min(request.minBytes, bytesMax),
+    epoch: request.leaderEpoch,
+    lastFetchedEpoch: request.lastFetchedEpoch,
+    signal: limits.signal,
+  };
+  const waitMs = Math.max(0, Math.min(request.maxWaitMs, READ_WAIT_MAX_MS, leftMs - LONG_POLL_SLACK_MS));
+  const near = await readWithin(options, ref, wanted, call, limits);
+  const isEnough = waitMs === 0 || bytesOf(near) >= Math.max(1, wanted.bytesMin);
+  // What a long poll waits for is new, and mostly in memory for others anyway.
+  const answer = isEnough ? near : await options.api.read(ref, { ...wanted, waitMs }, limits);
   return {
     batches: request.decoded ? [] : answer.batches,
     records: request.decoded ? decoded(answer, offset, options.codec) : [],
@@ -221,6 +222,35 @@ async function serveRead(
     lastStableOffset: answer.highWatermark,
     leaderEpoch: answer.epoch,
   };
+}
+
+/** Reads what is there, in the share of the caller's connection: one that takes no answers must not have more read for it. */
+async function readWithin(
+  { api, traffic }: LogServiceOptions,
+  ref: PartitionRef,
+  wanted: Omit<ReadRequest, "waitMs">,
+  { peer, hasRoom }: RpcCallContext,
+  limits: CallContext,
+): Promise<ReadAnswer> {
+  const isTaken = await traffic.reads.take(peer, wanted.bytesMax, limits.signal);
+  try {
+    if (!hasRoom(wanted.bytesMax)) throw untaken(peer);
+    return await api.read(ref, { ...wanted, waitMs: 0 }, limits);
+  } finally {
+    if (isTaken) traffic.reads.release(peer, wanted.bytesMax);
+  }
+}
+
+function untaken(peer: string): VarveError {
+  return new VarveError("BROKER_OVERLOADED", {
+    message: `${peer} has not taken the answers to its earlier reads; take them, then ask again`,
+    effect: "NONE",
+    retryAfterMs: 100,
+  });
+}
+
+function bytesOf({ batches }: ReadAnswer): number {
+  return batches.reduce((sum, batch) => sum + batch.length, 0);
 }
 
 /** A long poll answers this long before its caller's deadline, milliseconds, so that the answer arrives in time. */

@@ -4,8 +4,8 @@
  * A client may open many streams, follow one partition many times, grant much and read nothing: without a bound over all of it, each loop would
  * read its share into memory.
  * Invariants:
- *   R1  bytes taken with `take` are at most `connectionBytesMax` of one connection and `bytesMax` of all, but for one read of a
- *       connection that has none
+ *   R1  bytes taken with `take` are at most `connectionBytesMax` of one connection and `bytesMax` of all, but for one read where there
+ *       is no other
  *   R2  who waits is served in order within its connection; connections do not wait for each other, but for the bound of all
  */
 import { assert, assertDefined, onAbort } from "@varve/base";
@@ -86,8 +86,8 @@ export class ReadShare {
   }
 
   private fits(connection: Connection, bytes: number): boolean {
-    if (connection.bytes === 0) return true;
-    return connection.bytes + bytes <= this.connectionBytesMax && this.total + bytes <= this.bytesMax;
+    const fitsShare = connection.bytes === 0 || connection.bytes + bytes <= this.connectionBytesMax;
+    return fitsShare && (this.total === 0 || this.total + bytes <= this.bytesMax);
   }
 
   private addTo(connection: Connection, bytes: number): void {

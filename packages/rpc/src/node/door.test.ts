@@ -174,6 +174,55 @@ test("pings as honest clients send them are answered, however many over time", a
   expect(honest.closed).toBe(false);
 });
 
+test("calls that are cancelled at once, many at a time, end the connection; as many over time do not", async () => {
+  const { server, port } = await start({}, { read: () => new Promise(() => {}) });
+  const honest = session(port);
+  await once(honest, "remoteSettings");
+  for (let calls = 0; calls < 250; calls++) {
+    const stream = call(honest, METHODS.read.path);
+    stream.end(Buffer.alloc(5));
+    await new Promise((resolve) => setImmediate(resolve));
+    stream.close(constants.NGHTTP2_CANCEL);
+    await once(stream, "close");
+  }
+  expect(honest.closed).toBe(false);
+  const hostile = session(port);
+  await once(hostile, "remoteSettings");
+  for (let calls = 0; calls < 400; calls++) {
+    const stream = call(hostile, METHODS.read.path);
+    stream.end(Buffer.alloc(5));
+    setImmediate(() => stream.close(constants.NGHTTP2_CANCEL));
+  }
+  await vi.waitFor(() => expect(hostile.closed).toBe(true), STATE);
+  expect(server.connectionStats().cutOff).toBe(1);
+  expect(honest.closed).toBe(false);
+});
+
+test("a second message on a call that has one request ends the call", async () => {
+  const { port } = await start({});
+  const opened = session(port);
+  const stream = call(opened, METHODS.initProducer.path);
+  stream.write(Buffer.alloc(5 * 1_000));
+  await vi.waitFor(() => expect(stream.rstCode).toBe(constants.NGHTTP2_PROTOCOL_ERROR), STATE);
+  expect(opened.closed).toBe(false);
+});
+
+test("an address whose connections are cut off again and again has to wait; those that it has live on", async () => {
+  const { server, port } = await start({});
+  const honest = session(port);
+  await once(honest, "remoteSettings");
+  for (let times = 0; times < 5; times++) {
+    const socket = await socketTo(port);
+    socket.write("no HTTP/2 at all, and more than the 24 bytes of a preface");
+    await isClosed(socket);
+  }
+  expect(server.connectionStats()).toMatchObject({ cutOff: 5, refused: 0 });
+  await isClosed(await socketTo(port));
+  expect(server.connectionStats()).toMatchObject({ cutOff: 5, refused: 1 });
+  await new Promise((resolve) => honest.ping(resolve as () => void));
+  await vi.waitFor(async () => expect(await serves(port)).toBe(true), STATE);
+});
+
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS = frame(4, 0, Buffer.alloc(0));
 

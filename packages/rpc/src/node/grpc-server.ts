@@ -12,6 +12,7 @@ import {
   type BidiMethod,
   GROUP_METHODS,
   LOG_METHODS,
+  METHODS,
   type UnaryMethod,
 } from "../methods.js";
 import type {
@@ -63,6 +64,9 @@ export function createServer(options: RpcServerOptions = {}): GrpcRpcServer {
   return new GrpcServer(options);
 }
 
+const UNARY_PATHS: ReadonlySet<string> = new Set(
+  Object.values(METHODS).flatMap(({ kind, path }) => (kind === "unary" ? [path] : [])),
+);
 /** Between two looks whether a connection has taken enough of what it asked for. */
 const ROOM_LOOK_MS = 20;
 
@@ -79,7 +83,7 @@ class GrpcServer implements GrpcRpcServer {
     this.options = options;
     const limits = { ...CONNECTION_LIMITS, ...options.connections };
     this.server = new Server(serverOptions(limits, options.requestBytesMax));
-    this.door = new Door(this.server, limits);
+    this.door = new Door(this.server, limits, UNARY_PATHS);
     this.add(HEALTH_METHODS, this.health);
     const reflection = reflectionHandler(
       () => this.services,
@@ -187,8 +191,8 @@ class GrpcServer implements GrpcRpcServer {
     context: CallContext,
   ): Promise<Buffer> {
     const response = method.encodeResponse((await handler(method.decodeRequest(request), context)) as never);
-    if (response.length >= LARGE_RESPONSE_BYTES && !this.door.hasRoom(context.peer, response.length))
-      throw notTaken(context.peer);
+    if (response.length >= LARGE_RESPONSE_BYTES && !context.hasRoom(response.length)) throw notTaken(context.peer);
+    if (response.length >= LARGE_RESPONSE_BYTES) this.door.handed(context.peer, response.length);
     return Buffer.from(response.buffer, response.byteOffset, response.byteLength);
   }
 
@@ -212,10 +216,11 @@ class GrpcServer implements GrpcRpcServer {
   }
 
   /** Resolves when a message of that many bytes may be handed to the caller's connection, or the caller is gone. */
-  private async room({ peer, signal }: CallContext, bytes: number): Promise<void> {
+  private async room({ peer, signal, hasRoom }: CallContext, bytes: number): Promise<void> {
     if (bytes < LARGE_RESPONSE_BYTES) return;
-    while (!signal.aborted && !this.door.hasRoom(peer, bytes))
+    while (!signal.aborted && !hasRoom(bytes))
       await new Promise((resolve) => setTimeout(resolve, ROOM_LOOK_MS).unref());
+    this.door.handed(peer, bytes);
   }
 
   /** Notes an open call; `onAbort` is told when this server ends it. */
@@ -240,10 +245,12 @@ class GrpcServer implements GrpcRpcServer {
     };
     call.on("cancelled", () => entry.abort(new VarveError("ABORTED", { message: "the caller gave up or went away" })));
     this.open.add(entry);
+    const peer = call.getPeer();
     const context: CallContext = {
       deadlineMs: this.deadlineLeftMs(call.getDeadline(), stream),
       signal: controller.signal,
-      peer: call.getPeer(),
+      peer,
+      hasRoom: (bytes) => this.door.hasRoom(peer, bytes),
       principal: null,
     };
     return { context, done };

@@ -10,6 +10,12 @@ export class MessageMeter {
   private prefixBytes = 0;
   private length = 0;
   private bodyBytes = 0;
+  private ended = 0;
+
+  /** Messages that have arrived whole. */
+  get messages(): number {
+    return this.ended;
+  }
 
   /** Bytes of the message that has begun and not ended. */
   get unfinishedBytes(): number {
@@ -34,6 +40,7 @@ export class MessageMeter {
       this.prefixBytes = 0;
       this.length = 0;
       this.bodyBytes = 0;
+      this.ended++;
       isNews = true;
     }
     return isNews;

@@ -1,57 +1,47 @@
 /**
  * session-guard.ts: keeps one connection from taking more of the server than its share, whatever it sends or does not take.
  *
- * What HTTP/2 and its library bound already is left to them: header blocks, CONTINUATION frames and resets (nghttp2), silence (the
+ * What HTTP/2 and its library bound already is left to them: header blocks and CONTINUATION frames (nghttp2), silence (the
  * keepalive of grpc-js: who does not answer a ping within 15 s is gone, which ends all who only hold a socket open or do not read it).
  * Invariants:
- *   G1  pings and SETTINGS above a rate that no honest client reaches end the connection
+ *   G1  pings, SETTINGS and calls cancelled at once above a rate that no honest client reaches end the connection
  *   G2  messages that have not arrived whole take at most `unfinishedBytesMax`, and no longer than `messageMs`
- *   G3  what clients have not taken is counted before more is added: see `hasRoom`
+ *   G3  a call that has one request takes one message
+ *   G4  what clients have not taken is counted before more is added: see `hasRoom`
  * Source of the frame types that floods are made of: CVE-2019-9512 (pings), CVE-2019-9515 (SETTINGS), CVE-2023-44487 (resets).
  */
-import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import { Bucket } from "./bucket.js";
 import type { ConnectionLimits } from "./connection-limits.js";
 import { MessageMeter } from "./message-meter.js";
 
 /** An honest client pings at each measurement of its bandwidth, some hundreds a second while it loads. */
 const PINGS = { burst: 5_000, perSecond: 1_000 } as const;
+/** Calls that are cancelled before anything was answered. Node's own bound is 33 a second, but it lets a thousand through at once first. */
+const RESETS = { burst: 300, perSecond: 100 } as const;
 /** One at the beginning, and one at each change of a window. */
 const SETTINGS = { burst: 500, perSecond: 50 } as const;
 /** Of all connections' unfinished bytes, the part that one may have; likewise of answers. */
 const UNFINISHED_SHARE = 1 / 4;
 const RESPONSE_SHARE = 1 / 8;
+/** Where clients leave more than half of the bound waiting, one that took nothing for so long is cut off. */
+const UNTAKEN_MS = 5_000;
+/** What waits in the streams is summed up no more often; a connection may have hundreds of them that ask. */
+const MEASURE_MS = 10;
 
 /** What all guards of a server count together. */
 export interface Shared {
   readonly limits: ConnectionLimits;
+  /** Paths of the methods that have one request. */
+  readonly unaryPaths: ReadonlySet<string>;
   unfinishedBytes: number;
   responseBytes: number;
   cutOff: number;
 }
 
-/** Tokens that come back over time. */
-class Bucket {
-  private tokens: number;
-  private atMs = performance.now();
-  private readonly rate: { readonly burst: number; readonly perSecond: number };
-
-  constructor(rate: { readonly burst: number; readonly perSecond: number }) {
-    this.rate = rate;
-    this.tokens = rate.burst;
-  }
-
-  take(): boolean {
-    const nowMs = performance.now();
-    const { burst, perSecond } = this.rate;
-    this.tokens = Math.min(burst, this.tokens + ((nowMs - this.atMs) * perSecond) / 1_000);
-    this.atMs = nowMs;
-    this.tokens -= 1;
-    return this.tokens >= 0;
-  }
-}
-
 interface Arrival {
   readonly stream: ServerHttp2Stream;
+  readonly isUnary: boolean;
   readonly meter: MessageMeter;
   /** When the unfinished message began; null while there is none. */
   beganMs: number | null;
@@ -61,12 +51,20 @@ export class SessionGuard {
   private readonly session: ServerHttp2Session;
   private readonly shared: Shared;
   private readonly arrivals = new Map<ServerHttp2Stream, Arrival>();
+  private readonly onCutOff: () => void;
+  private readonly resets = new Bucket(RESETS);
   private unfinished = 0;
   private responses = 0;
+  private measuredMs = 0;
+  /** When it was last seen to take something, or to have nothing to take. */
+  private tookMs = performance.now();
+  private isCutOff = false;
 
-  constructor(session: ServerHttp2Session, shared: Shared) {
+  /** @param onCutOff told once when the connection ends for what the other side did. */
+  constructor(session: ServerHttp2Session, shared: Shared, onCutOff: () => void) {
     this.session = session;
     this.shared = shared;
+    this.onCutOff = onCutOff;
     const pings = new Bucket(PINGS);
     const settings = new Bucket(SETTINGS);
     session.on("ping", () => {
@@ -75,26 +73,41 @@ export class SessionGuard {
     session.on("remoteSettings", () => {
       if (!settings.take()) this.cutOff();
     });
-    session.on("stream", (stream: ServerHttp2Stream) => this.watch(stream));
+    session.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
+      this.watch(stream, this.shared.unaryPaths.has(headers[":path"] ?? "")),
+    );
+    session.on("error", (error: NodeJS.ErrnoException) => {
+      // Floods and violations that the library itself finds; a connection that broke has another code.
+      if (error.code?.startsWith("ERR_HTTP2") === true) this.noteCutOff();
+    });
     session.once("close", () => this.forget());
   }
 
   /**
-   * G3: whether an answer may be handed to this connection. It always may while nothing large waits: one answer is never too much.
+   * G4: whether an answer may be handed to this connection. One answer is never too much for a connection that has none, nor for all.
    */
   hasRoom(bytes: number): boolean {
-    const { limits } = this.shared;
-    this.measure();
-    if (this.responses === 0) return true;
-    return (
-      this.responses + bytes <= limits.responseBytesMax * RESPONSE_SHARE &&
-      this.shared.responseBytes + bytes <= limits.responseBytesMax
-    );
+    const nowMs = performance.now();
+    if (nowMs - this.measuredMs >= MEASURE_MS) this.measure(nowMs);
+    const { limits, responseBytes } = this.shared;
+    const fitsShare = this.responses === 0 || this.responses + bytes <= limits.responseBytesMax * RESPONSE_SHARE;
+    return fitsShare && (responseBytes === 0 || responseBytes + bytes <= limits.responseBytesMax);
+  }
+
+  /** What is handed over counts at once, also where many streams ask in the same moment. */
+  handed(bytes: number): void {
+    this.responses += bytes;
+    this.shared.responseBytes += bytes;
   }
 
   /** Looks at the time that messages take, and at what waits; called now and then. */
   sweep(nowMs: number): void {
-    this.measure();
+    const before = this.responses;
+    this.measure(nowMs);
+    if (this.responses === 0 || this.responses < before) this.tookMs = nowMs;
+    const isShort = this.shared.responseBytes > this.shared.limits.responseBytesMax / 2;
+    // Slow readers are welcome as long as there is room for the others.
+    if (isShort && nowMs - this.tookMs > UNTAKEN_MS) this.cutOff();
     for (const { stream, beganMs } of this.arrivals.values()) {
       if (beganMs === null || nowMs - beganMs <= this.shared.limits.messageMs) continue;
       this.shared.cutOff++;
@@ -102,14 +115,15 @@ export class SessionGuard {
     }
   }
 
-  private watch(stream: ServerHttp2Stream): void {
-    const arrival: Arrival = { stream, meter: new MessageMeter(), beganMs: null };
+  private watch(stream: ServerHttp2Stream, isUnary: boolean): void {
+    const arrival: Arrival = { stream, isUnary, meter: new MessageMeter(), beganMs: null };
     this.arrivals.set(stream, arrival);
     // Reads nothing by itself: grpc-js has attached before, and pauses and resumes the stream as it wants messages.
     stream.on("data", (chunk: Buffer) => this.arrived(arrival, chunk));
     stream.once("close", () => {
-      this.arrivals.delete(stream);
+      if (!this.arrivals.delete(stream)) return;
       this.addUnfinished(-arrival.meter.unfinishedBytes);
+      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR && !stream.headersSent && !this.resets.take()) this.cutOff();
     });
   }
 
@@ -120,6 +134,11 @@ export class SessionGuard {
     if (isNews) arrival.beganMs = after === 0 ? null : performance.now();
     if (arrival.stream.closed) return;
     this.addUnfinished(after - before);
+    if (arrival.isUnary && arrival.meter.messages + Math.sign(after) > 1) {
+      this.shared.cutOff++;
+      arrival.stream.close(constants.NGHTTP2_PROTOCOL_ERROR);
+      return;
+    }
     const { limits, unfinishedBytes } = this.shared;
     if (after <= before || after < chunk.length) return;
     if (this.unfinished <= limits.unfinishedBytesMax * UNFINISHED_SHARE && unfinishedBytes <= limits.unfinishedBytesMax)
@@ -133,7 +152,8 @@ export class SessionGuard {
     this.shared.unfinishedBytes += bytes;
   }
 
-  private measure(): void {
+  private measure(nowMs: number): void {
+    this.measuredMs = nowMs;
     let bytes = 0;
     for (const stream of this.arrivals.keys()) bytes += stream.writableLength;
     this.shared.responseBytes += bytes - this.responses;
@@ -142,14 +162,21 @@ export class SessionGuard {
 
   private cutOff(): void {
     if (this.session.destroyed) return;
-    this.shared.cutOff++;
+    this.noteCutOff();
     this.session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
+  private noteCutOff(): void {
+    if (this.isCutOff) return;
+    this.isCutOff = true;
+    this.shared.cutOff++;
+    this.onCutOff();
+  }
+
   private forget(): void {
+    this.arrivals.clear();
     this.shared.responseBytes -= this.responses;
     this.responses = 0;
     this.addUnfinished(-this.unfinished);
-    this.arrivals.clear();
   }
 }

@@ -210,7 +210,7 @@ export class SimRpcNetwork {
         await pipes.toClient.write(method.encodeResponse(response));
       },
     };
-    handler(stream, { ...context, peer: "simulated", principal: null })
+    handler(stream, { ...context, peer: "simulated", hasRoom: () => true, principal: null })
       .then(
         () => pipes.toClient.finish(),
         (error: unknown) => pipes.toClient.finishWith(publicError(error)),
@@ -226,7 +226,9 @@ export class SimRpcNetwork {
   ): Promise<Uint8Array> {
     const handler = handlerOf(server.services, method as AnyMethod) as UnaryHandler<Request, Response>;
     const request = method.decodeRequest(bytes);
-    return method.encodeResponse(await handler(request, { ...context, peer: "simulated", principal: null }));
+    return method.encodeResponse(
+      await handler(request, { ...context, peer: "simulated", hasRoom: () => true, principal: null }),
+    );
   }
 
   private reply(action: () => void): void {

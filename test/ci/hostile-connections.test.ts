@@ -1,0 +1,106 @@
+/**
+ * hostile-connections.test.ts: five thousand connections that do nothing, and five hundred new ones a second. Limits per address hold, work
+ * that is established goes on, and every descriptor comes back. About a minute.
+ */
+import { once } from "node:events";
+import { type ClientHttp2Session, connect } from "node:http2";
+import { connect as connectSocket } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BrokerProcess, hasProc } from "../hostile/broker-process.js";
+import { HonestClient } from "../hostile/honest.js";
+import { until } from "../integration/varve-process.js";
+
+const IDLE = 5_000;
+const PER_ADDRESS_MAX = 3_000;
+const CHURN_PER_SECOND = 500;
+const CHURN_SECONDS = 10;
+/** Measured: 38 KiB each, 5,000 of them 190 MiB. */
+const RSS_GROWTH_MIB_MAX = 500;
+
+/** A client that speaks HTTP/2, answers pings and asks for nothing. */
+function idleClient(port: number, localAddress: string): ClientHttp2Session {
+  const session = connect(`http://127.0.0.1:${port}`, {
+    createConnection: () => connectSocket({ host: "127.0.0.1", port, localAddress }),
+  });
+  session.on("error", () => {});
+  return session;
+}
+
+describe.skipIf(!hasProc)("a broker with very many connections", () => {
+  let broker: BrokerProcess;
+  let honest: HonestClient;
+  let filesBefore: number;
+
+  beforeAll(async () => {
+    broker = await BrokerProcess.start({ connectionsPerAddressMax: PER_ADDRESS_MAX });
+    honest = new HonestClient(broker.address);
+    await until("the honest client is at work", async () => ((await honest.figures()).count > 0 ? true : null));
+    filesBefore = broker.openFiles();
+  });
+
+  afterAll(async () => {
+    honest?.close();
+    await broker?.stop();
+  });
+
+  test("5,000 idle connections cost little memory and nobody's time; one address gets no more than its share", async () => {
+    const rssBefore = broker.rssMib();
+    const sessions: ClientHttp2Session[] = [];
+    const open = async (count: number, address: string): Promise<void> => {
+      for (let opened = 0; opened < count; opened += 50) {
+        const some = Array.from({ length: 50 }, () => idleClient(broker.port, address));
+        sessions.push(...some);
+        await Promise.all(
+          some.map((session) =>
+            Promise.race([once(session, "remoteSettings"), once(session, "close")]).catch(() => {}),
+          ),
+        );
+      }
+    };
+    await open(PER_ADDRESS_MAX, "127.0.0.2");
+    expect(sessions.filter(({ closed, destroyed }) => closed || destroyed)).toEqual([]);
+    await open(100, "127.0.0.2");
+    expect(sessions.filter(({ closed, destroyed }) => closed || destroyed)).toHaveLength(100);
+    await open(IDLE - PER_ADDRESS_MAX, "127.0.0.3");
+    await honest.unharmedBy(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 12_000)); // Long enough that each is pinged once.
+    }, `${IDLE} idle connections`);
+    expect(sessions.filter(({ closed, destroyed }) => !closed && !destroyed)).toHaveLength(IDLE);
+    const rssMib = broker.rssMib();
+    console.log(
+      `resident memory: ${rssBefore.toFixed(0)} MiB before, ${rssMib.toFixed(0)} MiB with ${IDLE} connections`,
+    );
+    expect(rssMib - rssBefore).toBeLessThan(RSS_GROWTH_MIB_MAX);
+    for (const session of sessions) session.destroy();
+    await broker.filesReturnTo(filesBefore);
+  });
+
+  test("500 connections a second that come and go leave nothing behind", async () => {
+    const rssBefore = broker.rssMib();
+    let served = 0;
+    await honest.unharmedBy(async () => {
+      const startMs = performance.now();
+      const pending = new Set<Promise<unknown>>();
+      for (let opened = 0; opened < CHURN_PER_SECOND * CHURN_SECONDS; opened++) {
+        const session = idleClient(broker.port, `127.0.0.${4 + (opened % 4)}`);
+        const visit = once(session, "remoteSettings")
+          .then(() => served++)
+          .catch(() => {})
+          .finally(() => session.destroy());
+        pending.add(visit);
+        visit.finally(() => pending.delete(visit)).catch(() => {});
+        const dueMs = startMs + (opened / CHURN_PER_SECOND) * 1_000;
+        if (performance.now() < dueMs) await new Promise((resolve) => setTimeout(resolve, dueMs - performance.now()));
+      }
+      await Promise.all(pending);
+    }, `${CHURN_PER_SECOND} connections a second`);
+    expect(served).toBeGreaterThanOrEqual(CHURN_PER_SECOND * CHURN_SECONDS);
+    await broker.filesReturnTo(filesBefore);
+    const rssMib = broker.rssMib();
+    console.log(
+      `resident memory: ${rssBefore.toFixed(0)} MiB before, ${rssMib.toFixed(0)} MiB after ${served} connections`,
+    );
+    expect(rssMib - rssBefore).toBeLessThan(RSS_GROWTH_MIB_MAX);
+    expect(broker.lives).toBe(true);
+  });
+});
