@@ -78,9 +78,14 @@ export function checkHistory(lines: Iterable<string>): Judgement {
     for (const check of watching) check.sight?.(sighting);
   };
   let line = 0;
+  let blanks = 0;
   try {
     for (const text of lines) {
       line++;
+      // Empty lines at the end are no matter; elsewhere something is missing.
+      if (text === "") blanks++;
+      if (text === "") continue;
+      if (blanks > 0) throw new Refused("an empty line comes before it");
       const step = order.read(text);
       ledger.feed(step, sight);
       for (const check of fed) check.feed?.(step);

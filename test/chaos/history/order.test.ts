@@ -24,7 +24,7 @@ describe("is no history, and says which line is not:", () => {
   test.each<[string, (script: Script) => void, RegExp]>([
     ["no JSON", (h) => h.line("{"), /^1: no JSON: /],
     ["a cut last line", (h) => h.line(JSON.stringify(PROCESS).slice(0, -5)), /^1: no JSON: /],
-    ["an empty line", (h) => h.line(""), /^1: no JSON: /],
+    ["an empty line", (h) => h.line("").line(JSON.stringify(PROCESS)), /^2: an empty line comes before it$/],
     ["no object", (h) => h.line("[1]"), /^1: the line is no object$/],
     ["no number", say({ ...PROCESS, i: undefined }), /^1: i is missing, not a whole number from 0$/],
     ["a number that is text", say({ ...PROCESS, i: "0" }), /^1: i is "0"/],
@@ -143,6 +143,7 @@ describe("is a history:", () => {
         h.ok("c", "poll", { records: [] });
       },
     ],
+    ["empty lines at the end", (h) => h.line(JSON.stringify(PROCESS)).line("").line("")],
     ["operations that are open at the end", (h) => h.beginSend("p:1")],
     [
       "a client that goes on under a new name",

@@ -55,6 +55,18 @@ export const BAD_CLUSTERS: readonly BadCase[] = [
   },
   {
     check: "K10",
+    why: "a topic that was made again lists the offsets of the old one",
+    write: (h) => {
+      create(h, "id-1");
+      for (const offset of [0, 1, 2]) h.send(`p:${offset}`, offset);
+      remove(h, "id-1");
+      create(h, "id-2");
+      h.beginSend("p:3");
+      return [h.did("l", "listOffsets", { topic: "o", at: "latest" }, { offsets: [{ partition: 0, offset: 3 }] })];
+    },
+  },
+  {
+    check: "K10",
     why: "a deleted topic acknowledges a send",
     write: (h) => [remove(h, "id-1"), h.send("p:1", 0)],
   },
@@ -163,6 +175,28 @@ export const BAD_CLUSTERS: readonly BadCase[] = [
   },
   {
     check: "K14",
+    why: "only a consumer was killed",
+    write: (h) => {
+      h.send("p:1", 0);
+      h.begin("nemesis", "nemesis", { name: "member-kill", target: "worker 7" });
+      const begun = h.beginSend("p:2");
+      h.wait(6_000);
+      return [begun, h.acked(1)];
+    },
+  },
+  {
+    check: "K14",
+    why: "a fault of any name takes one broker away",
+    write: (h) => {
+      h.send("p:1", 0);
+      h.begin("nemesis", "nemesis", { name: "disk-fails", target: "broker 2" });
+      const begun = h.beginSend("p:2");
+      h.wait(6_000);
+      return [begun, h.acked(1)];
+    },
+  },
+  {
+    check: "K14",
     why: "every send fails for long after the fault ended",
     write: (h) => {
       h.send("p:1", 0);
@@ -174,6 +208,17 @@ export const BAD_CLUSTERS: readonly BadCase[] = [
         return h.refused(`p:${at + 2}`, "NOT_ENOUGH_REPLICAS");
       });
       return refused;
+    },
+  },
+  {
+    check: "K14",
+    why: "clients try every few seconds, in vain",
+    write: (h) => {
+      h.send("p:1", 0);
+      return [2, 3, 4, 5].map((at) => {
+        h.wait(3_000);
+        return h.unknown(`p:${at}`, `c${at}`);
+      });
     },
   },
   {

@@ -61,6 +61,16 @@ export const BAD_GROUPS: readonly BadCase[] = [
   },
   {
     check: "K7",
+    why: "one group finishes, the other only polls",
+    write: (h) => {
+      const owed = h.send("p:1", 0);
+      finish(h, 0, "p:1");
+      h.poll("v", [record(0, "p:1")], { group: "h" });
+      return [owed];
+    },
+  },
+  {
+    check: "K7",
     why: "a partition was never worked on",
     write: (h) => {
       h.send("p:1", 0);

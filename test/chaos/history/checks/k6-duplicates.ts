@@ -43,20 +43,21 @@ export class Duplicates implements Check {
   finish(): Verdict {
     for (const [sent, { at, places }] of this.scattered)
       this.findings.add([...at], () => `P1: ${sent.value} is at ${[...places].slice(0, 4).join(" and ")}`);
-    const newest = new Map<PartitionLife, Map<string, Sent>>();
-    for (const partition of this.ledger.partitions()) newest.set(partition, this.judgeOrder(partition));
+    const kept = new Map<PartitionLife, Map<string, Sent>>();
+    for (const partition of this.ledger.partitions()) kept.set(partition, this.judgeOrder(partition));
     for (const { sent, i, where } of lostWrites(this.ledger)) {
       const partition = sent.acknowledged?.place?.partition;
-      const later = partition === undefined ? undefined : newest.get(partition)?.get(sent.origin?.producer ?? "");
-      if (later !== undefined && isSentBefore(sent, later) && isThere(later))
+      const later = partition === undefined ? undefined : kept.get(partition)?.get(sent.origin?.producer ?? "");
+      if (later !== undefined && isSentBefore(sent, later))
         this.findings.add([i], () => `P3: ${sent.value} is missing at ${where}, but ${later.value} is there`);
     }
     return this.findings.verdict(this);
   }
 
-  /** P2. @returns each producer's newest record. */
+  /** P2. @returns each producer's newest record that is in the log at the end. */
   private judgeOrder(partition: PartitionLife): Map<string, Sent> {
     const newest = new Map<string, Sent>();
+    const kept = new Map<string, Sent>();
     const offsets = Float64Array.from(partition.occupants.keys()).sort();
     for (const offset of offsets) {
       const occupant = partition.occupants.get(offset);
@@ -70,8 +71,9 @@ export class Duplicates implements Check {
           () => `P2: ${sent.value} is at ${partition.name}@${offset}, behind ${before.value}`,
         );
       if (before === undefined || sequence > (before.origin?.sequence ?? 0)) newest.set(producer, sent);
+      if (sent.firstFinalAt >= 0 && sequence > (kept.get(producer)?.origin?.sequence ?? -1)) kept.set(producer, sent);
     }
-    return newest;
+    return kept;
   }
 }
 
@@ -87,5 +89,3 @@ function firstSeenAt({ firstPlace }: Sent): number[] {
   const occupant = firstPlace?.partition.occupants.get(firstPlace.offset);
   return occupant === undefined ? [] : [occupant.i];
 }
-
-const isThere = (sent: Sent): boolean => sent.firstFinalAt >= 0 || sent.firstReadAt >= 0;

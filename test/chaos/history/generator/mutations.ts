@@ -62,7 +62,7 @@ function pickAck(events: readonly JsonEvent[], prng: Prng): JsonEvent | null {
 
 const invokeOf = (events: readonly JsonEvent[], end: JsonEvent): JsonEvent =>
   assertDefined(
-    events.findLast(({ i, proc, type }) => i < end.i && proc === end.proc && type === "invoke"),
+    events.findLast(({ i, proc, type }) => i <= end.i && proc === end.proc && type === "invoke"),
     "an end has an invoke",
   );
 
@@ -153,7 +153,8 @@ const shareEpoch: Break = (events) => {
   for (const second of events.filter(({ f, type }) => f === "assign" && type === "ok"))
     for (const given of second.partitions ?? []) {
       const first = events
-        .filter(({ i, f, proc }) => i < second.i && f === "assign" && proc !== second.proc)
+        .filter((event) => event.i < second.i && event.f === "assign" && event.proc !== second.proc)
+        .filter((event) => invokeOf(events, event)["group"] === invokeOf(events, second)["group"])
         .flatMap(({ partitions = [] }) => partitions)
         .find(({ partition, epoch }) => partition === given.partition && epoch !== null);
       if (first === undefined || given.epoch === null) continue;
@@ -173,16 +174,17 @@ const loseCommit: Break = (events) => {
 
 const recreate: Break = (events) => {
   const end = events.findIndex(({ f }) => f === "final");
+  const topic = events[end]?.["topic"];
   const before = assertDefined(events[end - 1], "a history has more than dumps");
   const event = (type: string, f: string, rest: object): JsonEvent => ({
     ...{ i: 0, t: before.t, proc: "deleter", type, f },
     ...rest,
   });
   const inserted = [
-    event("invoke", "deleteTopic", { topic: "orders" }),
-    event("ok", "deleteTopic", { topicId: "orders-1" }),
-    event("invoke", "createTopic", { topic: "orders" }),
-    event("ok", "createTopic", { topicId: "orders-2" }),
+    event("invoke", "deleteTopic", { topic }),
+    event("ok", "deleteTopic", { topicId: "old" }),
+    event("invoke", "createTopic", { topic }),
+    event("ok", "createTopic", { topicId: "new" }),
   ];
   return [...events.slice(0, end), ...inserted, ...events.slice(end)];
 };

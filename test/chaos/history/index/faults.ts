@@ -1,8 +1,9 @@
 /**
  * faults.ts: what the nemesis did, when, and what its faults excuse.
  *
- * A fault lasts from its invoke to its ok; without one, or after an info, to the end of the history. Faults are told apart by their names, of which the
- * format fixes none: one that stops or cuts off (kill, pause, partition, ...) of a single broker leaves a majority; any other may leave none.
+ * A fault lasts from its invoke to its ok; without one, or after an info, to the end of the history. Faults are told apart by their names and targets, of
+ * which the format fixes none: one that stops or cuts off (kill, pause, partition, ...) a single broker leaves a majority, and so does whatever has the target
+ * `broker 2`; what befalls members and clients of the cluster (member-..., seek, ...) touches no broker; any other may leave no majority.
  */
 import type { Moment, Step } from "../events.js";
 
@@ -17,9 +18,12 @@ export interface Fault {
 }
 
 /** Names of faults that take brokers away and leave the rest alone. */
-const CLEAN = /kill|crash|stop|pause|freeze|isolat|restart|partition|transfer|drain/i;
-/** Names of faults that touch every broker, whatever their target is. */
-const EVERYWHERE = /all|power|majority|rolling/i;
+const CLEAN =
+  /kill|crash|stop|pause|freeze|isolat|restart|reset|partition|transfer|drain|leader|coordinator|controller/i;
+/** Faults that touch many brokers, by name or target. */
+const EVERYWHERE = /\ball\b|[a-z]All\b|power|majority|rolling|every|both/i;
+/** Names of faults that touch no broker. */
+const HARMLESS = /^(?:members?|clients?|consumers?|workers?|groups?|seek|static|storm|rebalance)\b/i;
 
 /** All faults of a history. */
 export class Faults {
@@ -29,6 +33,7 @@ export class Faults {
   private readonly turnsMs: number[] = [];
 
   feed(step: Extract<Step, { f: "nemesis" }>): void {
+    if (HARMLESS.test(step.ask.name)) return;
     this.turnsMs.push(step.t);
     const moment = { i: step.i, t: step.t };
     if (step.type === "invoke") {
@@ -59,10 +64,11 @@ export class Faults {
   }
 }
 
-/** It names one broker, by its number, or the leader of something. */
+/** It stops or cuts off one broker, which is named by its number, or as the leader of something. */
 function isOneBroker(name: string, target: unknown): boolean {
-  if (!CLEAN.test(name) || EVERYWHERE.test(name)) return false;
   const said = JSON.stringify(target ?? null);
-  if (EVERYWHERE.test(said)) return false;
+  if (EVERYWHERE.test(name) || EVERYWHERE.test(said)) return false;
+  if (/^"broker \d+"$/.test(said)) return true;
+  if (!CLEAN.test(name)) return false;
   return /leader/i.test(name) || /leader/i.test(said) || said.match(/\d+/g)?.length === 1;
 }
