@@ -46,6 +46,7 @@ import { Router } from "./routing/router.js";
 
 const SWEEP_MS = 100;
 const DISK_LOOK_MS = 100;
+const SENDERS_MAX = 64;
 const ANNOUNCE_MS = 1_000;
 const REPLICA_CHANGES_MS = 200;
 const FOUNDING_LOOK_MS = 10;
@@ -81,6 +82,8 @@ export class Broker {
   private registered = false;
   private stopping = false;
   private readonly stopped = new AbortController();
+  /** Which brokers the controller's replicas write from. */
+  private readonly controllerSenders = new Map<number, BrokerId>();
   private preferredLeaders = new Map<number, number>();
   private wantedCount = 0;
   private fatal: string | null = null;
@@ -460,7 +463,7 @@ export class Broker {
   private receive(from: BrokerId, kind: number, payload: Uint8Array): void {
     if (kind === PeerKind.raft) {
       try {
-        this.host.receive(payload);
+        this.host.receive(payload, (groupId, sender) => this.noteSender(groupId, sender, from));
       } catch (error) {
         this.ports.logger.warn({ err: error, from }, "a malformed Raft message was dropped");
       }
@@ -482,9 +485,21 @@ export class Broker {
     this.host.peerDown(broker, reason);
   }
 
+  /**
+   * A controller's replica that is new, or made anew, has no state to look replicas up in, and the founding ones may all have been replaced since:
+   * whoever writes to it can be answered.
+   */
+  private noteSender(groupId: number, sender: number, from: BrokerId): void {
+    if (groupId !== CONTROLLER_GROUP || this.controllerSenders.get(sender) === from) return;
+    if (this.controllerSenders.size >= SENDERS_MAX) this.controllerSenders.clear();
+    this.controllerSenders.set(sender, from);
+  }
+
   private brokerOf(groupId: number, replicaId: number): BrokerId | null {
     const known = this.controllerHere?.state.brokerOf(groupId, replicaId) ?? null;
     if (known !== null || groupId !== CONTROLLER_GROUP) return known;
+    const heard = this.controllerSenders.get(replicaId);
+    if (heard !== undefined) return heard;
     return this.membership.foundingVoters().find((voter) => voter.replicaId === replicaId)?.brokerId ?? null;
   }
 

@@ -142,8 +142,9 @@ export class ReplicaHost {
   }
 
   /** A Raft message from a peer. @throws VarveError CORRUPT_BATCH for bytes that are none. */
-  receive(payload: Uint8Array): void {
+  receive(payload: Uint8Array, note?: (groupId: GroupId, sender: ReplicaId) => void): void {
     const { groupId, message } = decodeMessage(payload);
+    note?.(groupId, message.from);
     this.replicas.get(groupId)?.step(message);
   }
 
