@@ -75,8 +75,10 @@ async function runMany(): Promise<number> {
   write(
     `seeds a minute: ${((totals.seeds * 60_000) / (performance.now() - startedMs)).toFixed(0)} in ${processes} processes`,
   );
+  const idle = totals.idleFaults();
+  if (idle.length > 0) write(`faults that never struck: ${idle.join(", ")}`);
   const [first] = totals.violations;
-  if (first === undefined) return 0;
+  if (first === undefined) return idle.length > 0 ? 1 : 0;
   if (values.shrink) for (const line of timeline(await shrink(first, variant))) write(line);
   return 1;
 }

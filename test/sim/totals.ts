@@ -5,6 +5,9 @@ import { FAULT_KINDS } from "./decisions.js";
 import { HOOKS } from "./hooks.js";
 import { type RunReport, SEED_MIN } from "./simulation.js";
 
+/** The rarest kind strikes about once in ten seeds. */
+const SEEDS_FOR_EVERY_FAULT = 100;
+
 export class Totals {
   seeds = 0;
   counted = 0;
@@ -25,6 +28,12 @@ export class Totals {
     const faults = Object.values(report.faults).reduce((sum, count) => sum + count, 0);
     const { simulatedMs, acked } = SEED_MIN;
     if (report.simulatedMs >= simulatedMs && report.counts.acked >= acked && faults >= SEED_MIN.faults) this.counted++;
+  }
+
+  /** Kinds of faults that should have struck in so many seeds and did not: what claims to be tested by them is not. */
+  idleFaults(): string[] {
+    if (this.seeds < SEEDS_FOR_EVERY_FAULT) return [];
+    return FAULT_KINDS.filter((kind) => (this.faults.get(kind) ?? 0) === 0);
   }
 
   /** The totals as lines for people. */
