@@ -25,6 +25,7 @@ export const VARIANTS = [
   "wiped-disk-keeps-identity",
   "wal-freed-early",
   "checkpoint-without-joint",
+  "read-before-applied",
 ] as const;
 export type Variant = (typeof VARIANTS)[number];
 
@@ -70,6 +71,7 @@ export function breakageOf(variant: Variant | null): Breakage {
       if (variant === "high-watermark-from-follower")
         wrap(replica, "step", (step) => (message) => step(commitAll(message)));
       if (variant === "config-change-without-overlap") changeAtOnce(replica);
+      if (variant === "read-before-applied") readBeforeApplied(replica);
       if (variant === "stale-flush-ack") acknowledgeStale(replica);
     },
   };
@@ -92,6 +94,18 @@ function changeAtOnce(replica: Replica): void {
     if (!("changes" in change) || change.changes.length < 2) return apply(change);
     const states = change.changes.map((one) => apply({ ...change, transition: "auto", changes: [one] }));
     return states[states.length - 1] ?? apply(change);
+  });
+}
+
+/** A confirmed read is answered at once, whether its index is applied here or not. */
+function readBeforeApplied(replica: Replica): void {
+  const waiters = Reflect.get(replica, "readWaiters") as Map<number, (index: number) => void>;
+  Object.defineProperty(replica, "finishRead", {
+    value: (context: number, index: number) => {
+      const resolve = waiters.get(context);
+      waiters.delete(context);
+      resolve?.(index);
+    },
   });
 }
 

@@ -93,6 +93,13 @@ export class Checks {
   onCreated(log: GroupLog): void {
     this.run(() => {
       this.damaged.onSeen(log, false);
+      const { groupId, replicaId } = log.spec;
+      const hasPromised = this.disks.get(keyOf(log.spec))?.hasPromised === true;
+      hold(
+        "S6",
+        !hasPromised,
+        () => `replica ${replicaId} of group ${groupId} has promised something and comes back empty`,
+      );
       this.disks.set(keyOf(log.spec), new SyncedLog());
       this.configurations.begins(log.spec.groupId, log.spec.initial);
       this.sameEntries.standsAt(log, log.pointers().appliedIndex);

@@ -27,6 +27,8 @@ export const CONTROLS: readonly Control[] = [
   { variant: "commit-without-fence", seed: 6, invariants: ["C2", "C3"] },
   { variant: "wal-freed-early", seed: 11, invariants: ["no-failure", "S6", "S7"] },
   { variant: "checkpoint-without-joint", seed: 5, invariants: ["S9"] },
+  { variant: "read-before-applied", seed: 34, invariants: ["S2"] },
+  { variant: "wiped-disk-keeps-identity", seed: 3, invariants: ["S6"] },
   { variant: "directory-not-synced", seed: 1, invariants: ["no-failure", "S6", "S7"] },
 ];
 

@@ -27,6 +27,12 @@ export class SyncedLog {
   private synced: State = { hardState: { term: 0, vote: 0, commit: 0 }, baseIndex: 0, terms: [] };
   private underWay: Write[] = [];
 
+  /** Whether this replica has promised something: a vote, or an entry. */
+  get hasPromised(): boolean {
+    const { hardState, baseIndex, terms } = this.synced;
+    return hardState.term > 0 || baseIndex > 0 || terms.length > 0;
+  }
+
   onSaved(write: LogWrite): void {
     const { hardState, frames, reset } = write;
     this.underWay.push({

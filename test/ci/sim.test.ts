@@ -1,0 +1,34 @@
+/**
+ * sim.test.ts: the simulator finds every broken variant where it was found before, and nothing there in the shipped code; runs that once showed a
+ * bug are clean.
+ */
+import { expect, test } from "vitest";
+import { CONTROLS, findAgain } from "../sim/controls.js";
+import { REGRESSIONS } from "../sim/regressions.js";
+import { type RunReport, runSeed } from "../sim/simulation.js";
+
+const RUN_MS = 180_000;
+
+/** Runs of the shipped code, by seed: each takes seconds. */
+const runs = new Map<number, Promise<RunReport>>();
+
+function soundRun(seed: number): Promise<RunReport> {
+  const run = runs.get(seed) ?? runSeed({ seed });
+  runs.set(seed, run);
+  return run;
+}
+
+test.each(CONTROLS)(
+  "$variant is found by $invariants, where the shipped code is clean",
+  { timeout: RUN_MS },
+  async (control) => {
+    const broken = await findAgain(control);
+    expect(broken, "the variant was not caught").not.toBeNull();
+    if (broken !== null) expect((await soundRun(broken.seed)).violation).toBeNull();
+  },
+);
+
+test.each(REGRESSIONS)("$name: it stays repaired", { timeout: RUN_MS }, async ({ seed, decisions }) => {
+  const report = decisions === undefined ? await soundRun(seed) : await runSeed({ seed, decisions });
+  expect(report.violation).toBeNull();
+});
