@@ -48,6 +48,7 @@ const SWEEP_MS = 100;
 const DISK_LOOK_MS = 100;
 const SENDERS_MAX = 64;
 const ANNOUNCE_MS = 1_000;
+const REFRESH_AGAIN_MS = 100;
 const REPLICA_CHANGES_MS = 200;
 const FOUNDING_LOOK_MS = 10;
 const CALL_MS = 5_000;
@@ -286,7 +287,9 @@ export class Broker {
     while (this.state().clusterId === null) await delay(this.ports.clock, FOUNDING_LOOK_MS, signal);
     const { access, settings } = this;
     await register({ access, clock: this.ports.clock, settings, identity: this.storage.identity }, addresses, signal);
+    while (!(await this.refreshState())) await delay(this.ports.clock, REFRESH_AGAIN_MS, signal);
     this.registered = true;
+    this.metadataChanged(this.state());
     void this.scrub.run();
   }
 
@@ -533,7 +536,10 @@ export class Broker {
     const wanted = state.replicasOf(this.storage.identity.directoryId);
     this.wantedCount = wanted.length;
     const hasLeft = (groupId: number, replicaId: number): boolean => state.hasLeft(groupId, replicaId);
-    this.partitions.reconcile(wanted.map(wantedReplica), hasLeft).catch(() => {});
+    // A controller's log that was lost is learned anew from its beginning, and tells on its way of replicas that have left long since. One that
+    // were made then would be empty under the id of one that had promised something. So nothing is made until all is known that was decided.
+    const certain = this.registered ? wanted : wanted.filter(({ groupId }) => this.storage.group(groupId) !== null);
+    this.partitions.reconcile(certain.map(wantedReplica), hasLeft).catch(() => {});
     for (const coordinator of this.partitions.allCoordinators()) coordinator.topicsChanged();
   }
 
