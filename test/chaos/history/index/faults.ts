@@ -21,7 +21,7 @@ export interface Fault {
 const CLEAN =
   /kill|crash|stop|pause|freeze|isolat|restart|reset|partition|transfer|drain|leader|coordinator|controller/i;
 /** Faults that touch many brokers, by name or target. */
-const EVERYWHERE = /\ball\b|[a-z]All\b|power|majority|rolling|every|both/i;
+const EVERYWHERE = /\ball\b|killall|power|majority|rolling|every|both/i;
 /** Names of faults that touch no broker. */
 const HARMLESS = /^(?:members?|clients?|consumers?|workers?|groups?|seek|static|storm|rebalance)\b/i;
 
