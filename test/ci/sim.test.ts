@@ -7,7 +7,7 @@ import { CONTROLS, findAgain } from "../sim/controls.js";
 import { REGRESSIONS } from "../sim/regressions.js";
 import { type RunReport, runSeed } from "../sim/simulation.js";
 
-const RUN_MS = 180_000;
+const RUN_MS = 300_000;
 
 /** Runs of the shipped code, by seed: each takes seconds. */
 const runs = new Map<number, Promise<RunReport>>();

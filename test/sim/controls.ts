@@ -33,7 +33,7 @@ export const CONTROLS: readonly Control[] = [
 ];
 
 /** Seeds that a control may take from its recorded one on. */
-const WINDOW = 12;
+const WINDOW = 40;
 
 /** Runs a control from its seed on until it is caught; null: it is not. */
 export async function findAgain({ variant, seed, invariants }: Control): Promise<RunReport | null> {
