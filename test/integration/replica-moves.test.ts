@@ -244,6 +244,21 @@ describe("damage", () => {
     await cluster.check();
   });
 
+  test("that leaves nothing but the broker's name is refused: an empty replica must not stand for one that has voted", async () => {
+    const cluster = await Cluster.start(3, 1);
+    await fleet.stop(cluster.brokers[1]);
+    const disk = cluster.disks[1] ?? new SimDisk();
+    for (const folder of ["wal", "topics", "state"]) await disk.removeDir(`${dataDirOf(2)}/${folder}`);
+    for (let start = 0; start < 2; start++) {
+      const error = await failureOf(fleet.start(2, disk, cluster.ports[1] ?? 0, cluster.ports));
+      expect([error.code, error.message]).toEqual([
+        "DATA_DIR_UNUSABLE",
+        expect.stringContaining("varve broker replace 2"),
+      ]);
+    }
+    await cluster.check();
+  });
+
   test("on more replicas than the partition can lose is refused, and nothing is deleted", async () => {
     const cluster = await Cluster.start(3, 1);
     await waitUntil("there is something to lose", DONE_MS, async () => cluster.acked.size > 100);

@@ -4,7 +4,16 @@
  * Reads node.json, the WAL, and of each log its newest checkpoint and the end of its last segment; of sealed segments only the size.
  * Nothing is acknowledged from what was read before it is known to be durable: the WAL's last file is synced first.
  */
-import { assert, assertDefined, type Disk, type GroupId, randomUuid, VarveError, type WalThread } from "@varve/base";
+import {
+  assert,
+  assertDefined,
+  CONTROLLER_GROUP,
+  type Disk,
+  type GroupId,
+  randomUuid,
+  VarveError,
+  type WalThread,
+} from "@varve/base";
 import type { Storage } from "./api.js";
 import { digits20, uuidBytes } from "./bytes.js";
 import { DiskWatch } from "./disk-watch.js";
@@ -209,7 +218,7 @@ async function openLogs(
   };
   const setAside: SetAside = new Map();
   const lostGroups = new Map<GroupId, number>();
-  await recoverAll({ dataDir, disk, checksum, options, context, recovery, logs, setAside, lostGroups });
+  await recoverAll({ identity, dataDir, disk, checksum, options, context, recovery, logs, setAside, lostGroups });
   await new Promise<void>((resolve, reject) => {
     failOpening = reject;
     wal.prove(resolve);
@@ -273,7 +282,22 @@ function relieveOldFiles(
   }
 }
 
+/** Neither a flush nor the controller's replica, which every broker of a cluster has. */
+function isEmptied({ lastFlush, tornBytes }: WalRecovery, replicas: readonly FoundReplica[]): boolean {
+  if (lastFlush !== null || tornBytes > 0) return false;
+  return replicas.every(({ spec }) => spec.groupId !== CONTROLLER_GROUP);
+}
+
+/** An empty replica under its old id would vote again where it has voted, and answer for what it does not have. */
+function emptied(dataDir: string, { brokerId, clusterId }: StoredIdentity): VarveError {
+  return unusable(
+    dataDir,
+    `belongs to broker ${brokerId} of cluster ${clusterId} by its node.json, but its write-ahead log and the controller's replica are gone; bring them back, or run "varve broker replace ${brokerId}" and start on an empty directory`,
+  );
+}
+
 interface RecoverAll {
+  readonly identity: StoredIdentity;
   readonly dataDir: string;
   readonly disk: Disk;
   readonly checksum: Checksum;
@@ -290,6 +314,7 @@ async function recoverAll(all: RecoverAll): Promise<void> {
   const { dataDir, disk, setAside } = all;
   const replays = recovery.groups;
   const replicas = await findReplicas({ dataDir, disk, logger: options.logger, replays, setAside });
+  if (all.identity.clusterId !== null && isEmptied(recovery, replicas)) throw emptied(all.dataDir, all.identity);
   if (replicas.length > 0)
     for (const { where } of recovery.damage) options.logger.error({ where }, "the WAL is damaged");
   const worker = async (): Promise<void> => {
