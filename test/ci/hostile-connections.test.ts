@@ -29,13 +29,13 @@ function idleClient(port: number, localAddress: string): ClientHttp2Session {
 describe.skipIf(!hasProc)("a broker with very many connections", () => {
   let broker: BrokerProcess;
   let honest: HonestClient;
-  let filesBefore: number;
+  let socketsBefore: number;
 
   beforeAll(async () => {
     broker = await BrokerProcess.start({ connectionsPerAddressMax: PER_ADDRESS_MAX });
     honest = new HonestClient(broker.address);
     await until("the honest client is at work", async () => ((await honest.figures()).count > 0 ? true : null));
-    filesBefore = broker.openFiles();
+    socketsBefore = broker.openSockets();
   });
 
   afterAll(async () => {
@@ -72,7 +72,7 @@ describe.skipIf(!hasProc)("a broker with very many connections", () => {
     );
     expect(rssMib - rssBefore).toBeLessThan(RSS_GROWTH_MIB_MAX);
     for (const session of sessions) session.destroy();
-    await broker.filesReturnTo(filesBefore);
+    await broker.socketsReturnTo(socketsBefore);
   });
 
   test("500 connections a second that come and go leave nothing behind", async () => {
@@ -95,7 +95,7 @@ describe.skipIf(!hasProc)("a broker with very many connections", () => {
       await Promise.all(pending);
     }, `${CHURN_PER_SECOND} connections a second`);
     expect(served).toBeGreaterThanOrEqual(CHURN_PER_SECOND * CHURN_SECONDS);
-    await broker.filesReturnTo(filesBefore);
+    await broker.socketsReturnTo(socketsBefore);
     const rssMib = broker.rssMib();
     console.log(
       `resident memory: ${rssBefore.toFixed(0)} MiB before, ${rssMib.toFixed(0)} MiB after ${served} connections`,

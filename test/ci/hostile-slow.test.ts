@@ -44,7 +44,7 @@ const data = (id: number, message: Uint8Array): Buffer => frame(Type.data, Flag.
 describe.skipIf(!hasProc)("a broker and clients that take their time", () => {
   let broker: BrokerProcess;
   let honest: HonestClient;
-  let filesBefore: number;
+  let socketsBefore: number;
   let rssBefore: number;
 
   beforeAll(async () => {
@@ -57,7 +57,7 @@ describe.skipIf(!hasProc)("a broker and clients that take their time", () => {
     await fill(broker);
     honest = new HonestClient(broker.address);
     await until("the honest client is at work", async () => ((await honest.figures()).count > 0 ? true : null));
-    filesBefore = broker.openFiles();
+    socketsBefore = broker.openSockets();
     rssBefore = broker.rssMib();
   }, 60_000);
 
@@ -89,7 +89,7 @@ describe.skipIf(!hasProc)("a broker and clients that take their time", () => {
       await until("all of them are ended", () => (opened.every(({ isClosed }) => isClosed) ? true : null));
       clearInterval(trickle);
     }, "200 slow connections");
-    await broker.filesReturnTo(filesBefore);
+    await broker.socketsReturnTo(socketsBefore);
   });
 
   test("messages that never end are cancelled after their time, and take no more memory than is set", async () => {
@@ -123,7 +123,7 @@ describe.skipIf(!hasProc)("a broker and clients that take their time", () => {
     };
     await honest.unharmedBy(hold, "400 unfinished messages", begin);
     for (const connection of connections) connection.close();
-    await broker.filesReturnTo(filesBefore);
+    await broker.socketsReturnTo(socketsBefore);
   });
 
   test("consumers that grant everything and never read: what they hold is bounded, and given back when they are gone", async () => {
@@ -172,7 +172,7 @@ describe.skipIf(!hasProc)("a broker and clients that take their time", () => {
     console.log(`resident memory: ${rssBefore.toFixed(0)} MiB before, ${rssMost.toFixed(0)} MiB at most`);
     expect(rssMost - rssBefore).toBeLessThan(RSS_GROWTH_MIB_MAX);
     for (const connection of connections) connection.close();
-    await broker.filesReturnTo(filesBefore);
+    await broker.socketsReturnTo(socketsBefore);
     await until("nothing is held", async () => ((await metricOf(broker, "subscriptions_all")) === "0" ? true : null));
     expect(broker.lives).toBe(true);
     expect(broker.internalErrors()).toEqual([]);

@@ -1,7 +1,7 @@
 /**
  * broker-process.ts: one broker in a process of its own, as users run it, and what the operating system says of it.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { METHODS } from "@varve/rpc";
@@ -54,9 +54,10 @@ export class BrokerProcess {
     return isAlive(this.#process.pid) && this.#process.child.exitCode === null;
   }
 
-  /** Open files of the process, sockets among them. */
-  openFiles(): number {
-    return readdirSync(`/proc/${this.#process.pid}/fd`).length;
+  /** Connections and listeners of the process; files of the log come and go by themselves. */
+  openSockets(): number {
+    const folder = `/proc/${this.#process.pid}/fd`;
+    return readdirSync(folder).filter((name) => targetOf(`${folder}/${name}`).startsWith("socket:")).length;
   }
 
   /** Memory that the process has, MiB. */
@@ -70,9 +71,9 @@ export class BrokerProcess {
     return this.#process.stdout.split("\n").filter((line) => line.includes("a call failed inside the broker"));
   }
 
-  /** Resolves when no more files are open than `filesBefore`, but for a few that a log may have opened since. */
-  async filesReturnTo(filesBefore: number): Promise<void> {
-    await until(`open files return to ${filesBefore}`, () => (this.openFiles() <= filesBefore + 5 ? true : null));
+  /** Resolves when no more sockets are open than `socketsBefore`. */
+  async socketsReturnTo(socketsBefore: number): Promise<void> {
+    await until(`open sockets return to ${socketsBefore}`, () => (this.openSockets() <= socketsBefore ? true : null));
   }
 
   async stop(): Promise<void> {
@@ -87,6 +88,15 @@ export class BrokerProcess {
     } catch {
       return false;
     }
+  }
+}
+
+/** What a descriptor stands for; it may be closed meanwhile. */
+function targetOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
   }
 }
 

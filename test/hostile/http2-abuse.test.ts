@@ -163,13 +163,13 @@ const attacks: readonly Attack[] = [
 describe.skipIf(!hasProc)("a broker under raw HTTP/2", () => {
   let broker: BrokerProcess;
   let honest: HonestClient;
-  let filesBefore: number;
+  let socketsBefore: number;
 
   beforeAll(async () => {
     broker = await BrokerProcess.start();
     honest = new HonestClient(broker.address);
     await until("the honest client is at work", async () => ((await honest.figures()).count > 0 ? true : null));
-    filesBefore = broker.openFiles();
+    socketsBefore = broker.openSockets();
   });
 
   afterAll(async () => {
@@ -203,7 +203,7 @@ describe.skipIf(!hasProc)("a broker under raw HTTP/2", () => {
 
   test("all of them together leave no descriptor behind, little memory, and no error that nobody expected", async () => {
     // Connections that HTTP/2 itself ended are closed when a ping has found no answer, after 15 s.
-    await broker.filesReturnTo(filesBefore);
+    await broker.socketsReturnTo(socketsBefore);
     const rssMib = broker.rssMib();
     console.log(`resident memory after all attacks: ${rssMib.toFixed(0)} MiB`);
     expect(rssMib).toBeLessThan(RSS_GROWTH_MIB_MAX + 200);
