@@ -6,7 +6,7 @@
  *   E2  decoding is total: bytes are a command of a known version, or a VarveError says why not
  *   E3  what a command asks for (names, epochs, offsets) is judged when it is applied, not here: shapes only
  */
-import { MIB, shape, VarveError } from "@varve/base";
+import { LIMITS, MIB, shape, VarveError } from "@varve/base";
 import type {
   GroupCommand,
   OffsetCommit,
@@ -17,7 +17,7 @@ import type {
 } from "./commands.js";
 import { partitionList, topicId } from "./records.js";
 
-const { ShapeError, count, integer, list, nullable, object, oneOf, text } = shape;
+const { ShapeError, count, integer, list, nullable, object, oneOf, text, wholeUpTo } = shape;
 type Reader<T> = shape.Reader<T>;
 
 /** Version of the commands' format. A broker that reads a later one stops: it cannot know what the command does. */
@@ -29,11 +29,13 @@ export const COMMAND_BYTES_MAX = MIB;
 const short = text(16_384);
 const LIST_LENGTH_MAX = 100_000;
 
-const topic = object<TopicMetadata>({ topic: short, topicId, partitions: count });
+/** More would make the assignor count them all, whoever wrote the number. */
+const partitionCount = wholeUpTo(LIMITS.partitionsPerTopicMax);
+const topic = object<TopicMetadata>({ topic: short, topicId, partitions: partitionCount });
 const changedTopic = object<TopicsChangedCommand["topics"][number]>({
   topic: short,
   topicId: nullable(topicId),
-  partitions: count,
+  partitions: partitionCount,
 });
 const owned = object<TopicPartitions>({ topicId, partitions: partitionList });
 const commit = object<OffsetCommit>({
