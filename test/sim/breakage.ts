@@ -57,6 +57,7 @@ export function breakageOf(variant: Variant | null): Breakage {
       commitOldTerm: variant === "commit-old-term",
       truncateOnCrcError: variant === "truncate-on-crc-error",
       walFreedEarly: variant === "wal-freed-early",
+      emptiedIsNew: variant === "wiped-disk-keeps-identity",
     },
     ports: (ports) => (variant === "directory-not-synced" ? withoutDirectorySync(ports) : ports),
     onLog: (log) => {

@@ -24,7 +24,7 @@ export const CONTROLS: readonly Control[] = [
   { variant: "config-change-without-overlap", seed: 2, invariants: ["S9"] },
   { variant: "dedup-in-memory", seed: 1, invariants: ["S11"] },
   { variant: "high-watermark-from-follower", seed: 1, invariants: ["S5", "S10"] },
-  { variant: "commit-without-fence", seed: 6, invariants: ["C2", "C3"] },
+  { variant: "commit-without-fence", seed: 68, invariants: ["C2", "C3"] },
   { variant: "wal-freed-early", seed: 11, invariants: ["no-failure", "S6", "S7"] },
   { variant: "checkpoint-without-joint", seed: 5, invariants: ["S9"] },
   { variant: "read-before-applied", seed: 34, invariants: ["S2"] },

@@ -70,6 +70,7 @@ export interface BrokerPorts {
     readonly ackBeforeFsync?: boolean;
     readonly voteNotPersisted?: boolean;
     readonly truncateOnCrcError?: boolean;
+    readonly emptiedIsNew?: boolean;
     readonly walFreedEarly?: boolean;
   };
 }

@@ -314,7 +314,8 @@ async function recoverAll(all: RecoverAll): Promise<void> {
   const { dataDir, disk, setAside } = all;
   const replays = recovery.groups;
   const replicas = await findReplicas({ dataDir, disk, logger: options.logger, replays, setAside });
-  if (all.identity.clusterId !== null && isEmptied(recovery, replicas)) throw emptied(all.dataDir, all.identity);
+  const mayBeEmptied = all.identity.clusterId === null || options.faults?.emptiedIsNew === true;
+  if (!mayBeEmptied && isEmptied(recovery, replicas)) throw emptied(dataDir, all.identity);
   if (replicas.length > 0)
     for (const { where } of recovery.damage) options.logger.error({ where }, "the WAL is damaged");
   const worker = async (): Promise<void> => {

@@ -31,6 +31,8 @@ export interface StorageFaults {
   readonly voteNotPersisted?: boolean;
   /** Recovery ends the WAL at whatever it cannot read. */
   readonly truncateOnCrcError?: boolean;
+  /** A directory of which only node.json is left begins anew, under its old name. */
+  readonly emptiedIsNew?: boolean;
   /** Frames are let go of in the WAL before the segment that takes them is synced. */
   readonly walFreedEarly?: boolean;
 }
