@@ -203,6 +203,7 @@ export class Lane {
       this.become(async (deadlineMs) => this.adopt(await this.options.identities.initial(deadlineMs)));
       return false;
     }
+    this.noticeTopicMadeAnew();
     if (head.maybeApplied) return true;
     if (!this.hole && this.nextSequence + head.recordCount <= INT31_MAX) return true;
     const { identity } = this;
@@ -210,6 +211,13 @@ export class Lane {
       this.become(async (deadlineMs) => this.adopt(await this.options.identities.raised(identity, deadlineMs)));
     }
     return false;
+  }
+
+  /** Sequences of a topic that was deleted mean nothing in one of the same name. */
+  private noticeTopicMadeAnew(): void {
+    const topicId = this.options.cluster.metadata.peek(this.options.topic)?.topicId ?? "";
+    if (this.topicId !== "" && topicId !== "" && topicId !== this.topicId) this.hole = true;
+    if (topicId !== "") this.topicId = topicId;
   }
 
   private adopt(identity: Identity): void {
@@ -284,7 +292,6 @@ export class Lane {
     batch.attempts++;
     this.inFlight.push(batch);
     this.sentTo = address;
-    this.topicId = view?.topicId ?? "";
     const leftMs = batch.deadlineAtMs - cluster.ports.clock.monotonicMs();
     const request = {
       topic,
@@ -398,10 +405,7 @@ export class Lane {
     if (!saysWhy(error) && this.failures === 1) return;
     await delay(cluster.ports.clock, backoffMs(cluster.ports.random, this.failures, error.retryAfterMs));
     if (hinted || !saysWhy(error)) return;
-    const view = await cluster.metadata.refresh(topic, this.sentTo);
-    if (this.topicId === "" || view.topicId === this.topicId) return;
-    // The topic was deleted and made anew: sequences of the old one mean nothing there.
-    this.hole = true;
+    await cluster.metadata.refresh(topic, this.sentTo);
   }
 
   private giveUp(batch: Batch, error: VarveError): void {

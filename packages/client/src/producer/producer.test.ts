@@ -207,6 +207,20 @@ describe("attempts", () => {
     expect(valuesIn(model.partition("t", 0))).toEqual(["a", "b"]);
   });
 
+  test("a topic that is deleted and made again takes the next record as its first, also when metadata knew first", async () => {
+    const { varve, model, run } = bound(sim());
+    model.createTopic("t", 1);
+    const producer = varve.producer();
+    for (const value of ["a", "b", "c"]) await run(producer.send({ topic: "t", value }));
+    for (const value of ["d", "e"]) {
+      await run(varve.admin.deleteTopic("t"));
+      await run(varve.admin.createTopic({ topic: "t", partitions: 1, replicas: 1 }));
+      await run(varve.producer().send({ topic: "t", value: "somebody's" }));
+      expect(await run(producer.send({ topic: "t", value }))).toMatchObject({ offset: 1 });
+      expect(valuesIn(model.partition("t", 0))).toEqual(["somebody's", value]);
+    }
+  });
+
   test("an error that cannot pass by is not tried again", async () => {
     const { varve, model, failure } = bound(sim({ model: { produceFate: () => refuse("BATCH_TOO_LARGE") } }));
     model.createTopic("t", 1);
