@@ -7,6 +7,7 @@
  *       that closes
  *   P3  Ctrl-C in a terminal reaches this process only (the child has a process group of its own), so that the stop is ordered
  */
+/// <reference types="node" preserve="true" />
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";

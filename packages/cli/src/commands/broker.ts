@@ -6,6 +6,8 @@ import { globalOptions } from "../shell/global-options.js";
 import { note, type Shell, stopped } from "../shell/shell.js";
 import { registerBrokerAdmin } from "./broker-admin.js";
 
+/** Time for the last line of the log, before a process ends that cannot exit. */
+const LOG_FLUSH_MS = 200;
 /** With nobody left to serve, a broker whose supervisor died gets this long to flush; what it acknowledged is durable already. */
 const ORPHAN_STOP_MS = 2_000;
 /** Added to the configured grace before a stop that hangs is cut off. */
@@ -51,8 +53,8 @@ async function start(shell: Shell, options: StartOptions, json: boolean): Promis
   const config = loadConfigFile(options.config ?? null, shell.env);
   const broker = await runBroker(config, { logger: createLogger(config.logLevel, config.brokerId) });
   const orphaned = options.stopWithStdin ? closed(shell.stdin) : new Promise<never>(() => {});
-  const died = broker.failed.then((error) => {
-    if (error instanceof DiskHung) endAtOnce(error.message);
+  const died = broker.failed.then(async (error) => {
+    if (error instanceof DiskHung) await endAtOnce(error.message);
     throw error;
   });
   const why = await Promise.race([stopped(shell).then(() => "asked"), orphaned.then(() => "orphaned"), died]);
@@ -62,9 +64,11 @@ async function start(shell: Shell, options: StartOptions, json: boolean): Promis
 }
 
 /** An exit waits for threads, and one of them waits for the disk: only the system can end this process now. */
-function endAtOnce(why: string): void {
+function endAtOnce(why: string): Promise<never> {
   writeSync(2, `error: ${why}\n`);
-  process.kill(process.pid, "SIGKILL");
+  // The log is written by other threads: its last line must be out.
+  setTimeout(() => process.kill(process.pid, "SIGKILL"), LOG_FLUSH_MS);
+  return new Promise(() => {});
 }
 
 function closed(stdin: Readable): Promise<void> {
