@@ -6,7 +6,7 @@
  *   D1  a record is finished only by `finish`; what is given up stays above the committable prefix
  *   D2  nothing is started while it is suspended, of a paused partition, or of an assignment that is over
  *   D3  records taken and not started: `lookAhead` per partition, and their bytes at most bufferBytesMax in all, but one of each partition
- *   D4  after STARTS_PER_TURN starts, or TURN_MS, the event loop has its turn: handlers that finish at once, or compute for long without
+ *   D4  after STARTS_PER_TURN starts, or TURN_MS, the event loop has a whole turn: handlers that finish at once, or compute for long without
  *       yielding, hold up heartbeats no longer than one of them takes
  */
 import type { Clock, TimerHandle } from "@varve/base";
@@ -30,7 +30,7 @@ export interface Job<T> extends WorkItem {
 
 export interface DispatcherOptions<T> {
   readonly clock: Clock;
-  readonly fetcher: Fetcher;
+  readonly fetcher: Pick<Fetcher, "take">;
   readonly serde: Serde<T> | null;
   readonly concurrency: number;
   readonly bufferBytesMax: number;
@@ -192,12 +192,16 @@ export class Dispatcher<T> {
   }
 
   private pumpLater(): void {
+    const { clock } = this.options;
     this.isDeferred = true;
-    this.options.clock.defer(() => {
-      this.isDeferred = false;
-      this.startsThisTurn = 0;
-      this.pump();
-    });
+    // Twice: what is deferred while sockets are read comes in the same turn of the loop, before its timers, and a heartbeat is one of those.
+    clock.defer(() =>
+      clock.defer(() => {
+        this.isDeferred = false;
+        this.startsThisTurn = 0;
+        this.pump();
+      }),
+    );
   }
 
   private nextJob(): Job<T> | null {
