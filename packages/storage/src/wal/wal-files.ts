@@ -10,6 +10,7 @@
  */
 import { assert, assertDefined, type Disk } from "@varve/base";
 import { digits20 } from "../bytes.js";
+import { isMissingFile } from "../log/checkpoint.js";
 import { isNoSpace, noSpace, type SpaceQueue } from "../log/space.js";
 
 /** One file that may hold flushes. */
@@ -146,18 +147,28 @@ export class WalFiles {
     const { dir, disk, fileBytes, space } = this.options;
     const number = this.current().number + 1;
     const path = `${dir}/${digits20(number)}.wal`;
-    const old = this.pool.shift();
-    let bytes = fileBytes;
-    if (old === undefined) {
+    let bytes = await this.reuse(path);
+    if (bytes === null) {
       const isOver = (): boolean => this.isClosed;
       await space.whenSpace(isOver, () => createIfItFits(disk, dir, path, fileBytes));
       if (this.isClosed) return;
-    } else {
-      await disk.rename(old.path, path);
-      bytes = old.bytes;
+      bytes = fileBytes;
     }
     await disk.syncDir(dir);
     this.spare = { number, path, bytes, references: 0, isDamaged: false };
+  }
+
+  /** Gives a freed file the name of the next one: its size; null when there is none. One that somebody has removed held nothing that counts. */
+  private async reuse(path: string): Promise<number | null> {
+    for (let old = this.pool.shift(); old !== undefined; old = this.pool.shift()) {
+      try {
+        await this.options.disk.rename(old.path, path);
+        return old.bytes;
+      } catch (error) {
+        if (!isMissingFile(error)) throw error;
+      }
+    }
+    return null;
   }
 }
 
