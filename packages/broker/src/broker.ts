@@ -10,24 +10,12 @@ import { createPeerHub, type LinkDownReason, type PeerHello, type PeerHub } from
 import { openStorage, type Storage } from "@varve/storage";
 import type { BrokerPorts, BrokerSettings, PublicAddresses } from "./broker-settings.js";
 import { ControllerAccess } from "./controller/access.js";
-import { Controller, notController } from "./controller/controller.js";
+import { Controller } from "./controller/controller.js";
 import { Announcements } from "./duties/announcements.js";
 import { ClusterClock } from "./duties/cluster-clock.js";
-import { ControllerDuties } from "./duties/controller-duties.js";
-import { DiskDuty } from "./duties/disk-duty.js";
-import { Leadership } from "./duties/leadership.js";
-import { Renewals } from "./duties/renewals.js";
-import { ReplicaChanges } from "./duties/replica-changes.js";
+import { Duties } from "./duties/duties.js";
 import { replicaHealth } from "./duties/replica-health.js";
-import { Scrub } from "./duties/scrub.js";
-import {
-  type BrokerStatus,
-  decodeStatus,
-  encodeStatus,
-  type GroupStatus,
-  groupStatus,
-  parseGroupIds,
-} from "./duties/status.js";
+import { StatusExchange } from "./duties/status-exchange.js";
 import { coordinatorFactory } from "./groups/coordinator-factory.js";
 import { openControllerLog } from "./membership/controller-log.js";
 import { type Member, Membership, readJoinRequest } from "./membership/membership.js";
@@ -39,14 +27,14 @@ import { wantedReplica } from "./partition/wanted-replica.js";
 import { PeerKind, PeerMethod } from "./peer-kinds.js";
 import { ReplicaHost } from "./replica/host.js";
 import type { Role } from "./replica/replica.js";
-import { encodeError, Forwarding, peerCall } from "./routing/forwarding.js";
+import { encodeError, Forwarding } from "./routing/forwarding.js";
 import { decodeJson, encodeJson } from "./routing/json-payload.js";
 import { LeaderTable } from "./routing/leader-table.js";
+import { ReplicaPlaces } from "./routing/replica-places.js";
 import { Router } from "./routing/router.js";
 
 const SWEEP_MS = 100;
 const DISK_LOOK_MS = 100;
-const SENDERS_MAX = 64;
 const ANNOUNCE_MS = 1_000;
 const REFRESH_AGAIN_MS = 100;
 const REPLICA_CHANGES_MS = 200;
@@ -64,18 +52,15 @@ export class Broker {
   readonly router: Router;
   readonly access: ControllerAccess;
   readonly forwarding: Forwarding;
+  readonly statuses: StatusExchange;
   readonly inFlight: ByteBudget;
   readonly clusterClock: ClusterClock;
   /** Materialised state of the groups coordinated here. */
   private readonly groupStore: KeyValue;
   private readonly announcements: Announcements;
   private readonly membership: Membership;
-  private readonly leadership: Leadership;
-  readonly disk: DiskDuty;
-  readonly scrub: Scrub;
-  private readonly duties: ControllerDuties;
-  private readonly replicaChanges: ReplicaChanges;
-  private readonly renewals: Renewals;
+  readonly duties: Duties;
+  private readonly places: ReplicaPlaces;
   /** The port that peers reach this broker at. */
   peerPort = 0;
   private controllerHere: Controller | null = null;
@@ -83,9 +68,8 @@ export class Broker {
   private registered = false;
   private stopping = false;
   private readonly stopped = new AbortController();
-  /** Which brokers the controller's replicas write from. */
-  private readonly controllerSenders = new Map<number, BrokerId>();
-  private preferredLeaders = new Map<number, number>();
+  /** By group. */
+  private preferredReplicas = new Map<number, number>();
   private wantedCount = 0;
   private fatal: string | null = null;
 
@@ -109,7 +93,11 @@ export class Broker {
       onLinkDown: (broker, reason) => this.linkDown(broker, reason),
       queueBytesMax: settings.peerQueueBytesMax,
     });
-    const brokerOf = (groupId: number, replicaId: number): BrokerId | null => this.brokerOf(groupId, replicaId);
+    this.places = new ReplicaPlaces(
+      () => this.controllerHere?.state ?? null,
+      () => this.membership.foundingVoters(),
+    );
+    const brokerOf = (groupId: number, replicaId: number): BrokerId | null => this.places.brokerOf(groupId, replicaId);
     this.host = new ReplicaHost({
       clock,
       random,
@@ -140,7 +128,7 @@ export class Broker {
       meter: ports.meter,
       brokerOf,
       onRole,
-      onDamaged: (groupId, replicaId) => this.renewals.note(groupId, replicaId),
+      onDamaged: (groupId, replicaId) => this.duties.renewals.note(groupId, replicaId),
       coordinator: coordinatorFactory({
         store: groupStore,
         clock,
@@ -166,7 +154,7 @@ export class Broker {
       hub: this.hub,
       clock,
       leaders: this.leaders,
-      brokerOf: (replicaId) => this.brokerOf(CONTROLLER_GROUP, replicaId),
+      brokerOf: (replicaId) => this.places.brokerOf(CONTROLLER_GROUP, replicaId),
     });
     this.router = new Router({
       brokerId: settings.brokerId,
@@ -177,6 +165,13 @@ export class Broker {
       leaders: this.leaders,
     });
     this.forwarding = new Forwarding(this.hub);
+    this.statuses = new StatusExchange({
+      brokerId: settings.brokerId,
+      hub: this.hub,
+      host: this.host,
+      leaders: this.leaders,
+      readiness: () => readinessOf(this.facts()),
+    });
     this.membership = new Membership({
       brokerId: settings.brokerId,
       seeds: settings.seeds,
@@ -188,41 +183,19 @@ export class Broker {
       random,
       logger,
     });
-    this.leadership = this.leadershipDuty();
-    this.disk = this.diskDuty();
-    this.scrub = this.scrubDuty();
-    this.replicaChanges = new ReplicaChanges({
-      clock,
-      logger,
-      state: () => this.state(),
-      replicas: () => this.host.all(),
-      leadership: this.leadership,
-      left: async (groupId, replicaIds) => {
-        await this.execute({ kind: "replicasLeft", groupId, replicaIds });
-      },
-    });
-    this.renewals = new Renewals({
-      clock,
-      logger,
-      state: () => this.state(),
-      execute: (command) => this.execute(command),
-    });
-    this.duties = new ControllerDuties({
-      clock,
-      logger,
+    this.duties = new Duties({
+      settings,
+      ports,
+      storage,
+      hub: this.hub,
+      host: this.host,
       controller: () => this.controllerHere,
+      state: () => this.state(),
       foundingVoters: () => this.membership.foundingVoters(),
       clusterId: () => this.member?.clusterId ?? null,
-      leadership: this.leadership,
-      voterDeadMs: settings.voterDeadMs,
-    });
-    this.hub.handleCall(PeerMethod.status, async (_from, payload) => encodeStatus(this.status(parseGroupIds(payload))));
-    this.hub.handleCall(PeerMethod.transfer, async (_from, payload) => {
-      const [groupId, to] = parseGroupIds(payload);
-      const replica = groupId === undefined ? null : this.host.get(groupId);
-      if (replica === null || to === undefined || !replica.isReadyLeader()) throw notController();
-      replica.transferLeader(to);
-      return new Uint8Array(0);
+      brokerOf,
+      preferred: (groupId) => this.preferredReplicas.get(groupId) ?? null,
+      execute: (command) => this.execute(command),
     });
     this.hub.handleCall(PeerMethod.join, async (_from, payload) => {
       const request = decodeJson(payload, "a request to join", readJoinRequest);
@@ -244,7 +217,7 @@ export class Broker {
       logger,
       onFatal: ports.onFatal,
       onFlush: (durationMs, bytes) => {
-        broker?.disk.flushed(durationMs);
+        broker?.duties.disk.flushed(durationMs);
         ports.onFlush(durationMs, bytes);
       },
       walFileBytes: settings.walFileBytes,
@@ -262,7 +235,7 @@ export class Broker {
       groupStore = await ports.keyValue.open(`${settings.dataDir}/state`);
       const started = new Broker(settings, ports, storage, groupStore);
       broker = started;
-      broker.every(DISK_LOOK_MS, () => started.disk.look());
+      broker.every(DISK_LOOK_MS, () => started.duties.disk.look());
       broker.peerPort = (await broker.hub.listen(settings.listenHost, settings.peerPort)).port;
       return broker;
     } catch (error) {
@@ -281,7 +254,7 @@ export class Broker {
     this.host.start();
     this.every(SWEEP_MS, () => this.sweep());
     this.every(ANNOUNCE_MS, () => this.everySecond());
-    this.every(REPLICA_CHANGES_MS, () => this.replicaChanges.step());
+    this.every(REPLICA_CHANGES_MS, () => this.duties.replicaChanges.step());
     this.every(this.settings.retentionCheckMs, () => this.retain());
     // The founding command comes first in the controller's log.
     while (this.state().clusterId === null) await delay(this.ports.clock, FOUNDING_LOOK_MS, signal);
@@ -290,7 +263,7 @@ export class Broker {
     while (!(await this.refreshState())) await delay(this.ports.clock, REFRESH_AGAIN_MS, signal);
     this.registered = true;
     this.metadataChanged(this.state());
-    void this.scrub.run();
+    void this.duties.scrub.run();
   }
 
   /** What readiness is judged by. */
@@ -344,55 +317,26 @@ export class Broker {
     this.fatal ??= error.message;
   }
 
-  /** Whether this broker has given all away and leaves the controller's group, if it is not out already: it hears no more news then. */
   get isDecommissioned(): boolean {
-    const state = this.controllerHere?.state;
-    if (state?.broker(this.settings.brokerId)?.leaving !== true) return false;
-    const seats = state.controllerReplicas.filter(({ brokerId }) => brokerId === this.settings.brokerId);
-    return seats.every(({ leaving }) => leaving);
+    return this.duties.retirement.isOver;
   }
 
   get isStopping(): boolean {
     return this.stopping;
   }
 
-  /** Status of groups from whoever leads them; brokers that do not answer are missing. Empty list = all groups. */
-  async gatherStatus(groupIds: readonly number[], timeoutMs: number): Promise<BrokerStatus[]> {
-    const payload = encodeJson(groupIds);
-    const others = this.hub.connected().map(({ brokerId }) =>
-      peerCall(this.hub, brokerId, PeerMethod.status, payload, { timeoutMs })
-        .then(decodeStatus)
-        .catch(() => null),
-    );
-    const answers = await Promise.all(others);
-    return [this.status(groupIds), ...answers.filter((answer) => answer !== null)];
-  }
-
-  /** Asks a group's leader to hand over to another replica; whether and when it does shows in `leaders`. @throws VarveError NOT_LEADER. */
-  async askTransfer(groupId: number, to: number): Promise<void> {
-    const here = this.host.get(groupId);
-    if (here?.isReadyLeader()) {
-      here.transferLeader(to);
-      return;
-    }
-    const leader = this.leaders.get(groupId)?.broker ?? null;
-    if (leader === null || leader === this.settings.brokerId) throw notController(leader);
-    await peerCall(this.hub, leader, PeerMethod.transfer, Buffer.from(JSON.stringify([groupId, to])), {
-      timeoutMs: CALL_MS,
-    });
-  }
-
   /** Moves leaderships away; resolves when none is left or the time is over. New produce finds the new leaders. */
   async leave(forMs: number): Promise<void> {
     this.stopping = true;
     const untilMs = this.ports.clock.monotonicMs() + forMs;
-    while (this.leadership.leave() > 0 && this.ports.clock.monotonicMs() < untilMs) await delay(this.ports.clock, 20);
+    while (this.duties.leadership.leave() > 0 && this.ports.clock.monotonicMs() < untilMs)
+      await delay(this.ports.clock, 20);
   }
 
   /** Stops everything and makes the data directory clean. `leave` first, unless it must be quick. */
   async stop(): Promise<void> {
     this.stopping = true;
-    this.scrub.stop();
+    this.duties.scrub.stop();
     this.stopped.abort(new VarveError("SHUTTING_DOWN", { message: "the broker is stopping" }));
     await this.partitions.close();
     this.host.stop();
@@ -404,51 +348,13 @@ export class Broker {
   /** Ends at once, as a killed process would: nothing is flushed, materialised, handed over or said to anybody. */
   async kill(): Promise<void> {
     this.stopping = true;
-    this.scrub.stop();
+    this.duties.scrub.stop();
     this.stopped.abort(new VarveError("SHUTTING_DOWN", { message: "the broker was killed" }));
     this.host.stop();
     this.hub.destroy();
     this.partitions.abandon();
     await this.groupStore.close();
     await this.storage.abandon();
-  }
-
-  private leadershipDuty(): Leadership {
-    return new Leadership({
-      clock: this.ports.clock,
-      replicas: () => this.host.all(),
-      brokerOf: (groupId, replicaId) => this.brokerOf(groupId, replicaId),
-      isConnected: (broker) => this.hub.isConnected(broker),
-      isSlow: (broker) => this.disk.isSlow(broker),
-      preferred: (groupId) => this.preferredReplica(groupId),
-    });
-  }
-
-  private diskDuty(): DiskDuty {
-    const { settings, storage, ports } = this;
-    return new DiskDuty({
-      clock: ports.clock,
-      logger: ports.logger,
-      pendingWrite: () => storage.pendingWrite(),
-      slowMs: settings.slowDiskMs,
-      hungMs: settings.hungDiskMs,
-      onHung: ports.onFatal,
-      leave: () => this.leadership.leave(),
-      tell: () => {
-        for (const { brokerId } of this.hub.connected()) this.hub.send(brokerId, "control", PeerKind.slowDisk, []);
-      },
-    });
-  }
-
-  private scrubDuty(): Scrub {
-    const { settings, storage, ports } = this;
-    return new Scrub({
-      clock: ports.clock,
-      logger: ports.logger,
-      logs: () => storage.groups(),
-      bytesPerSecond: settings.scrubBytesPerSecond,
-      intervalMs: settings.scrubIntervalMs,
-    });
   }
 
   private hello(): PeerHello {
@@ -466,14 +372,16 @@ export class Broker {
   private receive(from: BrokerId, kind: number, payload: Uint8Array): void {
     if (kind === PeerKind.raft) {
       try {
-        this.host.receive(payload, (groupId, sender) => this.noteSender(groupId, sender, from));
+        this.host.receive(payload, (groupId, sender) => this.places.noteSender(groupId, sender, from));
       } catch (error) {
         this.ports.logger.warn({ err: error, from }, "a malformed Raft message was dropped");
       }
     } else if (kind === PeerKind.leaders) {
       this.announcements.heard(from, payload);
     } else if (kind === PeerKind.slowDisk) {
-      this.disk.heard(from);
+      this.duties.disk.heard(from);
+    } else if (kind === PeerKind.retired) {
+      this.duties.retirement.heard(from);
     }
   }
 
@@ -488,24 +396,6 @@ export class Broker {
     this.host.peerDown(broker, reason);
   }
 
-  /**
-   * A controller's replica that is new, or made anew, has no state to look replicas up in, and the founding ones may all have been replaced since:
-   * whoever writes to it can be answered.
-   */
-  private noteSender(groupId: number, sender: number, from: BrokerId): void {
-    if (groupId !== CONTROLLER_GROUP || this.controllerSenders.get(sender) === from) return;
-    if (this.controllerSenders.size >= SENDERS_MAX) this.controllerSenders.clear();
-    this.controllerSenders.set(sender, from);
-  }
-
-  private brokerOf(groupId: number, replicaId: number): BrokerId | null {
-    const known = this.controllerHere?.state.brokerOf(groupId, replicaId) ?? null;
-    if (known !== null || groupId !== CONTROLLER_GROUP) return known;
-    const heard = this.controllerSenders.get(replicaId);
-    if (heard !== undefined) return heard;
-    return this.membership.foundingVoters().find((voter) => voter.replicaId === replicaId)?.brokerId ?? null;
-  }
-
   private async runController(member: Member): Promise<void> {
     const { storage, membership } = this;
     const { logger } = this.ports;
@@ -517,7 +407,7 @@ export class Broker {
       roleChanged: (role) => {
         if (role.kind !== "leader" || !role.ready) return;
         this.announcements.leads({ groupId: CONTROLLER_GROUP, term: role.term });
-        this.ports.clock.defer(() => this.duties.step());
+        this.ports.clock.defer(() => this.duties.controller.step());
       },
     });
     this.controllerHere = controller;
@@ -532,7 +422,7 @@ export class Broker {
     for (const { brokerId, peerAddress } of [...state.controllerReplicas, ...state.brokers()]) {
       if (brokerId !== this.settings.brokerId && peerAddress !== "") this.hub.connect(peerAddress);
     }
-    this.preferredLeaders = state.preferredLeaders();
+    this.preferredReplicas = state.preferredReplicas();
     const wanted = state.replicasOf(this.storage.identity.directoryId);
     this.wantedCount = wanted.length;
     const hasLeft = (groupId: number, replicaId: number): boolean => state.hasLeft(groupId, replicaId);
@@ -543,48 +433,15 @@ export class Broker {
     for (const coordinator of this.partitions.allCoordinators()) coordinator.topicsChanged();
   }
 
-  private preferredReplica(groupId: number): number | null {
-    const broker = this.preferredLeaders.get(groupId);
-    if (broker === undefined) return null;
-    const found = this.controllerHere?.state
-      .partitionOf(groupId)
-      ?.partition.replicas.find((replica) => replica.brokerId === broker);
-    return found?.replicaId ?? null;
-  }
-
-  private status(groupIds: readonly number[]): BrokerStatus {
-    const groups: GroupStatus[] = [];
-    const wanted = groupIds.length === 0 ? null : new Set(groupIds);
-    for (const replica of this.host.all()) {
-      if (wanted !== null && !wanted.has(replica.groupId)) continue;
-      const status = groupStatus(replica, this.settings.brokerId);
-      if (status !== null) groups.push(status);
-    }
-    const { ready, reasons } = readinessOf(this.facts());
-    return { brokerId: this.settings.brokerId, ready, reasons, groups };
-  }
-
   private everySecond(): void {
     this.announcements.repeat();
-    if (!this.stopping && this.registered) {
-      this.disk.step();
-      if (this.isRetiring()) this.leadership.leave();
-      else if (!this.disk.isSlowHere()) this.leadership.balance();
-    }
-    this.duties.step();
-    this.renewals.step();
+    this.duties.everySecond(!this.stopping && this.registered);
   }
 
   /** Damage was found in a log that was open. Without the controller's nothing here can go on; the next start makes it anew. */
   private quarantined(groupId: number, reason: string): void {
     if (groupId !== CONTROLLER_GROUP || this.controllerHere === null) this.partitions.quarantined(groupId);
     else this.ports.onFatal(new Error(`the controller's log in this data directory is damaged: ${reason}`));
-  }
-
-  /** Drained or being decommissioned: leads only where nobody else can. */
-  private isRetiring(): boolean {
-    const state = this.state();
-    return state.broker(this.settings.brokerId) !== null && !state.mayLead(this.settings.brokerId);
   }
 
   private sweep(): void {

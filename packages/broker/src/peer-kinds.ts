@@ -10,6 +10,8 @@ export const PeerKind = {
   leaders: 2,
   /** The sender's disk is slow: no leadership does well there. Empty. */
   slowDisk: 3,
+  /** The receiver's directory is retired: it is no member any more. Empty. */
+  retired: 4,
 } as const;
 
 /** Calls with an answer. */

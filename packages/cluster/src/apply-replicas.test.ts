@@ -34,6 +34,11 @@ class Cluster {
     return this.partition.groupId;
   }
 
+  /** The broker that should lead. */
+  get preferred(): number | null {
+    return this.state.brokerOf(this.group, this.state.preferredReplicas().get(this.group) ?? 0);
+  }
+
   move(brokers: readonly number[], partition = 0): CommandResult {
     return this.apply({ kind: "setReplicas", topic: "orders", topicId: null, partition, brokers });
   }
@@ -210,9 +215,9 @@ describe("a drained broker", () => {
   test("is no preferred leader until it is started again", () => {
     const cluster = withTopic();
     cluster.apply({ kind: "drainBroker", brokerId: 1, drained: true });
-    expect(cluster.state.preferredLeaders().get(cluster.group)).toBe(2);
+    expect(cluster.preferred).toBe(2);
     cluster.apply(register(1, { bootId: "boot-1-2", priorBootIds: ["boot-1-1"] }));
-    expect(cluster.state.preferredLeaders().get(cluster.group)).toBe(1);
+    expect(cluster.preferred).toBe(1);
   });
 });
 

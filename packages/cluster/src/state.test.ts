@@ -368,7 +368,9 @@ describe("what a broker asks", () => {
   test("preferred leaders are balanced", () => {
     const cluster = new Cluster(3);
     cluster.apply(create("orders", { partitions: 6 }));
-    const leaders = [...cluster.state.preferredLeaders().values()].sort();
+    const leaders = [...cluster.state.preferredReplicas()]
+      .map(([groupId, replicaId]) => cluster.state.brokerOf(groupId, replicaId))
+      .sort();
     expect(leaders).toEqual([1, 1, 2, 2, 3, 3]);
   });
 

@@ -202,6 +202,11 @@ export class ControllerState {
     return assignments.sort((left, right) => left.groupId - right.groupId);
   }
 
+  /** Whether a directory was replaced or decommissioned, and so is never accepted again. */
+  isRetired(directoryId: DirectoryId): boolean {
+    return this.tables.directories.get(directoryId)?.retired ?? false;
+  }
+
   /** Peer addresses of brokers that were decommissioned and have not come back. */
   decommissioned(): Set<string> {
     const gone = [...this.tables.directories.values()].flatMap(({ decommissionedFrom }) => decommissionedFrom ?? []);
@@ -220,14 +225,14 @@ export class ControllerState {
     return counts;
   }
 
-  /** The broker that should lead each group when all are up. */
-  preferredLeaders(): Map<GroupId, BrokerId> {
-    const leaders = new Map<GroupId, BrokerId>();
+  /** The replica that should lead each group when all are up. */
+  preferredReplicas(): Map<GroupId, ReplicaId> {
+    const leaders = new Map<GroupId, ReplicaId>();
     for (const { partitions } of this.tables.topics.values()) {
       for (const { groupId, replicas } of partitions) {
         const first = replicas.find(({ brokerId }) => this.mayLead(brokerId)) ?? replicas[0];
         assert(first !== undefined, "a partition has a replica");
-        leaders.set(groupId, first.brokerId);
+        leaders.set(groupId, first.replicaId);
       }
     }
     return leaders;

@@ -82,7 +82,7 @@ export function adminService(options: AdminServiceOptions): AdminServiceHandlers
     describeTopic: (request, call) => admin.describeTopic(request, admin.context(call)),
     describeCluster: async (request, call) => {
       const state = await admin.stateAt(request.minMetadataVersion, admin.context(call));
-      const statuses = await options.broker.gatherStatus([NO_GROUP], GATHER_MS);
+      const statuses = await options.broker.statuses.gather([NO_GROUP], GATHER_MS);
       const holds = state.replicaCounts();
       const leads = countLed(options.broker, state);
       const brokers = state.brokers().map(({ brokerId, grpcAddress, rack, version, drained, leaving }) => ({
@@ -258,7 +258,7 @@ class Admin {
   }
 
   private async gather(topic: Topic): Promise<Map<number, GroupStatus>> {
-    const answers = await this.options.broker.gatherStatus(
+    const answers = await this.options.broker.statuses.gather(
       topic.partitions.map(({ groupId }) => groupId),
       GATHER_MS,
     );
@@ -291,7 +291,7 @@ class Admin {
       if (known?.broker === request.to) return { leader: known.broker, leaderEpoch: known.term };
       if (clock.monotonicMs() - askedAtMs > TRANSFER_AGAIN_MS) {
         askedAtMs = clock.monotonicMs();
-        await broker.askTransfer(located.state.groupId, target.replicaId).catch((error: unknown) => {
+        await broker.statuses.askTransfer(located.state.groupId, target.replicaId).catch((error: unknown) => {
           if (!isVarveError(error)) throw error;
         });
       }

@@ -27,7 +27,7 @@ export async function clusterHealth(broker: Broker): Promise<Init<ClusterHealthR
 }
 
 async function healthNow(broker: Broker): Promise<Init<ClusterHealthResponse>> {
-  const statuses = await broker.gatherStatus([], GATHER_MS);
+  const statuses = await broker.statuses.gather([], GATHER_MS);
   const state = broker.state();
   const problems: Init<HealthProblem>[] = [];
   const expected = state.brokers();

@@ -45,7 +45,7 @@ export function replicaAdmin(options: ReplicaAdminOptions): Pick<AdminServiceHan
       const statuses = newestStatuses(
         moving.length === 0
           ? []
-          : await broker.gatherStatus(
+          : await broker.statuses.gather(
               moving.map(({ partition }) => partition.groupId),
               GATHER_MS,
             ),
