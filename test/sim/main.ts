@@ -2,7 +2,7 @@
  * main.ts: `npm run sim`: fresh seeds, one seed, or the hunt for a broken variant.
  *
  * --seeds N: that many seeds (default 20), from --from S or the time. --jobs N: processes (default: processors).
- * --seed S: this seed only; --trace: every event, one line each; --variant V: with the code broken.
+ * --seed S: this seed only; --trace: its plan and what happened, as a timeline; --variant V: with the code broken.
  * --control V: fresh seeds with the code broken until that is caught. What fails is made shorter, unless --no-shrink.
  */
 import { availableParallelism } from "node:os";
@@ -10,7 +10,8 @@ import { parseArgs } from "node:util";
 import { hunt, variantOf } from "./controls.js";
 import { runJobs } from "./pool.js";
 import { shrink, timeline } from "./shrink.js";
-import { type RunReport, runSeed } from "./simulation.js";
+import { drawRun, type RunReport, runSeed } from "./simulation.js";
+import { Story } from "./story.js";
 import { Totals } from "./totals.js";
 
 const { values } = parseArgs({
@@ -45,7 +46,10 @@ function tell({ seed, violation }: RunReport): void {
 }
 
 async function runOne(seed: number): Promise<number> {
-  const report = await runSeed({ seed, variant, ...(values.trace ? { print: write } : {}) });
+  const story = new Story(write);
+  if (values.trace) write(`plan ${JSON.stringify(drawRun(seed).plan)}`);
+  const report = await runSeed({ seed, variant, ...(values.trace ? { tell: (event) => story.tell(event) } : {}) });
+  story.end();
   const totals = new Totals();
   totals.add(report);
   for (const line of totals.lines(seed)) write(line);

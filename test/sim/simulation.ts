@@ -19,7 +19,7 @@ import { type ClusterWorld, Machine } from "./machine.js";
 import { NetworkFaults } from "./network-faults.js";
 import { drawPlan, type Plan } from "./plan.js";
 import { Time } from "./time.js";
-import { Trace } from "./trace.js";
+import { Trace, type TraceEvent } from "./trace.js";
 import { Workload, type WorkloadCounts } from "./workload.js";
 
 export interface RunOptions {
@@ -29,8 +29,8 @@ export interface RunOptions {
   readonly plan?: Partial<Plan>;
   /** What is done to the cluster, instead of what the seed draws. */
   readonly decisions?: readonly Decision[];
-  /** Gets every line of the trace. */
-  readonly print?: (line: string) => void;
+  /** Gets every event of the trace. */
+  readonly tell?: (event: TraceEvent) => void;
 }
 
 export interface RunReport {
@@ -94,14 +94,13 @@ class Simulation implements ClusterWorld {
   private callTrouble: number;
 
   constructor(options: RunOptions) {
-    const { seed, variant, print } = options;
+    const { seed, variant, tell } = options;
     this.options = options;
     const { prng, plan, decisions } = drawRun(seed, options.plan);
     this.prng = prng;
     this.plan = plan;
     this.decisions = options.decisions ?? decisions;
-    this.trace = new Trace(() => this.clock.monotonicMs(), print ?? null);
-    print?.(`plan ${JSON.stringify(this.plan)}`);
+    this.trace = new Trace(() => this.clock.monotonicMs(), tell ?? null);
     this.breakage = breakageOf(variant ?? null);
     this.checks = new Checks((groupId) => this.leadersOf(groupId));
     this.time = new Time(this.clock, this.checks);
