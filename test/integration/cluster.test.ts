@@ -139,6 +139,31 @@ test("a leader that is cut off acknowledges nothing; the others go on, and all a
   }
 });
 
+test("a leader that is cut off does not judge a producer's sequence: what it misses may be acknowledged elsewhere", async () => {
+  const running = await start();
+  const topic = "orders";
+  await create(to(running, 1), topic);
+  const old = await leaderOf(to(running, 1), topic);
+  const others = running.brokerIds.filter((id) => id !== old);
+  const { producerId } = await to(running, old).unary(METHODS.initProducer, {}, DEADLINE);
+  const send = (broker: number, value: string, baseSequence: number) =>
+    to(running, broker).unary(
+      METHODS.produce,
+      { topic, partition: 0, batch: batchOf([value], { producerId, producerEpoch: 0, baseSequence }) },
+      { deadlineMs: 4_000 },
+    );
+  await send(old, "first", 0);
+  running.partition([old], others, { clients: "both" });
+  const judged = failureOf(send(old, "third", 2));
+  const [other = 0] = others;
+  await until(() => send(other, "second", 1));
+  const { code, effect } = await judged;
+  expect([code, effect]).not.toContain("OUT_OF_ORDER_SEQUENCE");
+  running.heal();
+  await until(() => send(old, "third", 2));
+  expect(await readAll(to(running, other), topic, 0)).toEqual(["first", "second", "third"]);
+});
+
 test("a topic that is made again under its old name never shows old records", async () => {
   const running = await start();
   const channel = to(running, 1);

@@ -6,6 +6,7 @@
  *   T2  NOT_APPLIED is answered for an appended batch only when another term is applied at its index
  *   T3  nothing is served before an entry of the leader's own term is applied; only applied batches are visible
  *   T4  a producer's batch is appended at most once (see producer-overlay.ts and the committed table)
+ *   T5  a gap in a producer's sequences is told only by a leader that a quorum has confirmed after the batch arrived
  */
 import {
   type BrokerId,
@@ -35,7 +36,6 @@ import {
   type GroupLog,
   type LogSnapshot,
   type ProducerStamp,
-  type ReadResult,
   type Storage,
 } from "@varve/storage";
 import { EntryType } from "raft-ts";
@@ -46,47 +46,10 @@ import * as errors from "./errors.js";
 import type { PartitionMeter } from "./meter.js";
 import { type Pending, PendingAcks } from "./pending-acks.js";
 import { ProducerOverlay } from "./producer-overlay.js";
+import type { ProduceRequest, ProduceResult, ReadAnswer, ReadRequest } from "./requests.js";
 import { WatermarkWaiters } from "./watermark-waiters.js";
 
-/** When a produce request is answered. */
-export type Acks = "quorum" | "leader" | "none";
-
-export interface ProduceRequest {
-  /** One record batch v2; its base offset and leader epoch are overwritten. Owned by the partition from now on. */
-  readonly batch: Uint8Array;
-  readonly acks: Acks;
-  /** Epoch that the caller believes in; 0 = whichever is current. */
-  readonly epoch: Term;
-  readonly timeoutMs: number;
-}
-
-export interface ProduceResult {
-  readonly baseOffset: Offset;
-  readonly epoch: Term;
-  readonly appendTimeMs: number;
-  readonly duplicate: boolean;
-  /** On a majority's disks. False for acks `leader` and `none`. */
-  readonly committed: boolean;
-}
-
-export interface ReadRequest {
-  readonly offset: Offset;
-  readonly bytesMax: number;
-  /** Wait until at least this many bytes are there, or `waitMs` passed. */
-  readonly bytesMin: number;
-  readonly waitMs: number;
-  /** Epoch that the caller believes in; 0 = whichever is current. */
-  readonly epoch: Term;
-  /** Epoch of the last batch the caller has read; 0 = none. */
-  readonly lastFetchedEpoch: Term;
-  readonly signal?: AbortSignal;
-}
-
-export interface ReadAnswer extends ReadResult {
-  readonly highWatermark: Offset;
-  readonly logStart: Offset;
-  readonly epoch: Term;
-}
+export type { Acks, ProduceRequest, ProduceResult, ReadAnswer, ReadRequest } from "./requests.js";
 
 /** What producers may send: the topic's settings and the broker's. */
 export interface PartitionSettings {
@@ -192,13 +155,26 @@ export class Partition implements StateMachine {
         case "fenced":
           throw errors.fencedProducer(this.name, stamp.producerId, stamp.producerEpoch, verdict.currentEpoch);
         case "gap":
-          throw errors.sequenceGap(this.name, stamp.producerId, stamp.baseSequence, verdict.expectedSequence);
+          return this.refuseGap(replica, stamp, verdict.expectedSequence);
         default:
-          throw errors.sequenceGap(this.name, stamp.producerId, stamp.baseSequence, 0);
+          return this.refuseGap(replica, stamp, 0);
       }
     }
     this.refuseUnderPressure(batch.length);
     return this.propose(replica, request, stamp);
+  }
+
+  /**
+   * T5. Where another leads by now, batches before this one may have been acknowledged there. Rejects with NOT_LEADER then, else with
+   * OUT_OF_ORDER_SEQUENCE.
+   */
+  private async refuseGap(
+    replica: Replica,
+    { producerId, baseSequence }: ProducerStamp,
+    expectedSequence: number,
+  ): Promise<never> {
+    if ((await replica.readIndex()) === null) throw errors.notLeader(this.name, this.otherLeader(), this.epoch());
+    throw errors.sequenceGap(this.name, producerId, baseSequence, expectedSequence);
   }
 
   private propose(replica: Replica, request: ProduceRequest, stamp: ProducerStamp): Promise<ProduceResult> {

@@ -230,7 +230,7 @@ export class Replica {
    * up to that index is applied here; null when leadership was lost meanwhile (thesis 6.4).
    */
   readIndex(): Promise<RaftIndex | null> {
-    if (!this.isReadyLeader()) return Promise.resolve(null);
+    if (this.stopped || !this.isReadyLeader()) return Promise.resolve(null);
     const context = this.nextReadContext++;
     return new Promise((resolve) => {
       this.readWaiters.set(context, resolve);
