@@ -1,9 +1,12 @@
 /**
  * errors.ts: the SDK's own errors, worded once, and how the effects of several attempts add up.
+ *
+ * Invariant E1: a write is never told UNKNOWN under a code whose catalogue row says that nothing was written, as `endOfWrite` sees to.
  */
 import {
   type Effect,
   ERROR_CATALOGUE,
+  type ErrorCode,
   type ErrorPolicy,
   onAbort as onSignal,
   toVarveError,
@@ -49,6 +52,32 @@ export function blamesAddress(error: VarveError): boolean {
   return error.code === "UNREACHABLE" || error.code === "TIMEOUT" || error.code === "SHUTTING_DOWN";
 }
 
+/** Codes that say nothing about the effect: it is whatever is known. */
+const AS_KNOWN: ReadonlySet<ErrorCode> = new Set(["UNREACHABLE", "CLOSED", "ABORTED", "INVALID_ARGUMENT", "INTERNAL"]);
+
+/**
+ * `error` as the end of a write of which, all attempts together, this is known. When an earlier attempt may have been written, a refusal of the
+ * last one is not the whole truth: the end is COMMIT_UNKNOWN then, with that refusal as its cause (E1).
+ */
+export function endOfWrite(error: VarveError, effect: Effect): VarveError {
+  if (effect !== "UNKNOWN" || AS_KNOWN.has(error.code) || effectOf(error.code) === "UNKNOWN")
+    return error.withEffect(effect);
+  return new VarveError("COMMIT_UNKNOWN", {
+    message: `an earlier attempt may have been written, and the last one was refused: ${error.message}`,
+    details: error.details,
+    cause: error,
+  });
+}
+
+/** The code for a write of which no attempt was written, when `last` is why. */
+export function codeOfUnwritten(last: VarveError): ErrorCode {
+  return effectOf(last.code) === "UNKNOWN" && !AS_KNOWN.has(last.code) ? "TIMEOUT" : last.code;
+}
+
+function effectOf(code: ErrorCode): Effect {
+  return ERROR_CATALOGUE[code].effect;
+}
+
 /** The attempts of one call so far. NOT_APPLIED only if every attempt was. */
 export class Attempts {
   private readonly read: boolean;
@@ -83,10 +112,11 @@ export class Attempts {
     if (last === null) {
       return new VarveError("TIMEOUT", { message: `${what} did not finish within ${took}`, effect });
     }
-    return new VarveError(last.code, {
+    const { code, retryable } = this.read ? last : endOfWrite(last, effect);
+    return new VarveError(code, {
       message: `${what} gave up after ${this.count} attempts in ${took}; ${last.message}`,
       effect,
-      retryable: last.retryable,
+      retryable,
       details: { ...last.details, attempts: this.count },
       cause: last,
     });

@@ -154,7 +154,7 @@ export class Committer {
         kind: "write",
         deadlineMs: cluster.settings.requestDeadlineMs,
         signal: wait.signal,
-        isFinal: isStale,
+        isFinal: (error) => isStale(error) || isOfOnePartition(error),
       },
     );
     for (const { work, offset } of entries) work.committed = offset; // C3

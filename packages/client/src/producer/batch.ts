@@ -8,6 +8,7 @@
  */
 import { assert, type Codec, type CompressionKind, type Effect, LIMITS, VarveError } from "@varve/base";
 import { BatchBuilder, stampProducer } from "@varve/records";
+import { codeOfUnwritten } from "../errors.js";
 import type { EncodedRecord } from "./encoded-record.js";
 import type { SendTerms } from "./send-terms.js";
 
@@ -42,6 +43,8 @@ export class Batch {
   attempts = 0;
   /** An attempt may have put it into the log. */
   maybeApplied = false;
+  /** When it last left, batches before it were unanswered: where they were not written yet, or never, it does not fit. */
+  leftBehindOthers = false;
   lastError: VarveError | null = null;
   settled = false;
   private readonly builder: BatchBuilder;
@@ -117,13 +120,16 @@ export class Batch {
     const held = trouble === null ? "" : `; it was held up behind others, of which the last said: ${trouble.message}`;
     const why = this.lastError === null ? held : `; the last attempt: ${this.lastError.message}`;
     const last = this.lastError ?? trouble;
-    return new VarveError(effect === "NOT_APPLIED" && last !== null && saysWhy(last) ? last.code : "TIMEOUT", {
-      message: `${where} did not acknowledge ${this.recordCount} records within ${timeoutMs} ms after ${this.attempts} attempts; ${applied}${why}`,
-      effect,
-      retryable: last !== null && (last.retryable || !saysWhy(last)),
-      details: { ...last?.details, attempts: this.attempts },
-      ...(last === null ? {} : { cause: last }),
-    });
+    return new VarveError(
+      effect === "NOT_APPLIED" && last !== null && saysWhy(last) ? codeOfUnwritten(last) : "TIMEOUT",
+      {
+        message: `${where} did not acknowledge ${this.recordCount} records within ${timeoutMs} ms after ${this.attempts} attempts; ${applied}${why}`,
+        effect,
+        retryable: last !== null && (last.retryable || !saysWhy(last)),
+        details: { ...last?.details, attempts: this.attempts },
+        ...(last === null ? {} : { cause: last }),
+      },
+    );
   }
 }
 

@@ -10,6 +10,8 @@
  *   N4  a batch is NOT_APPLIED only if every attempt was
  *   N5  records that share a batch were sent at most a linger time, or SHARE_MS_MAX, apart, and with no flush between them, so that none
  *       is given up much before its own time, and no flush waits for what came after it
+ *   N6  batches in flight were sent to one address: on two ways one would arrive before those before it
+ *   N7  a gap in the sequences is believed only of a batch that left when all before it were answered: else it means one of those
  * Source: KIP-98 (idempotent producer), KIP-360 (epoch after a failed batch).
  */
 import {
@@ -27,7 +29,7 @@ import { Acks, type ProduceResponse } from "@varve/rpc";
 import { backoffMs } from "../cluster/backoff.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { TopicView } from "../cluster/topic-view.js";
-import { mayRepeat } from "../errors.js";
+import { endOfWrite, mayRepeat } from "../errors.js";
 import { Batch, type Identity, saysWhy } from "./batch.js";
 import type { EncodedRecord } from "./encoded-record.js";
 import type { Identities } from "./identities.js";
@@ -184,8 +186,10 @@ export class Lane {
       const head = this.queue[0];
       if (head === undefined) return;
       if (!this.maySend(head)) return;
+      const address = this.address();
+      if (this.inFlight.length > 0 && address !== this.sentTo) return; // N6
       this.queue.shift();
-      this.send(head);
+      this.send(head, address);
     }
   }
 
@@ -272,30 +276,36 @@ export class Lane {
   }
 
   private failQueue(error: VarveError): void {
-    for (const batch of this.queue.splice(0)) this.giveUp(batch, error.withEffect(batch.effect(false)));
+    for (const batch of this.queue.splice(0)) this.giveUp(batch, endOfWrite(error, batch.effect(false)));
   }
 
-  private send(batch: Batch): void {
-    const { cluster, topic, partition, settings, links } = this.options;
+  /** Where the next batch goes. */
+  private address(): string {
+    const { cluster, topic, partition } = this.options;
     const view = cluster.metadata.peek(topic);
-    const address = view === null ? cluster.pool.anyAddress() : cluster.addressFor(view, partition);
+    return view === null ? cluster.pool.anyAddress() : cluster.addressFor(view, partition);
+  }
+
+  private send(batch: Batch, address: string): void {
+    const { cluster, topic, partition, settings, links } = this.options;
     const idempotent = settings.acks !== "none";
     const sequence = batch.sequence >= 0 ? batch.sequence : this.nextSequence;
     let bytes: Uint8Array;
     try {
       bytes = batch.stamped(cluster.ports.codec, settings.compression, idempotent ? this.identity : null, sequence);
     } catch (thrown) {
-      this.giveUp(batch, toVarveError(thrown).withEffect(batch.effect(false)));
+      this.giveUp(batch, endOfWrite(toVarveError(thrown), batch.effect(false)));
       return;
     }
     if (idempotent) this.nextSequence = Math.max(this.nextSequence, sequence + batch.recordCount);
     batch.attempts++;
+    batch.leftBehindOthers = this.inFlight.length > 0;
     this.inFlight.push(batch);
     this.sentTo = address;
     const leftMs = batch.deadlineAtMs - cluster.ports.clock.monotonicMs();
     const request = {
       topic,
-      topicId: view?.topicId ?? "",
+      topicId: cluster.metadata.peek(topic)?.topicId ?? "",
       partition,
       batch: bytes,
       acks: ACKS[settings.acks],
@@ -360,7 +370,7 @@ export class Lane {
       return;
     }
     if (!this.mayTryAgain(batch, error)) {
-      this.giveUp(batch, error.withEffect(batch.effect(false)));
+      this.giveUp(batch, endOfWrite(error, batch.effect(false)));
       return;
     }
     this.tellRetry(batch, error);
@@ -371,18 +381,18 @@ export class Lane {
   private mayTryAgain(batch: Batch, error: VarveError): boolean {
     const { acks } = this.options.settings;
     if (acks === "none") return !batch.maybeApplied && mayRepeat(error);
-    if (error.code !== "OUT_OF_ORDER_SEQUENCE") return mayRepeat(error) || isAboutMissing(error);
-    if (this.hasEarlierTrouble(batch)) return true;
-    if (batch.maybeApplied) return false;
-    // The leader's log ends before this batch because an acknowledged one was lost with another leader, as acks leader allows.
-    if (acks === "leader") this.hole = true;
-    return acks === "leader" || this.hole;
+    if (error.code === "OUT_OF_ORDER_SEQUENCE") return this.mayCloseGap(batch, error);
+    return mayRepeat(error) || isAboutMissing(error);
   }
 
-  /** Whether a batch before this one did not get through, so that a sequence gap is no surprise. */
-  private hasEarlierTrouble(batch: Batch): boolean {
-    const earlier = (each: Batch): boolean => each.sequence < batch.sequence;
-    return this.failed.some(earlier) || this.inFlight.some(earlier) || (this.hole && !batch.maybeApplied);
+  /** Whether a gap before a batch is no loss that must be told, so that it may leave again, if need be under a new epoch (N3, N7). */
+  private mayCloseGap(batch: Batch, { details }: VarveError): boolean {
+    if (batch.leftBehindOthers) return true;
+    if (batch.maybeApplied) return false;
+    // Acks leader allows that an acknowledged batch is lost with its leader; and where sequence 0 is expected, the log has forgotten
+    // the producer, as it does with one that was silent for long.
+    if (this.options.settings.acks === "leader" || details["expectedSequence"] === 0) this.hole = true;
+    return this.hole;
   }
 
   /** All answers are there: the failed batches go to the front, in order, after a pause (N2). */

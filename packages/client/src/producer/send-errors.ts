@@ -1,5 +1,6 @@
 /** send-errors.ts: what the producer itself says of sends that failed: one that never got into a batch, and several together. */
 import { toVarveError, VarveError } from "@varve/base";
+import { codeOfUnwritten } from "../errors.js";
 import type { SendResult } from "./options.js";
 
 /** A send whose time ended before it was put into a batch. */
@@ -11,7 +12,7 @@ export function waitedTooLong(
   last: VarveError | null,
 ): VarveError {
   const why = last === null ? "" : `; the last attempt: ${last.message}`;
-  return new VarveError(last?.code ?? "TIMEOUT", {
+  return new VarveError(last === null ? "TIMEOUT" : codeOfUnwritten(last), {
     message: `send to ${topic} waited ${timeoutMs} ms for ${what}; nothing was written; check that the cluster of ${bootstrap.join(", ")} is up and not overloaded${why}`,
     effect: "NOT_APPLIED",
     retryable: last?.retryable ?? true,

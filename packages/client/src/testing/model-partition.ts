@@ -95,6 +95,11 @@ export class ModelPartition {
     this.moveTo(this.leader);
   }
 
+  /** All producers were silent for longer than the log remembers them. */
+  forgetProducers(): void {
+    this.producers.clear();
+  }
+
   moveTo(leader: number): void {
     this.leader = leader;
     this.epoch++;
@@ -114,20 +119,21 @@ export class ModelPartition {
   private admit(producerId: number, epoch: number, sequence: number): number | null {
     let state = this.producers.get(producerId);
     if (state === undefined || epoch > state.epoch) {
-      if (sequence !== 0) throw this.refusal("OUT_OF_ORDER_SEQUENCE", `sequence ${sequence}, expected 0`);
+      if (sequence !== 0) throw this.outOfOrder(sequence, 0);
       state = { epoch, nextSequence: 0, recent: [] };
       this.producers.set(producerId, state);
     }
-    if (epoch < state.epoch) throw this.refusal("FENCED_PRODUCER", `epoch ${epoch}, now ${state.epoch}`);
+    if (epoch < state.epoch) {
+      throw new VarveError("FENCED_PRODUCER", { message: `${this.name}: epoch ${epoch}, now ${state.epoch}` });
+    }
     const repeat = state.recent.find((each) => each.sequence === sequence);
     if (repeat !== undefined) return repeat.baseOffset;
-    if (sequence !== state.nextSequence) {
-      throw this.refusal("OUT_OF_ORDER_SEQUENCE", `sequence ${sequence}, expected ${state.nextSequence}`);
-    }
+    if (sequence !== state.nextSequence) throw this.outOfOrder(sequence, state.nextSequence);
     return null;
   }
 
-  private refusal(code: "OUT_OF_ORDER_SEQUENCE" | "FENCED_PRODUCER", why: string): VarveError {
-    return new VarveError(code, { message: `${this.name}: ${why}` });
+  private outOfOrder(sequence: number, expectedSequence: number): VarveError {
+    const message = `${this.name}: sequence ${sequence}, expected ${expectedSequence}`;
+    return new VarveError("OUT_OF_ORDER_SEQUENCE", { message, details: { sequence, expectedSequence } });
   }
 }
