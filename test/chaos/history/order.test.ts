@@ -73,6 +73,21 @@ describe("is no history, and says which line is not:", () => {
       /^2: proc c begins poll while its send is open$/,
     ],
     [
+      "a fault that is open already",
+      (h) => {
+        for (let times = 0; times < 2; times++) h.begin("n", "nemesis", { name: "kill", target: 1 });
+      },
+      /^2: proc n begins nemesis while its nemesis is open$/,
+    ],
+    [
+      "the end of a fault that has not begun",
+      (h) => {
+        h.begin("n", "nemesis", { name: "kill", target: 1 });
+        h.ok("n", "nemesis", { name: "kill", target: 2 });
+      },
+      /^2: proc n has no nemesis open/,
+    ],
+    [
       "an operation that ends twice",
       (h) => {
         h.send("p:1", 0);
@@ -141,6 +156,17 @@ describe("is a history:", () => {
         h.begin("c", "poll", { topics: ["o"] });
         h.event("c", "ok", "process", DONE);
         h.ok("c", "poll", { records: [] });
+      },
+    ],
+    [
+      "faults of one nemesis that overlap, ended in any order, by name or not",
+      (h) => {
+        h.begin("n", "nemesis", { name: "kill", target: 1 });
+        h.begin("n", "nemesis", { name: "kill", target: 2 });
+        h.begin("n", "nemesis", { name: "pause", target: 3 });
+        h.ok("n", "nemesis", { name: "kill", target: 2 });
+        h.ok("n", "nemesis", { name: "pause", target: 3 });
+        h.ok("n", "nemesis", {});
       },
     ],
     ["empty lines at the end", (h) => h.line(JSON.stringify(PROCESS)).line("").line("")],

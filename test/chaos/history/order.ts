@@ -1,6 +1,7 @@
 /**
  * order.ts: joins the lines of a history: every end of an operation with its invoke, by the rules H1-H3 of events.ts.
  *
+ * Faults of one nemesis may overlap, unlike a client's operations: an end that names no fault is that of the oldest.
  * Memory: one entry for every open operation, and the name of every proc that ended with an `info`.
  */
 import type { Announced, Announcements, Answered, Begun, OperationName, Step, Unanswered } from "./events.js";
@@ -50,29 +51,50 @@ export class Order {
 
   private begin(parsed: ParsedLine): Step {
     const { proc, f } = parsed;
-    const open = this.open.get(proc);
+    const key = keyOf(parsed);
+    const open = this.open.get(key);
     if (open !== undefined) throw new Refused(`proc ${proc} begins ${f} while its ${nameOf(open)} is open`);
     if (!isOperation(f)) {
-      this.open.set(proc, { f: "foreign", name: f });
+      this.open.set(key, { f: "foreign", name: f });
       return foreign(parsed);
     }
     const begun = begunOf(f, parsed);
-    this.open.set(proc, begun);
+    this.open.set(key, begun);
     return begun;
   }
 
   private end(parsed: ParsedLine): Step {
     const { proc, f, type } = parsed;
-    const open = this.open.get(proc);
+    const key = f === "nemesis" ? this.faultOf(parsed) : proc;
+    const open = this.open.get(key);
     const isKnown = isOperation(f);
     // Another tool may have announcements of its own: an f that is not known may end nothing.
     if (!isKnown && (open === undefined || nameOf(open) !== f)) return foreign(parsed);
     if (open === undefined) throw new Refused(`proc ${proc} has no ${f} open that could end with ${type}`);
     if (nameOf(open) !== f) throw new Refused(`proc ${proc} ends ${f}, but ${nameOf(open)} is open`);
-    this.open.delete(proc);
+    this.open.delete(key);
     if (open.f === "foreign") return foreign(parsed);
     return endOf(open, parsed);
   }
+
+  /** Key of the open fault that a line ends. */
+  private faultOf({ proc, fields }: ParsedLine): string {
+    for (const [key, open] of this.open) {
+      if (open.f !== "nemesis" || open.proc !== proc) continue;
+      const { name = open.ask.name, target = open.ask.target } = fields;
+      if (key === faultKey(proc, name, target)) return key;
+    }
+    return proc;
+  }
+}
+
+/** Under what an operation is open. */
+function keyOf({ proc, f, fields }: ParsedLine): string {
+  return f === "nemesis" ? faultKey(proc, fields["name"], fields["target"]) : proc;
+}
+
+function faultKey(proc: string, name: unknown, target: unknown): string {
+  return JSON.stringify([proc, name, target ?? null]);
 }
 
 const nameOf = (open: Open): string => (open.f === "foreign" ? open.name : open.f);
