@@ -51,16 +51,19 @@ export class BrokerProcess {
   /**
    * Starts the broker of `place` with its configuration file; its output is appended to its log file.
    * @param env variables that it inherits, without those that the file fixes.
+   * @param launcher a command that runs the broker's command in its own place, such as `ip netns exec NAME`.
    */
-  static async start(place: BrokerPlace, env: NodeJS.ProcessEnv = process.env): Promise<BrokerProcess> {
+  static async start(
+    place: BrokerPlace,
+    env: NodeJS.ProcessEnv = process.env,
+    launcher: readonly string[] = [],
+  ): Promise<BrokerProcess> {
     setLargeLogAside(place.logFile);
     const log = openSync(place.logFile, "a");
     try {
-      const child = spawn(
-        process.execPath,
-        [LAUNCHER, "broker", "start", "--config", place.configFile, "--stop-with-stdin"],
-        { stdio: ["pipe", log, log], env: brokerEnvironment(env), detached: true },
-      );
+      const broker = [process.execPath, LAUNCHER, "broker", "start", "--config", place.configFile, "--stop-with-stdin"];
+      const [command = process.execPath, ...args] = [...launcher, ...broker];
+      const child = spawn(command, args, { stdio: ["pipe", log, log], env: brokerEnvironment(env), detached: true });
       // The pipe breaks when the child dies first; its exit says so already.
       child.stdin?.on("error", () => {});
       await spawned(child);
