@@ -1,17 +1,30 @@
 /** load.ts: the clients of a run: what sends, reads and asks while the nemesis works, and what still reads when it has stopped. */
 import { Prng } from "@varve/base/testing";
-import { Varve } from "@varve/client";
+import { type AcksName, Varve } from "@varve/client";
 import { askUntil } from "./clients/asker.js";
+import { churnUntil } from "./clients/churner.js";
 import { askGroupsUntil } from "./clients/group-asker.js";
 import { FollowingReader } from "./clients/reader.js";
 import { sendUntil } from "./clients/sender.js";
-import { waitUntil } from "./clock.js";
+import { waitUntilNone } from "./clock.js";
 import type { GroupLoad } from "./groups/group-load.js";
 import type { Recorder } from "./recorder.js";
 import type { Measures } from "./report/measures.js";
 
-/** Of each producer: one rides out most faults, one gives up in the middle of an election, so that fates are unknown. */
-const DELIVERY_TIMEOUTS_MS = [8_000, 1_200];
+interface SenderPlan {
+  readonly acks: AcksName;
+  readonly deliveryTimeoutMs: number;
+  /** Of all sends. */
+  readonly ratio: number;
+}
+
+/** One producer rides out most faults, one gives up in the middle of an election, so that fates are unknown; of others less is promised. */
+const SENDERS: readonly SenderPlan[] = [
+  { acks: "quorum", deliveryTimeoutMs: 8_000, ratio: 0.4 },
+  { acks: "quorum", deliveryTimeoutMs: 1_200, ratio: 0.4 },
+  { acks: "leader", deliveryTimeoutMs: 3_000, ratio: 0.1 },
+  { acks: "none", deliveryTimeoutMs: 3_000, ratio: 0.1 },
+];
 const READERS = 2;
 /** Of a question: short enough that many meet each fault. */
 const ASK_DEADLINE_MS = 5_000;
@@ -20,6 +33,7 @@ export interface LoadOptions {
   readonly bootstrap: string;
   readonly topic: string;
   readonly partitions: number;
+  readonly replicas: number;
   readonly sendsPerSecond: number;
   readonly seed: number;
   readonly recorder: Recorder;
@@ -41,27 +55,30 @@ export class Load {
       this.clients.push(made);
       return made;
     };
-    const senders = DELIVERY_TIMEOUTS_MS.map((deliveryTimeoutMs, at) =>
+    const senders = SENDERS.map(({ acks, deliveryTimeoutMs, ratio }, at) =>
       sendUntil(signal, {
         varve: client(),
         recorder,
         name: `p${at}`,
         topic,
-        acks: "quorum",
-        sendsPerSecond: sendsPerSecond / DELIVERY_TIMEOUTS_MS.length,
+        acks,
+        sendsPerSecond: sendsPerSecond * ratio,
         deliveryTimeoutMs,
         seed: prng.uint32(),
-        onAck: ({ partition, epoch }, atMs) => measures.ack(partition, atMs, epoch),
+        onAck: ({ partition, epoch }, atMs) => {
+          if (acks === "quorum") measures.ack(partition, atMs, epoch);
+        },
       }),
     );
     const asking = askUntil(signal, { varve: client(ASK_DEADLINE_MS), recorder, name: "asker", topic });
+    const churning = churnUntil(signal, { varve: client(ASK_DEADLINE_MS), recorder, replicas: options.replicas });
     const groups = options.groups?.groups ?? [];
     const askingGroups = askGroupsUntil(signal, { varve: client(ASK_DEADLINE_MS), recorder, groups });
     this.readers = Array.from(
       { length: READERS },
       (_, at) => new FollowingReader({ varve: client(), recorder, name: `r${at}`, topic, partitions }),
     );
-    this.working = Promise.all([...senders, asking, askingGroups]);
+    this.working = Promise.all([...senders, asking, askingGroups, churning]);
   }
 
   /** Resolves when every send and question has its end; the signal must have been aborted. */
@@ -69,12 +86,16 @@ export class Load {
     await this.working;
   }
 
-  /** Waits until every reader has seen everything below `ends`. */
-  async caughtUp(ends: readonly number[], deadlineMs: number): Promise<void> {
-    await waitUntil("every reader is at the end", deadlineMs, async () => {
-      const late = this.readers.find(({ reached }) => ends.some((end, partition) => (reached[partition] ?? 0) < end));
-      return late === undefined || `${late.name} is at ${late.reached.join(" ")}, the end at ${ends.join(" ")}`;
-    });
+  /** Waits until every reader has seen everything below `ends`. @throws Error when one does not get on. */
+  async caughtUp(
+    ends: readonly number[],
+    limits: { readonly stillMs: number; readonly deadlineMs: number },
+  ): Promise<void> {
+    for (const { name, reached } of this.readers) {
+      await waitUntilNone(`records that ${name} has not seen`, limits, () =>
+        ends.reduce((sum, end, partition) => sum + Math.max(0, end - (reached[partition] ?? 0)), 0),
+      );
+    }
   }
 
   async stop(): Promise<void> {

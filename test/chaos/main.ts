@@ -7,6 +7,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ChaosCluster } from "./cluster/chaos-cluster.js";
+import { isInside, namespaceProblem, runInside } from "./cluster/namespaces.js";
 import type { GroupLoad } from "./groups/group-load.js";
 import { htmlOf } from "./report/html.js";
 import { isClean } from "./report/report.js";
@@ -27,6 +28,14 @@ function settingsOrExit(): ChaosSettings {
 
 async function main(): Promise<number> {
   const settings = settingsOrExit();
+  if (!settings.namespaces || isInside()) return chaos(settings);
+  const problem = namespaceProblem();
+  if (problem === null) return runInside();
+  say(`no namespaces: ${problem}`);
+  return chaos({ ...settings, namespaces: false });
+}
+
+async function chaos(settings: ChaosSettings): Promise<number> {
   const startedMs = performance.now();
   const tick = (text: string): void =>
     say(`${((performance.now() - startedMs) / 1_000).toFixed(1).padStart(6)} s  ${text}`);

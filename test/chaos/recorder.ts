@@ -92,8 +92,8 @@ export class Proc {
       this.recorder.add({ t: nowMs(), proc, type: "ok", f }, answerOf(given));
       return given;
     } catch (error) {
-      const { type, err } = failureOf(error);
-      this.recorder.add({ t: nowMs(), proc, type, f }, { err });
+      const { type, err, why } = failureOf(error);
+      this.recorder.add({ t: nowMs(), proc, type, f }, { err, why });
       if (type === "info") this.lives++;
       return null;
     }
@@ -105,7 +105,18 @@ export class Proc {
 }
 
 /** `fail` only for what has certainly not taken effect; reads that failed had none to begin with. */
-export function failureOf(error: unknown): { readonly type: "fail" | "info"; readonly err: string } {
-  if (!(error instanceof VarveError)) return { type: "info", err: "INTERNAL" };
-  return { type: error.effect === "UNKNOWN" ? "info" : "fail", err: error.code };
+export function failureOf(error: unknown): Failure {
+  const why = (error instanceof Error ? error.message : String(error)).slice(0, WHY_CHARS_MAX);
+  if (!(error instanceof VarveError)) return { type: "info", err: "INTERNAL", why };
+  return { type: error.effect === "UNKNOWN" ? "info" : "fail", err: error.code, why };
 }
+
+/** How an operation failed, as its end says it. */
+export interface Failure {
+  readonly type: "fail" | "info";
+  readonly err: string;
+  /** For people. */
+  readonly why: string;
+}
+
+const WHY_CHARS_MAX = 300;

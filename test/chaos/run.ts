@@ -12,6 +12,7 @@ import { Varve } from "@varve/client";
 import { ask } from "./clients/asker.js";
 import { waitUntil } from "./clock.js";
 import { ChaosCluster } from "./cluster/chaos-cluster.js";
+import { Starvation } from "./cluster/starvation.js";
 import { dumpReplicas } from "./final/dump.js";
 import { GroupLoad } from "./groups/group-load.js";
 import { checkHistory, linesOf, type OperationName, type Verdict } from "./history/index.js";
@@ -23,8 +24,10 @@ import type { FaultCount, OperationCount, Report } from "./report/report.js";
 import { type ChaosSettings, commandOf } from "./settings.js";
 
 const TOPIC = "chaos";
-/** After everything is mended the cluster is whole, and readers are at the end, within this time. */
+/** After everything is mended the cluster is whole within this time. */
 const SETTLE_MS = 90_000;
+/** Then readers and groups go on to the end, and do not stand still for long. */
+const CATCH_UP = { stillMs: 60_000, deadlineMs: 600_000 } as const;
 
 export interface RunHooks {
   readonly say: (text: string) => void;
@@ -41,7 +44,12 @@ export async function runChaos(settings: ChaosSettings, hooks: RunHooks): Promis
   mkdirSync(settings.out, { recursive: true });
   const { brokers, faults, seed } = settings;
   const powers = [...new Set(faults.flatMap(({ needs }) => (needs === undefined ? [] : [needs])))];
-  const cluster = await ChaosCluster.start({ brokers, powers, prng: new Prng(seed).fork() });
+  const cluster = await ChaosCluster.start({
+    brokers,
+    powers,
+    prng: new Prng(seed).fork(),
+    namespaces: settings.namespaces,
+  });
   hooks.started(cluster);
   try {
     return await new Run(settings, hooks, cluster).all();
@@ -59,6 +67,8 @@ class Run {
   private readonly recorder = new Recorder();
   private readonly measures: Measures;
   private readonly problems: string[] = [];
+  private readonly strikes: Strike[] = [];
+  private starvation: Starvation | null = null;
   private readonly varve: Varve;
 
   constructor(settings: ChaosSettings, hooks: RunHooks, cluster: ChaosCluster) {
@@ -71,12 +81,11 @@ class Run {
 
   async all(): Promise<Report> {
     const { settings, varve, measures } = this;
-    let strikes: readonly Strike[] = [];
     try {
-      const replicas = Math.min(3, settings.brokers);
-      await varve.admin.createTopic({ topic: TOPIC, partitions: settings.partitions, replicas });
+      const { partitions } = settings;
+      await varve.admin.createTopic({ topic: TOPIC, partitions, replicas: replicasOf(settings) });
       await this.healthy(SETTLE_MS);
-      strikes = await this.load();
+      await this.load();
       await this.dump();
     } catch (error) {
       this.problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -87,14 +96,16 @@ class Run {
     const historyPath = join(settings.out, "history.jsonl");
     const events = await this.recorder.write(historyPath);
     this.hooks.say(`judging ${events} events`);
-    return this.report(strikes, events, this.judge(historyPath));
+    return this.report(events, this.judge(historyPath));
   }
 
   /** Clients and nemesis together, then the mending; resolves when all of them have ended and everything was read. */
-  private async load(): Promise<readonly Strike[]> {
+  private async load(): Promise<void> {
     const { settings, hooks, recorder, cluster, varve, measures } = this;
     const prng = new Prng(settings.seed);
     const over = this.endOfLoad();
+    measures.begin();
+    this.starvation = new Starvation(cluster, recorder);
     const { sendsPerSecond, partitions } = settings;
     const { bootstrap } = cluster;
     const seed = prng.uint32();
@@ -102,10 +113,12 @@ class Run {
       ? new GroupLoad({ bootstrap, topic: TOPIC, partitions, recorder, prng: prng.fork() })
       : null;
     hooks.working(groups);
-    const options = { bootstrap, topic: TOPIC, partitions, sendsPerSecond, seed, recorder, measures, groups };
+    const replicas = replicasOf(settings);
+    const options = { bootstrap, topic: TOPIC, partitions, replicas, sendsPerSecond, seed, recorder, measures, groups };
     const load = new Load(over.signal, options);
     try {
-      const strikes = await breakUntil(over.signal, {
+      await breakUntil(over.signal, {
+        strikes: this.strikes,
         cluster,
         prng: prng.fork(),
         varve,
@@ -126,10 +139,10 @@ class Run {
       groups?.mend();
       await this.healthy(SETTLE_MS);
       const ends = await this.ends();
-      await load.caughtUp(ends, SETTLE_MS);
-      await groups?.caughtUp(ends, SETTLE_MS);
-      return strikes;
+      await load.caughtUp(ends, CATCH_UP);
+      await groups?.caughtUp(ends, CATCH_UP);
     } finally {
+      this.starvation?.stop();
       this.problems.push(...cluster.unexpectedEnds());
       await Promise.all([load.stop(), groups?.stop()]);
       this.problems.push(...(groups?.problems ?? []));
@@ -183,8 +196,8 @@ class Run {
     return [];
   }
 
-  private report(strikes: readonly Strike[], events: number, verdicts: readonly Verdict[]): Report {
-    const { settings, recorder, measures, problems } = this;
+  private report(events: number, verdicts: readonly Verdict[]): Report {
+    const { settings, recorder, measures, problems, strikes } = this;
     return {
       command: commandOf(settings),
       seed: settings.seed,
@@ -204,6 +217,7 @@ class Run {
       brokerMeasures: measures.brokerMeasures(),
       resume: measures.resumeMeasures(),
       wokenAnswers: measures.wokenAnswers,
+      starvedMs: this.starvation?.totalMs ?? 0,
       verdicts,
       problems,
     };
@@ -226,6 +240,8 @@ class Run {
     });
   }
 }
+
+const replicasOf = ({ brokers }: ChaosSettings): number => Math.min(3, brokers);
 
 const OPERATIONS: readonly OperationName[] = [
   "send",

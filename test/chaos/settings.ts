@@ -17,6 +17,8 @@ export interface ChaosSettings {
   readonly sendsPerSecond: number;
   /** Whether groups of worker processes work through the topic, too. */
   readonly groups: boolean;
+  /** Whether each broker has a network namespace of its own, instead of proxies. */
+  readonly namespaces: boolean;
   /** Whether the brokers' folders stay after the run. */
   readonly keep: boolean;
   /** Folder of history and reports. */
@@ -33,6 +35,7 @@ ${FAULTS.map(({ name, does }) => `                           ${name.padEnd(12)} 
   --partitions N         1 .. 24 (6)
   --sends-per-second N   of all producers together (200)
   --no-groups            no groups of worker processes
+  --namespaces           a network namespace for each broker instead of proxies: packets are really lost (Linux, root)
   --keep                 keep the brokers' folders
   --out DIR              where history.jsonl, report.txt and report.html go (chaos-report)
 `;
@@ -53,16 +56,19 @@ export function parseSettings(args: readonly string[]): ChaosSettings {
       "sends-per-second": text,
       keep: { type: "boolean" },
       "no-groups": { type: "boolean" },
+      namespaces: { type: "boolean" },
       out: text,
     },
   });
   const brokers = integerIn("brokers", values.brokers ?? "3", 1, 5);
   const groups = values["no-groups"] !== true;
+  const namespaces = values.namespaces ?? false;
   return {
     runMs: numberIn("minutes", values.minutes ?? "2", 0.1, 24 * 60) * 60_000,
     rounds: values.rounds === undefined ? null : integerIn("rounds", values.rounds, 1, 100_000),
-    ...chooseFaults(values.faults ?? "kill,pause,partition", { brokers, groups }),
+    ...chooseFaults(values.faults ?? "kill,pause,partition", { brokers, groups, namespaces }),
     groups,
+    namespaces,
     seed: integerIn("seed", values.seed ?? String(1 + (Date.now() % 2 ** 32)), 0, Number.MAX_SAFE_INTEGER),
     brokers,
     partitions: integerIn("partitions", values.partitions ?? "6", 1, 24),
@@ -73,19 +79,18 @@ export function parseSettings(args: readonly string[]): ChaosSettings {
 }
 
 /** What to type for a run with the same draws. */
-export function commandOf({
-  runMs,
-  rounds,
-  faults,
-  seed,
-  brokers,
-  partitions,
-  sendsPerSecond,
-  groups,
-}: ChaosSettings): string {
+export function commandOf(settings: ChaosSettings): string {
+  const { runMs, rounds, faults, seed, brokers, partitions, sendsPerSecond, groups, namespaces } = settings;
   const names = faults.length === 0 ? "none" : faults.map(({ name }) => name).join(",");
-  const load = `--brokers ${brokers} --partitions ${partitions} --sends-per-second ${sendsPerSecond}`;
-  return `npm run chaos -- --minutes ${runMs / 60_000} --faults ${names}${rounds === null ? "" : ` --rounds ${rounds}`} ${load}${groups ? "" : " --no-groups"} --seed ${seed}`;
+  return [
+    "npm run chaos --",
+    `--minutes ${runMs / 60_000} --faults ${names}`,
+    ...(rounds === null ? [] : [`--rounds ${rounds}`]),
+    `--brokers ${brokers} --partitions ${partitions} --sends-per-second ${sendsPerSecond}`,
+    ...(groups ? [] : ["--no-groups"]),
+    ...(namespaces ? ["--namespaces"] : []),
+    `--seed ${seed}`,
+  ].join(" ");
 }
 
 function numberIn(name: string, given: string, min: number, max: number): number {

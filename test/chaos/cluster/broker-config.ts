@@ -4,6 +4,7 @@ import { assertDefined } from "@varve/base";
 import type { BrokerPlace } from "varve";
 
 const portOf = (address: string): number => Number(address.split(":").at(-1));
+const hostOf = (address: string): string => address.slice(0, address.lastIndexOf(":"));
 
 /** @param inner where the broker listens. @param outer where everybody reaches each broker: its proxies. */
 export function writeBrokerConfig(inner: BrokerPlace, outer: readonly BrokerPlace[]): void {
@@ -19,6 +20,9 @@ export function writeBrokerConfig(inner: BrokerPlace, outer: readonly BrokerPlac
     "  seeds:",
     ...outer.map(({ peer }) => `    - ${JSON.stringify(peer)}`),
     "listen:",
+    `  address: ${hostOf(inner.grpc)}`,
+    // A namespace of its own is a network that can be trusted.
+    `  insecure: ${hostOf(inner.grpc) !== "127.0.0.1"}`,
     `  grpcPort: ${portOf(inner.grpc)}`,
     `  peerPort: ${portOf(inner.peer)}`,
     `  opsPort: ${portOf(inner.ops)}`,

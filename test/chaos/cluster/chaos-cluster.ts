@@ -13,6 +13,8 @@ import type { Prng } from "@varve/base/testing";
 import { type BrokerPlace, BrokerProcess, bootstrapOf, findFreePorts, placeBrokers } from "varve";
 import { waitUntil } from "../clock.js";
 import { writeBrokerConfig } from "./broker-config.js";
+import type { Fabric } from "./fabric.js";
+import { Namespaces } from "./namespaces.js";
 import { Network } from "./network.js";
 import { Libraries, type Power, Sabotage } from "./sabotage.js";
 
@@ -40,37 +42,39 @@ export interface ChaosClusterOptions {
   readonly powers: readonly Power[];
   /** Draws what slow and lossy links do. */
   readonly prng: Prng;
+  /** Whether each broker has a network namespace of its own. */
+  readonly namespaces: boolean;
 }
 
 export class ChaosCluster {
   readonly folder: string;
   readonly bootstrap: string;
-  readonly network: Network;
+  readonly network: Fabric;
   private readonly members = new Map<number, Member>();
   private isStopping = false;
 
-  private constructor(folder: string, bootstrap: string, network: Network) {
+  private constructor(folder: string, bootstrap: string, network: Fabric) {
     this.folder = folder;
     this.bootstrap = bootstrap;
     this.network = network;
   }
 
   /** Starts brokers on free ports; resolves when all are ready. */
-  static async start({ brokers: count, powers, prng }: ChaosClusterOptions): Promise<ChaosCluster> {
+  static async start(options: ChaosClusterOptions): Promise<ChaosCluster> {
+    const { brokers, powers, prng } = options;
     const folder = mkdtempSync(join(tmpdir(), "varve-chaos-"));
     const libraries = Libraries.build(folder, powers);
-    const ports = await findFreePorts(2 * count);
-    const outer = placeBrokers(folder, ports.slice(0, count));
-    const inner = placeBrokers(folder, ports.slice(count));
-    const network = new Network(outer, inner, prng);
+    const network = options.namespaces ? new Namespaces(folder, brokers) : await proxied(folder, brokers, prng);
+    const { outer, inner } = network;
     const cluster = new ChaosCluster(folder, bootstrapOf(outer), network);
     try {
       await network.open();
       for (const place of inner) {
         writeBrokerConfig(place, outer);
         const sabotage = new Sabotage(libraries, join(folder, `sabotage-${place.id}`));
-        const process = await BrokerProcess.start(place, sabotage.env());
+        const process = await BrokerProcess.start(place, sabotage.env(), network.launcher(place.id));
         cluster.members.set(place.id, new Member(process, sabotage));
+        void network.setAlive(place.id, true);
       }
       await Promise.all([...cluster.members.values()].map(({ process }) => process.ready(READY_MS)));
       return cluster;
@@ -149,9 +153,9 @@ export class ChaosCluster {
   async restart(id: number): Promise<void> {
     const member = this.member(id);
     if (this.isStopping) return;
-    await this.network.setAlive(id, true);
-    member.process = await BrokerProcess.start(member.place, member.sabotage.env());
+    member.process = await BrokerProcess.start(member.place, member.sabotage.env(), this.network.launcher(id));
     member.state = "running";
+    void this.network.setAlive(id, true);
     if (this.isStopping) member.process.kill("SIGKILL");
   }
 
@@ -201,4 +205,10 @@ export class ChaosCluster {
   private member(id: number): Member {
     return assertDefined(this.members.get(id), "a fault names a broker of the cluster");
   }
+}
+
+/** Proxies, on ports that are free. */
+async function proxied(folder: string, brokers: number, prng: Prng): Promise<Network> {
+  const ports = await findFreePorts(2 * brokers);
+  return new Network(placeBrokers(folder, ports.slice(0, brokers)), placeBrokers(folder, ports.slice(brokers)), prng);
 }

@@ -2,7 +2,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { Prng } from "@varve/base/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DirectedLink } from "./directed-link.js";
-import { CLIENTS, LinkProxy } from "./link-proxy.js";
+import { CLIENTS } from "./fabric.js";
+import { LinkProxy } from "./link-proxy.js";
 
 const HOST = "127.0.0.1";
 

@@ -4,12 +4,15 @@
  * Brokers register one address, the same for all, so a proxy tells its peers apart by the first frame that each of them sends: it names
  * the broker. Clients are all one sender, CLIENTS.
  * Invariants:
- *   P1  of a dead broker connections are refused at once, as without a proxy, unless some link of it is held: a cut network refuses nothing
+ *   P1  of a broker that is dead, or does not listen yet, connections are refused at once, as without a proxy, unless some link of it is held: a cut
+ *       network refuses nothing
  *   P2  at most CONNECTIONS_MAX connections; more are reset
  * Source: packages/peer/src/wire: frame.ts (28 bytes of header), hello.ts ("VRVP" at 0, broker id at 10 of the payload).
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { pause } from "../clock.js";
 import type { DirectedLink } from "./directed-link.js";
+import { CLIENTS } from "./fabric.js";
 import { breakOff, Flow } from "./flow.js";
 
 const HOST = "127.0.0.1";
@@ -18,6 +21,8 @@ const HELLO_AT = 28;
 const BROKER_ID_AT = HELLO_AT + 10;
 const HELLO_BYTES = BROKER_ID_AT + 4;
 const HELLO_MAGIC = "VRVP";
+/** Between two looks whether a broker that was started listens. */
+const LOOK_MS = 20;
 const OPTIONS = { allowHalfOpen: true, noDelay: true } as const;
 
 /** Links of the broker behind a proxy, by who is at the other end. */
@@ -27,9 +32,6 @@ export interface LinksOf {
   readonly anyHeld: () => boolean;
 }
 
-/** The sender's number in links: every client. Brokers have theirs, from 1. */
-export const CLIENTS = 0;
-
 export class LinkProxy {
   private readonly port: number;
   private readonly brokerPort: number;
@@ -37,7 +39,9 @@ export class LinkProxy {
   private readonly links: LinksOf;
   private readonly sockets = new Set<Socket>();
   private server: Server | null = null;
-  private isAlive = true;
+  private isAlive = false;
+  /** The broker listens; it does so a while after its process was started. */
+  private isReachable = false;
 
   constructor(port: number, brokerPort: number, speaks: "peer" | "client", links: LinksOf) {
     this.port = port;
@@ -46,15 +50,21 @@ export class LinkProxy {
     this.links = links;
   }
 
-  /** The broker lives or has died; the listener follows. */
+  /** The broker's process lives or has died; resolves when the listener has followed, which is when the broker listens itself. */
   async setAlive(isAlive: boolean): Promise<void> {
     this.isAlive = isAlive;
+    this.isReachable = false;
+    await this.adapt();
+    while (this.isAlive && !this.isReachable) {
+      this.isReachable = await answers(this.brokerPort);
+      if (!this.isReachable) await pause(LOOK_MS);
+    }
     await this.adapt();
   }
 
   /** Opens or closes the listener as P1 says; called when links have changed, too. */
   async adapt(): Promise<void> {
-    const wanted = this.isAlive || this.links.anyHeld();
+    const wanted = (this.isAlive && this.isReachable) || this.links.anyHeld();
     if (wanted && this.server === null) await this.listen();
     if (!wanted) this.closeListener();
   }
@@ -65,6 +75,7 @@ export class LinkProxy {
   }
 
   close(): void {
+    this.isAlive = false;
     this.closeListener();
     this.reset();
   }
@@ -127,4 +138,16 @@ export class LinkProxy {
     socket.on("error", () => {}); // `close` follows, and says that there was one.
     socket.on("close", () => this.sockets.delete(socket));
   }
+}
+
+/** Whether somebody listens on the port. */
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: HOST, port });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
 }

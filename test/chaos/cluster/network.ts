@@ -3,11 +3,14 @@ import { assertDefined } from "@varve/base";
 import type { Prng } from "@varve/base/testing";
 import type { BrokerPlace } from "varve";
 import { DirectedLink, type LinkState } from "./directed-link.js";
-import { CLIENTS, LinkProxy, type LinksOf } from "./link-proxy.js";
+import { CLIENTS, type Fabric } from "./fabric.js";
+import { LinkProxy, type LinksOf } from "./link-proxy.js";
 
 const portOf = (address: string): number => Number(address.split(":").at(-1));
 
-export class Network {
+export class Network implements Fabric {
+  readonly outer: readonly BrokerPlace[];
+  readonly inner: readonly BrokerPlace[];
   private readonly ids: readonly number[];
   private readonly prng: Prng;
   private readonly links = new Map<string, DirectedLink>();
@@ -15,6 +18,8 @@ export class Network {
 
   /** @param outer where others reach each broker; `inner` where it listens. */
   constructor(outer: readonly BrokerPlace[], inner: readonly BrokerPlace[], prng: Prng) {
+    this.outer = outer;
+    this.inner = inner;
     this.ids = outer.map(({ id }) => id);
     this.prng = prng;
     outer.forEach((place, at) => {
@@ -27,22 +32,22 @@ export class Network {
     });
   }
 
-  /** Resolves when every proxy listens. */
-  async open(): Promise<void> {
-    await Promise.all(this.ids.map((id) => this.setAlive(id, true)));
+  launcher(): readonly string[] {
+    return [];
   }
+
+  /** Proxies listen when their brokers do. */
+  async open(): Promise<void> {}
 
   async setAlive(id: number, isAlive: boolean): Promise<void> {
     await Promise.all(this.proxiesOf(id).map((proxy) => proxy.setAlive(isAlive)));
   }
 
-  /** One direction; `CLIENTS` is every client. */
   async change(from: number, to: number, state: LinkState): Promise<void> {
     this.link(from, to).become(state);
     await this.adapt();
   }
 
-  /** Both directions between two groups. */
   async divide(left: readonly number[], right: readonly number[], state: LinkState = { kind: "held" }): Promise<void> {
     for (const one of left) {
       for (const other of right) {
@@ -53,13 +58,12 @@ export class Network {
     await this.adapt();
   }
 
-  /** Every link is open again. */
   async heal(): Promise<void> {
     for (const link of this.links.values()) link.become({ kind: "open" });
     await this.adapt();
   }
 
-  /** Breaks every connection to a broker; what is dialed next passes as the links say. */
+  /** What is dialed next passes as the links say. */
   reset(id: number): void {
     for (const proxy of this.proxiesOf(id)) proxy.reset();
   }

@@ -4,7 +4,7 @@
  * Two groups: `auto`, whose members have static ids and leave the commits to the SDK, and `manual`, whose members commit themselves.
  */
 import type { Prng } from "@varve/base/testing";
-import { waitUntil } from "../clock.js";
+import { waitUntilNone } from "../clock.js";
 import type { Recorder } from "../recorder.js";
 import type { GroupMode, WorkerEnd, WorkerPlan } from "./plan.js";
 import { type WorkerEvent, WorkerProcess } from "./worker-process.js";
@@ -91,15 +91,16 @@ export class GroupLoad {
     }
   }
 
-  /** Waits until each group has finished everything below `ends`. */
-  async caughtUp(ends: readonly number[], deadlineMs: number): Promise<void> {
-    await waitUntil("every group has finished everything", deadlineMs, async () => {
-      for (const [group, partitions] of this.finished) {
-        const missing = ends.reduce((sum, end, partition) => sum + end - (partitions[partition]?.size ?? 0), 0);
-        if (missing > 0) return `${missing} records were not finished by ${group}`;
-      }
-      return true;
-    });
+  /** Waits until each group has finished everything below `ends`. @throws Error when one does not get on. */
+  async caughtUp(
+    ends: readonly number[],
+    limits: { readonly stillMs: number; readonly deadlineMs: number },
+  ): Promise<void> {
+    for (const [group, partitions] of this.finished) {
+      await waitUntilNone(`records that ${group} has not finished`, limits, () =>
+        ends.reduce((sum, end, partition) => sum + end - (partitions[partition]?.size ?? 0), 0),
+      );
+    }
   }
 
   /** Lets everybody finish and leave; no process is left. */

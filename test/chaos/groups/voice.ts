@@ -50,8 +50,8 @@ export class Voice {
       await act();
       this.say("ok", f, answer);
     } catch (error) {
-      const { type, err } = failureOf(error);
-      this.say(type, f, { err });
+      const { type, err, why } = failureOf(error);
+      this.say(type, f, { err, why });
       if (type === "info") this.lives++;
     }
     this.isBusy = false;

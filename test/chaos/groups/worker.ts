@@ -9,7 +9,7 @@ import { pause } from "../clock.js";
 import type { WorkerPlan } from "./plan.js";
 import { Voice } from "./voice.js";
 
-const WORK_MS_MAX = 12;
+const WORK_MS_MAX = 6;
 const CONCURRENCY = 4;
 /** Time between two commits of a manual member. */
 const COMMIT_MS = 250;

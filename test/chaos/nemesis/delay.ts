@@ -14,6 +14,7 @@ export const delay: Fault = {
   name: "delay",
   does: "every piece of data between brokers takes up to 40, 200 or 900 ms, for up to 8 s",
   unavailable: (brokers) => (brokers < 2 ? "one broker has no links" : null),
+  needsProxies: true,
   run: async (context) => {
     const { cluster, prng, hold, struck } = context;
     const { network, ids } = cluster;

@@ -36,6 +36,10 @@ export interface Fault {
   readonly does: string;
   /** What it does from inside the processes, which must be started for it. */
   readonly needs?: Power;
+  /** Breaks what no promise covers, so that the checks have something to find; not among `all`. */
+  readonly isControl?: boolean;
+  /** It does to links what only proxies can. */
+  readonly needsProxies?: boolean;
   /** It breaks members of groups. */
   readonly needsGroups?: boolean;
   /** Why this machine or this run cannot have it; null: it can. */

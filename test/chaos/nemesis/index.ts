@@ -10,6 +10,7 @@ import { drain } from "./drain.js";
 import type { Fault } from "./fault.js";
 import { kill, leaderKill } from "./kill.js";
 import { loss } from "./loss.js";
+import { lyingDisks } from "./lying-disks.js";
 import { memberKill } from "./member-kill.js";
 import { memberZombie } from "./member-zombie.js";
 import { move } from "./move.js";
@@ -50,6 +51,7 @@ export const FAULTS: readonly Fault[] = [
   storm,
   staticTwice,
   seek,
+  lyingDisks,
 ];
 
 /** The kinds of a list, and those of them that this machine or run cannot have. */
@@ -58,7 +60,10 @@ export interface ChosenFaults {
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
 }
 
-function whyNot(fault: Fault, { brokers, groups }: RunShape): string | null {
+const honestNames = (): string[] => FAULTS.filter(({ isControl }) => isControl !== true).map(({ name }) => name);
+
+function whyNot(fault: Fault, { brokers, groups, namespaces }: RunShape): string | null {
+  if (fault.needsProxies === true && namespaces) return "the links of namespaces are cut and nothing else";
   if (fault.needsGroups === true && !groups) return "the run has no groups";
   return (fault.needs === undefined ? null : sabotageProblem()) ?? fault.unavailable?.(brokers) ?? null;
 }
@@ -67,11 +72,13 @@ function whyNot(fault: Fault, { brokers, groups }: RunShape): string | null {
 export interface RunShape {
   readonly brokers: number;
   readonly groups: boolean;
+  /** The network is the system's, without proxies. */
+  readonly namespaces: boolean;
 }
 
 /** @throws Error that names what is unknown. */
 export function chooseFaults(list: string, shape: RunShape): ChosenFaults {
-  const names = list === "none" ? [] : list === "all" ? FAULTS.map(({ name }) => name) : [...new Set(list.split(","))];
+  const names = list === "none" ? [] : list === "all" ? honestNames() : [...new Set(list.split(","))];
   const chosen = names.map((name) => {
     const fault = FAULTS.find((one) => one.name === name);
     if (fault !== undefined) return { fault, why: whyNot(fault, shape) };

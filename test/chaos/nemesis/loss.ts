@@ -2,7 +2,7 @@
  * loss.ts: a network that loses packets. TCP sends them again, so what its users meet are stalls of 200 ms and more, and now and then a
  * connection that breaks; that is what the links do. (Real loss below TCP needs namespaces of the system.)
  */
-import { CLIENTS } from "../cluster/link-proxy.js";
+import { CLIENTS } from "../cluster/fabric.js";
 import { type Fault, pickVictim } from "./fault.js";
 
 const LOSSY_MS_MIN = 2_000;
@@ -13,6 +13,7 @@ const RESET_RATIO = 0.002;
 export const loss: Fault = {
   name: "loss",
   does: "1, 5 or 20 % of the data stalls as after a lost packet, and some connections break, for up to 8 s",
+  needsProxies: true,
   run: async (context) => {
     const { cluster, prng, hold, struck } = context;
     const { network, ids } = cluster;

@@ -22,6 +22,8 @@ export interface NemesisOptions extends Omit<FaultContext, "hold" | "struck"> {
   readonly faults: readonly Fault[];
   /** Strikes after which it is done; null: when the time is over. */
   readonly rounds: number | null;
+  /** Gets each fault when it is mended. */
+  readonly strikes: Strike[];
   readonly say: (text: string) => void;
 }
 
@@ -34,9 +36,8 @@ export interface Strike {
 }
 
 /** Resolves when `signal` is aborted and what was broken is mended. */
-export async function breakUntil(signal: AbortSignal, options: NemesisOptions): Promise<readonly Strike[]> {
-  const { faults, prng } = options;
-  const strikes: Strike[] = [];
+export async function breakUntil(signal: AbortSignal, options: NemesisOptions): Promise<void> {
+  const { faults, prng, strikes } = options;
   let round: readonly Fault[] = [];
   if (faults.length === 0) await pause(FOREVER_MS, signal);
   const roundsMax = options.rounds ?? Number.POSITIVE_INFINITY;
@@ -45,13 +46,12 @@ export async function breakUntil(signal: AbortSignal, options: NemesisOptions): 
     round = later;
     await pause(prng.between(CALM_MS_MIN, CALM_MS_MAX), signal);
     if (signal.aborted || fault === undefined) break;
-    strikes.push(...(await strike(fault, signal, options)));
+    await strike(fault, signal, options);
     if (prng.chance(HEALTHY_RATIO)) await options.whole(HEALTHY_MS);
   }
-  return strikes;
 }
 
-async function strike(fault: Fault, signal: AbortSignal, options: NemesisOptions): Promise<readonly Strike[]> {
+async function strike(fault: Fault, signal: AbortSignal, options: NemesisOptions): Promise<void> {
   const { recorder, say, cluster, prng, varve, topic, partitions, groups, measures, whole } = options;
   const { name } = fault;
   const struck: { target: string; fromMs: number }[] = [];
@@ -77,7 +77,7 @@ async function strike(fault: Fault, signal: AbortSignal, options: NemesisOptions
   });
   const toMs = nowMs();
   if (struck.length > 0) recorder.add(event(toMs, "ok"), {});
-  return struck.map(({ target, fromMs }) => ({ name, target, fromMs, toMs }));
+  options.strikes.push(...struck.map(({ target, fromMs }) => ({ name, target, fromMs, toMs })));
 }
 
 function shuffled<T>(items: readonly T[], prng: Prng): readonly T[] {

@@ -2,7 +2,7 @@
  * partition.ts: brokers do not hear each other: one from the rest, two halves, or two that only a third one reaches (a bridge). Clients
  * mostly reach everybody, so that they meet leaders without a quorum; sometimes they are cut off together with the smaller side.
  */
-import { CLIENTS } from "../cluster/link-proxy.js";
+import { CLIENTS } from "../cluster/fabric.js";
 import { type Fault, pickVictim } from "./fault.js";
 import { alone, halves, shown } from "./sides.js";
 

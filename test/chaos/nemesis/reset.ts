@@ -7,6 +7,7 @@ const BETWEEN_MS_MAX = 400;
 export const reset: Fault = {
   name: "reset",
   does: "all connections to one broker break, up to five times in a row",
+  needsProxies: true,
   run: async (context) => {
     const { cluster, prng, hold, struck } = context;
     const victim = await pickVictim(context);

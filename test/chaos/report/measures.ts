@@ -85,21 +85,26 @@ interface Sample {
 }
 
 export class Measures {
-  readonly startMs = nowMs();
+  /** When the load began. */
+  startMs = nowMs();
   private readonly partitions: readonly PartitionMeter[];
   private readonly samples = new Map<number, Sample[]>();
   private readonly cluster: ChaosCluster;
-  private readonly timer: NodeJS.Timeout;
+  private timer: NodeJS.Timeout | null = null;
   private readonly resumed: number[] = [];
   private isOver = false;
   wokenAnswers = 0;
   /** How long the load lasted; 0 while it does. */
   loadMs = 0;
 
-  /** Begins at once. */
   constructor(partitions: number, cluster: ChaosCluster) {
     this.partitions = Array.from({ length: partitions }, () => new PartitionMeter());
     this.cluster = cluster;
+  }
+
+  /** The load begins. */
+  begin(): void {
+    this.startMs = nowMs();
     this.timer = setInterval(() => this.sample(), SAMPLE_EVERY_MS);
   }
 
@@ -129,7 +134,7 @@ export class Measures {
 
   /** The load is over: what was not acknowledged until now is a gap. */
   stop(): void {
-    if (this.isOver) return;
+    if (this.isOver || this.timer === null) return;
     this.isOver = true;
     clearInterval(this.timer);
     this.loadMs = nowMs() - this.startMs;

@@ -64,6 +64,7 @@ const REPORT: Report = {
   ],
   resume: { count: 2, p50Ms: 300, p99Ms: 900, maxMs: 900 },
   wokenAnswers: 0,
+  starvedMs: 0,
   verdicts: [VALID],
   problems: [],
 };

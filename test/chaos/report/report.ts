@@ -39,6 +39,8 @@ export interface Report {
   readonly resume: ResumeMeasures | null;
   /** Questions for the ends of partitions that brokers answered when they had just woken. */
   readonly wokenAnswers: number;
+  /** For how long the machine left some broker without a processor: times in which nobody is held to a time. */
+  readonly starvedMs: number;
   readonly verdicts: readonly Verdict[];
   /** What went wrong beside the history. */
   readonly problems: readonly string[];
@@ -50,13 +52,18 @@ export function isClean({ verdicts, problems }: Report): boolean {
 }
 
 /** What was measured about leaders, in sentences. */
-export function leaderLines({ resume, wokenAnswers }: Report): string[] {
+export function leaderLines({ resume, wokenAnswers, starvedMs }: Report): string[] {
   return [
     ...(resume === null
       ? []
       : [
           `after its leader was killed a partition acknowledged again in ${resume.p50Ms} ms (p50), ${resume.p99Ms} ms (p99), ` +
             `${resume.maxMs} ms at most, of ${resume.count} times`,
+        ]),
+    ...(starvedMs === 0
+      ? []
+      : [
+          `the machine left some broker without a processor for ${Math.round(starvedMs / 1_000)} s, which excuses what was slow then`,
         ]),
     ...(wokenAnswers === 0
       ? []

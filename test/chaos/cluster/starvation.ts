@@ -1,0 +1,78 @@
+/**
+ * starvation.ts: watches whether the machine gives the brokers the processor when they want it. Where it does not, nobody can be held to a time,
+ * and the history says so: as a fault of the machine, named `starved`, which excuses what is slow and nothing else.
+ *
+ * A broker starves while its main thread waits in the scheduler's queue for most of the time. Source: Linux, /proc/PID/schedstat: nanoseconds on
+ * a processor, nanoseconds in the queue, time slices.
+ */
+import { readFileSync } from "node:fs";
+import { nowMs } from "../clock.js";
+import type { Recorder, TimedEvent } from "../recorder.js";
+import type { ChaosCluster } from "./chaos-cluster.js";
+
+const LOOK_EVERY_MS = 1_000;
+const WAITING_RATIO = 0.4;
+
+export class Starvation {
+  private readonly cluster: ChaosCluster;
+  private readonly recorder: Recorder;
+  private readonly timer: NodeJS.Timeout;
+  /** By process: milliseconds in the queue, at the last look. */
+  private waitedMs = new Map<number, number>();
+  private lookedAtMs = nowMs();
+  private since: number | null = null;
+  private total = 0;
+
+  /** Begins at once. */
+  constructor(cluster: ChaosCluster, recorder: Recorder) {
+    this.cluster = cluster;
+    this.recorder = recorder;
+    this.timer = setInterval(() => this.look(), LOOK_EVERY_MS);
+  }
+
+  /** For how long some broker starved, all times together. */
+  get totalMs(): number {
+    return this.total;
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.end(nowMs());
+  }
+
+  private look(): void {
+    const atMs = nowMs();
+    const spanMs = atMs - this.lookedAtMs;
+    const waited = new Map(this.cluster.ids.map((id) => this.cluster.pidOf(id)).map((pid) => [pid, waitedMsOf(pid)]));
+    const starves = [...waited].some(([pid, ms]) => ms - (this.waitedMs.get(pid) ?? ms) > WAITING_RATIO * spanMs);
+    if (starves) this.begin(this.lookedAtMs);
+    else this.end(this.lookedAtMs);
+    this.waitedMs = waited;
+    this.lookedAtMs = atMs;
+  }
+
+  private begin(atMs: number): void {
+    if (this.since !== null) return;
+    this.since = atMs;
+    this.recorder.add(eventAt(atMs, "invoke"), { name: "starved", target: "machine" });
+  }
+
+  private end(atMs: number): void {
+    if (this.since === null) return;
+    this.total += atMs - this.since;
+    this.since = null;
+    this.recorder.add(eventAt(atMs, "ok"), {});
+  }
+}
+
+const eventAt = (t: number, type: "invoke" | "ok"): TimedEvent => ({ t, proc: "machine", type, f: "nemesis" });
+
+/** 0: there is no such process, or the system does not say. */
+function waitedMsOf(pid: number): number {
+  try {
+    const [, waitedNs = "0"] = readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ");
+    return Number(waitedNs) / 1e6;
+  } catch {
+    return 0;
+  }
+}
