@@ -49,6 +49,7 @@ export async function runChaos(settings: ChaosSettings, hooks: RunHooks): Promis
     powers,
     prng: new Prng(seed).fork(),
     namespaces: settings.namespaces,
+    broken: settings.broken,
   });
   hooks.started(cluster);
   try {
@@ -129,6 +130,7 @@ class Run {
         partitions,
         measures,
         rounds: settings.rounds,
+        once: settings.once,
         whole: (deadlineMs) => this.isWhole(deadlineMs),
         say: hooks.say,
       });
@@ -208,6 +210,7 @@ class Run {
       operations: operationsOf(recorder),
       faults: settings.faults.map((fault) => countOf(fault, strikes)),
       skipped: settings.skipped,
+      broken: settings.broken,
       strikes: strikes.map((strike) => ({
         ...strike,
         fromMs: strike.fromMs - measures.startMs,

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { assertDefined } from "@varve/base";
 import type { Prng } from "@varve/base/testing";
 import { type BrokerPlace, BrokerProcess, bootstrapOf, findFreePorts, placeBrokers } from "varve";
+import { brokenEnv, type Variant } from "../broken/variants.js";
 import { waitUntil } from "../clock.js";
 import { writeBrokerConfig } from "./broker-config.js";
 import type { Fabric } from "./fabric.js";
@@ -44,6 +45,8 @@ export interface ChaosClusterOptions {
   readonly prng: Prng;
   /** Whether each broker has a network namespace of its own. */
   readonly namespaces: boolean;
+  /** How the brokers are broken on purpose. */
+  readonly broken: readonly Variant[];
 }
 
 export class ChaosCluster {
@@ -51,12 +54,14 @@ export class ChaosCluster {
   readonly bootstrap: string;
   readonly network: Fabric;
   private readonly members = new Map<number, Member>();
+  private readonly broken: readonly Variant[];
   private isStopping = false;
 
-  private constructor(folder: string, bootstrap: string, network: Fabric) {
+  private constructor(folder: string, network: Fabric, broken: readonly Variant[]) {
     this.folder = folder;
-    this.bootstrap = bootstrap;
+    this.bootstrap = bootstrapOf(network.outer);
     this.network = network;
+    this.broken = broken;
   }
 
   /** Starts brokers on free ports; resolves when all are ready. */
@@ -66,13 +71,13 @@ export class ChaosCluster {
     const libraries = Libraries.build(folder, powers);
     const network = options.namespaces ? new Namespaces(folder, brokers) : await proxied(folder, brokers, prng);
     const { outer, inner } = network;
-    const cluster = new ChaosCluster(folder, bootstrapOf(outer), network);
+    const cluster = new ChaosCluster(folder, network, options.broken);
     try {
       await network.open();
       for (const place of inner) {
         writeBrokerConfig(place, outer);
         const sabotage = new Sabotage(libraries, join(folder, `sabotage-${place.id}`));
-        const process = await BrokerProcess.start(place, sabotage.env(), network.launcher(place.id));
+        const process = await cluster.startProcess(place, sabotage);
         cluster.members.set(place.id, new Member(process, sabotage));
         void network.setAlive(place.id, true);
       }
@@ -153,7 +158,7 @@ export class ChaosCluster {
   async restart(id: number): Promise<void> {
     const member = this.member(id);
     if (this.isStopping) return;
-    member.process = await BrokerProcess.start(member.place, member.sabotage.env(), this.network.launcher(id));
+    member.process = await this.startProcess(member.place, member.sabotage);
     member.state = "running";
     void this.network.setAlive(id, true);
     if (this.isStopping) member.process.kill("SIGKILL");
@@ -200,6 +205,11 @@ export class ChaosCluster {
 
   removeFiles(): void {
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private startProcess(place: BrokerPlace, sabotage: Sabotage): Promise<BrokerProcess> {
+    const env = { ...sabotage.env(), ...brokenEnv(this.broken) };
+    return BrokerProcess.start(place, env, this.network.launcher(place.id));
   }
 
   private member(id: number): Member {

@@ -90,6 +90,7 @@ export class LinkProxy {
       const server = createServer({ ...OPTIONS, pauseOnConnect: true }, (socket) => this.accept(socket));
       this.server = server;
       server.once("error", reject);
+      server.once("close", resolve); // It may be closed before it listens.
       server.listen(this.port, HOST, () => resolve());
     });
   }

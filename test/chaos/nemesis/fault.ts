@@ -20,8 +20,10 @@ export interface FaultContext {
   readonly groups: GroupLoad | null;
   /** Whether every broker is ready and every partition led and fully replicated, now or within so long. */
   readonly whole: (deadlineMs: number) => Promise<boolean>;
-  /** Waits that long, or until the run is over. */
+  /** Lets the fault last that long, less in a run of brief ones, or until the run is over. */
   readonly hold: (ms: number) => Promise<void>;
+  /** Lets it last exactly so long, or until the run is over: for a fault that is none when it is shorter. */
+  readonly holdFor: (ms: number) => Promise<void>;
   /**
    * Writes down that the fault has hit. Called at most once, when it has.
    * @param target `broker 2` when it takes one broker away and leaves the rest alone: then the checks expect the rest to go on.
@@ -49,12 +51,18 @@ export interface Fault {
 }
 
 /** A broker that leads something more often than not: faults of leaders are the ones that cost. */
-export async function pickVictim({ cluster, prng, varve, topic }: FaultContext): Promise<number> {
+export async function pickVictim(context: FaultContext): Promise<number> {
+  const { cluster, prng } = context;
   const running = cluster.ids.filter((id) => cluster.stateOf(id) === "running");
   if (prng.chance(0.4)) return prng.pick(running);
-  const leaders = (await partitionsOf(varve, topic)).flatMap(({ leader }) => (leader === null ? [] : [leader]));
+  const leaders = await leadersOf(context);
   const leading = running.filter((id) => leaders.includes(id));
   return prng.pick(leading.length > 0 ? leading : running);
+}
+
+/** Brokers that lead partitions of the topic, one name for each; none when nobody says so soon. */
+export async function leadersOf({ varve, topic }: FaultContext): Promise<readonly number[]> {
+  return (await partitionsOf(varve, topic)).flatMap(({ leader }) => (leader === null ? [] : [leader]));
 }
 
 const ASK_MS = 2_000;

@@ -9,6 +9,7 @@ import { diskSlow } from "./disk-slow.js";
 import { drain } from "./drain.js";
 import type { Fault } from "./fault.js";
 import { kill, leaderKill } from "./kill.js";
+import { leaderCut } from "./leader-cut.js";
 import { loss } from "./loss.js";
 import { lyingDisks } from "./lying-disks.js";
 import { memberKill } from "./member-kill.js";
@@ -16,9 +17,10 @@ import { memberZombie } from "./member-zombie.js";
 import { move } from "./move.js";
 import { oneWay } from "./one-way.js";
 import { partition } from "./partition.js";
-import { pause } from "./pause.js";
+import { leaderPause, pause } from "./pause.js";
 import { power } from "./power.js";
 import { replace } from "./replace.js";
+import { repliesLost } from "./replies-lost.js";
 import { reset } from "./reset.js";
 import { rolling } from "./rolling.js";
 import { seek } from "./seek.js";
@@ -30,11 +32,14 @@ export const FAULTS: readonly Fault[] = [
   kill,
   leaderKill,
   pause,
+  leaderPause,
   partition,
+  leaderCut,
   oneWay,
   delay,
   loss,
   reset,
+  repliesLost,
   rolling,
   transfer,
   drain,
@@ -60,7 +65,8 @@ export interface ChosenFaults {
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
 }
 
-const honestNames = (): string[] => FAULTS.filter(({ isControl }) => isControl !== true).map(({ name }) => name);
+/** What `all` means. */
+export const honestNames = (): string[] => FAULTS.filter(({ isControl }) => isControl !== true).map(({ name }) => name);
 
 function whyNot(fault: Fault, { brokers, groups, namespaces }: RunShape): string | null {
   if (fault.needsProxies === true && namespaces) return "the links of namespaces are cut and nothing else";

@@ -1,5 +1,5 @@
 /** kill.ts: kill -9 of one broker, and its start on the old data. */
-import { type Fault, type FaultContext, partitionsOf, pickVictim } from "./fault.js";
+import { type Fault, type FaultContext, leadersOf, partitionsOf, pickVictim } from "./fault.js";
 
 const DOWN_MS_MIN = 200;
 const DOWN_MS_MAX = 4_000;
@@ -23,9 +23,9 @@ export const leaderKill: Fault = {
   name: "leader-kill",
   does: "kill -9 of a partition's leader while the cluster is whole; started again at once",
   run: async (context) => {
-    const { cluster, prng, varve, topic, whole } = context;
+    const { cluster, prng, whole } = context;
     if (!(await whole(WHOLE_MS))) throw new Error("the cluster is not whole a minute after a leader was killed");
-    const leaders = (await partitionsOf(varve, topic)).flatMap(({ leader }) => (leader === null ? [] : [leader]));
+    const leaders = await leadersOf(context);
     if (leaders.length === 0) return;
     const victim = prng.pick(leaders);
     await strikeDown(context, victim);

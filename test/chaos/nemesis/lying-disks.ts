@@ -11,11 +11,11 @@ export const lyingDisks: Fault = {
   does: "a control, which must be found out: syncs do nothing for a while, and then all power is cut",
   needs: "power",
   isControl: true,
-  run: async ({ cluster, hold, struck }) => {
+  run: async ({ cluster, holdFor, struck }) => {
     const { ids } = cluster;
     const lie = { id: "lie", call: "sync", path: "/wal/", fault: { kind: "lie" } } as const;
     for (const id of ids) cluster.sabotageOf(id).setFiles([lie]);
-    await hold(LIE_MS);
+    await holdFor(LIE_MS);
     await Promise.all(ids.map((id) => cluster.kill(id)));
     for (const id of ids) {
       cluster.sabotageOf(id).setFiles([]);

@@ -8,13 +8,13 @@ export const memberZombie: Fault = {
   name: "member-zombie",
   does: "SIGSTOP of a group's worker beyond its session timeout, then SIGCONT",
   needsGroups: true,
-  run: async ({ groups, prng, hold, struck }) => {
+  run: async ({ groups, prng, holdFor, struck }) => {
     const running = groups?.running() ?? [];
     if (groups === null || running.length === 0) return;
     const victim = prng.pick(running);
     victim.freeze();
     struck(victim.plan.name);
-    await hold(groups.sessionTimeoutMs + prng.between(LONGER_MS_MIN, LONGER_MS_MAX));
+    await holdFor(groups.sessionTimeoutMs + prng.between(LONGER_MS_MIN, LONGER_MS_MAX));
     victim.thaw();
   },
 };

@@ -1,5 +1,5 @@
 /** html.ts: a report as one page that needs nothing else: style and drawing are in it, no script. */
-import { isClean, leaderLines, type Report } from "./report.js";
+import { brokenLines, isClean, leaderLines, type Report } from "./report.js";
 import { seconds } from "./text.js";
 import { escaped, timelineOf } from "./timeline.js";
 
@@ -37,6 +37,9 @@ export function htmlOf(report: Report): string {
 <h1>Varve chaos, seed ${report.seed}</h1>
 <p class="soft">${escaped(head)}</p>
 <p class="verdict ${clean ? "good" : "bad"}">${escaped(verdict)}</p>
+${brokenLines(report)
+  .map((line) => `<p>${escaped(line)}</p>`)
+  .join("\n")}
 <pre>${escaped(report.command)}</pre>
 ${report.problems.map((problem) => `<pre class="bad">${escaped(problem)}</pre>`).join("\n")}
 <h2>Faults, and what each partition acknowledged</h2>

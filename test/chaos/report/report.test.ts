@@ -37,6 +37,7 @@ const REPORT: Report = {
     { name: "kill", does: "kill -9", fired: 2, lastedMs: 3_000 },
     { name: "pause", does: "SIGSTOP", fired: 0, lastedMs: 0 },
   ],
+  broken: [],
   skipped: [{ name: "clock", why: "there is no C compiler" }],
   strikes: [
     { name: "kill", target: "broker <1>", fromMs: 1_000, toMs: 3_000 },

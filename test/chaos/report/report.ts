@@ -31,6 +31,8 @@ export interface Report {
   readonly faults: readonly FaultCount[];
   /** Kinds that were asked for and cannot be had here, with why. */
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
+  /** How the brokers were broken on purpose. */
+  readonly broken: readonly { readonly name: string; readonly does: string }[];
   /** Times since the load's start. */
   readonly strikes: readonly Strike[];
   readonly partitions: readonly PartitionMeasures[];
@@ -46,9 +48,16 @@ export interface Report {
   readonly problems: readonly string[];
 }
 
-/** Whether every check holds, nothing else went wrong and every fault that was promised has struck. */
+/** Whether every check holds, and nothing else went wrong. */
 export function isClean({ verdicts, problems }: Report): boolean {
   return problems.length === 0 && verdicts.length > 0 && verdicts.every(({ valid }) => valid);
+}
+
+/** What must be known before anything else of the report is read. */
+export function brokenLines({ broken }: Report): string[] {
+  return broken.map(
+    ({ name, does }) => `these brokers are broken on purpose, and the checks must find it: ${name}: ${does}`,
+  );
 }
 
 /** What was measured about leaders, in sentences. */

@@ -1,10 +1,11 @@
 /** text.ts: a report for a terminal: tables of plain text. */
-import { isClean, leaderLines, type Report } from "./report.js";
+import { brokenLines, isClean, leaderLines, type Report } from "./report.js";
 
 export function textOf(report: Report): string {
   const { verdicts, problems, skipped } = report;
   return [
     `seed ${report.seed}, ${report.brokers} brokers, ${seconds(report.loadMs)} s of load, ${report.events} events`,
+    ...brokenLines(report),
     "",
     table(
       ["operation", "ok", "fail", "info"],
