@@ -170,10 +170,16 @@ describe("of committed offsets, K9 says what the exhaustive search says", () => 
     });
   }
 
+  /** Of 69,301 wrong histories of two seeds K9 missed 1,111. */
+  const MISSED_SHARE = 0.016;
+  const ROUNDS = 6_000;
+  /** A checker that misses no more than that exceeds the bound once in three million runs; here it is 2.7 %. */
+  const DEVIATIONS_MAX = 5;
+
   test(`when it finds something, always; when it does not, nearly always (SEED=${seed})`, { timeout: 60_000 }, () => {
     const prng = new Prng(seed);
     const counts = { right: 0, wrong: 0, missed: 0 };
-    for (let round = 0; round < 2_000; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const operations = drawRegister(prng, prng.chance(0.5));
       const script = new Script();
       // The topic is made here, so nothing was committed before.
@@ -193,9 +199,11 @@ describe("of committed offsets, K9 says what the exhaustive search says", () => 
       if (expected) expect(found, `round ${round}\n${lines.join("\n")}`).toBe(true);
       else if (found) counts.missed++;
     }
-    expect(Math.min(counts.right, counts.wrong), JSON.stringify(counts)).toBeGreaterThan(300);
-    // Of eight seeds 1.0 to 1.8 % were missed; a random one needs room.
-    expect(counts.missed / counts.wrong, JSON.stringify(counts)).toBeLessThan(0.04);
+    expect(Math.min(counts.right, counts.wrong), JSON.stringify(counts)).toBeGreaterThan(ROUNDS / 4);
+    // Histories are drawn apart from each other, so what is missed follows the binomial distribution.
+    const deviation = Math.sqrt((MISSED_SHARE * (1 - MISSED_SHARE)) / counts.wrong);
+    const shareMax = MISSED_SHARE + DEVIATIONS_MAX * deviation;
+    expect(counts.missed / counts.wrong, JSON.stringify(counts)).toBeLessThan(shareMax);
   });
 
   function renumbered(line: string, by: number): string {
