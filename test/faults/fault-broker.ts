@@ -3,7 +3,7 @@
  */
 import { join } from "node:path";
 import { type Finished, until, VarveProcess } from "../integration/varve-process.js";
-import { cutPower, type PowerCutOptions, type PowerCutReport } from "./power-cut.js";
+import { cutPower, hasUnsynced, type PowerCutOptions, type PowerCutReport } from "./power-cut.js";
 import { FaultControl } from "./preload.js";
 
 /** Parts of paths that a power cut concerns: all but LMDB's store, which a broker may lose at any time. */
@@ -96,6 +96,11 @@ export class FaultBroker {
   async kill(): Promise<void> {
     this.running.child.kill("SIGKILL");
     await this.running.finished;
+  }
+
+  /** Whether it has written what a power cut would take back. */
+  get hasUnsynced(): boolean {
+    return hasUnsynced(this.powerDir);
   }
 
   /** Kills it and takes back what it had not synced. */

@@ -17,6 +17,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -60,6 +61,12 @@ export function cutPower({ folder, isLost = () => true }: PowerCutOptions): Powe
   report.namesLost = takeBackNames(folder, isLost);
   for (const name of readdirSync(folder)) rmSync(join(folder, name));
   return report;
+}
+
+/** Whether a cut at this moment would take bytes back. The process may be running. */
+export function hasUnsynced(folder: string): boolean {
+  const journals = readdirSync(folder).filter((entry) => entry.endsWith(".undo"));
+  return journals.some((name) => (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0) > 0);
 }
 
 /** A record that a kill has cut is left out: its write was never begun. */

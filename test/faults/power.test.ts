@@ -1,13 +1,30 @@
 import { randomInt } from "node:crypto";
+import type { Producer } from "@varve/client";
 import { expect, test } from "vitest";
+import { until } from "../integration/varve-process.js";
+import type { FaultBroker } from "./fault-broker.js";
 import { FaultCluster } from "./fault-cluster.js";
 import { preloadProblem } from "./preload.js";
 
 const problem = preloadProblem();
 if (problem !== null) console.warn(`power cuts are not tested: ${problem}`);
 const SEED = Number(process.env.SEED ?? randomInt(2 ** 31));
-/** Losing everything, then any part, of what was not synced. */
-const ROUNDS = 2;
+const SENDERS = 20;
+const VALUE_BYTES = 2_000;
+/** At least so many are acknowledged before a cut, so that there is something that must not be lost. */
+const ACKED_MIN = 50;
+
+interface Round {
+  readonly what: string;
+  /** Syncs of the write-ahead log hang first, until each broker has written what is not synced; else the cut comes at any moment. */
+  readonly amidSyncs: boolean;
+  readonly isLost: (random: () => number) => boolean;
+}
+
+const ROUNDS: readonly Round[] = [
+  { what: "all that is not synced, amid a sync of each broker", amidSyncs: true, isLost: () => true },
+  { what: "any part of what is not synced, at any moment", amidSyncs: false, isLost: (random) => random() < 0.5 },
+];
 const TOPIC = "orders";
 
 async function withCluster(use: (cluster: FaultCluster) => Promise<void>): Promise<void> {
@@ -30,22 +47,21 @@ test.skipIf(problem !== null)(
     const random = randomFrom(SEED);
     await withCluster(async (cluster) => {
       const acked: string[] = [];
-      let lost = 0;
-      for (let round = 0; round < ROUNDS; round++) {
-        const producer = cluster.client.producer();
-        const values = Array.from({ length: 200 }, (_, at) => `${round}-${at}-${"x".repeat(2_000)}`);
-        const sends = values.map((value) => producer.send({ topic: TOPIC, value }).then(() => void acked.push(value)));
-        await Promise.race(sends);
-        const isLost = round === 0 ? () => true : () => random() < 0.5;
-        const cuts = await Promise.all(cluster.brokers.map((broker) => broker.cutPower({ isLost })));
-        for (const { sectorsLost, namesLost } of cuts) lost += sectorsLost + namesLost;
+      for (const [round, { what, amidSyncs, isLost }] of ROUNDS.entries()) {
+        const load = new Load(cluster.client.producer(), `${round}`, acked);
+        await load.hasAcked(ACKED_MIN);
+        if (amidSyncs) await syncsHang(cluster.brokers);
+        const cuts = await Promise.all(
+          cluster.brokers.map((broker) => broker.cutPower({ isLost: () => isLost(random) })),
+        );
+        const lost = cuts.map(({ sectorsLost, namesLost }) => sectorsLost + namesLost);
+        console.log(`${what}: ${lost.join(", ")} sectors and names were lost, after ${acked.length} acknowledgements`);
+        if (amidSyncs) expect(Math.min(...lost), "what the broker that lost least has lost").toBeGreaterThan(0);
+        for (const { faults } of cluster.brokers) faults?.clear();
         await cluster.startAll();
-        await Promise.all(sends);
-        await producer.close();
+        await load.finish();
         expect((await cluster.values(TOPIC)).sort()).toEqual(acked.slice().sort());
       }
-      // How much there was to lose depends on when the cut came; that cuts do lose, the test below shows.
-      console.log(`${lost} sectors and names were lost`);
       for (const { log } of cluster.brokers) expect(log).not.toContain("quarantined");
     });
   },
@@ -71,6 +87,55 @@ test.skipIf(problem !== null)(
   },
   60_000,
 );
+
+/** From now on no sync of the write-ahead logs returns; resolves when every broker has written something meanwhile. */
+async function syncsHang(brokers: readonly FaultBroker[]): Promise<void> {
+  for (const { faults } of brokers) faults?.set([{ id: "hang", call: "sync", path: "/wal/", fault: { kind: "hang" } }]);
+  for (const broker of brokers)
+    await until(`broker ${broker.id} waits for a sync`, () => {
+      const isHung = (broker.faults?.hits("hang") ?? []).length > 0;
+      return isHung && broker.hasUnsynced ? true : null;
+    });
+}
+
+/** Senders that each send one record after the other, also while no broker runs, until they are told to finish. */
+class Load {
+  private readonly producer: Producer;
+  private readonly ackedBefore: number;
+  private readonly senders: readonly Promise<void>[];
+  private isOver = false;
+
+  constructor(
+    producer: Producer,
+    name: string,
+    private readonly acked: string[],
+  ) {
+    this.producer = producer;
+    this.ackedBefore = acked.length;
+    this.senders = Array.from({ length: SENDERS }, (_, sender) => this.send(`${name}-${sender}`));
+  }
+
+  async hasAcked(count: number): Promise<void> {
+    await until(`${count} records are acknowledged`, () =>
+      this.acked.length >= this.ackedBefore + count ? true : null,
+    );
+  }
+
+  /** Waits for the records under way: each is acknowledged in the end. */
+  async finish(): Promise<void> {
+    this.isOver = true;
+    await Promise.all(this.senders);
+    await this.producer.close();
+  }
+
+  private async send(name: string): Promise<void> {
+    for (let at = 0; !this.isOver; at++) {
+      const value = `${name}-${at}-`.padEnd(VALUE_BYTES, "x");
+      await this.producer.send({ topic: TOPIC, value });
+      this.acked.push(value);
+    }
+  }
+}
 
 function randomFrom(seed: number): () => number {
   let state = seed;
