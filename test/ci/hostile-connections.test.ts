@@ -8,7 +8,6 @@ import { connect as connectSocket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BrokerProcess, hasProc } from "../hostile/broker-process.js";
 import { HonestClient } from "../hostile/honest.js";
-import { until } from "../integration/varve-process.js";
 
 const IDLE = 5_000;
 const PER_ADDRESS_MAX = 3_000;
@@ -33,8 +32,7 @@ describe.skipIf(!hasProc)("a broker with very many connections", () => {
 
   beforeAll(async () => {
     broker = await BrokerProcess.start({ connectionsPerAddressMax: PER_ADDRESS_MAX });
-    honest = new HonestClient(broker.address);
-    await until("the honest client is at work", async () => ((await honest.figures()).count > 0 ? true : null));
+    honest = await HonestClient.of(broker);
     socketsBefore = broker.openSockets();
   });
 

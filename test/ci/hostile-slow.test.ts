@@ -55,8 +55,7 @@ describe.skipIf(!hasProc)("a broker and clients that take their time", () => {
       tailCacheBytesMax: 4 * MIB,
     });
     await fill(broker);
-    honest = new HonestClient(broker.address);
-    await until("the honest client is at work", async () => ((await honest.figures()).count > 0 ? true : null));
+    honest = await HonestClient.of(broker);
     socketsBefore = broker.openSockets();
     rssBefore = broker.rssMib();
   }, 60_000);

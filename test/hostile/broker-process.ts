@@ -49,6 +49,10 @@ export class BrokerProcess {
     return `127.0.0.1:${this.port}`;
   }
 
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   /** Whether the process that was started is still the one that runs. */
   get lives(): boolean {
     return isAlive(this.#process.pid) && this.#process.child.exitCode === null;

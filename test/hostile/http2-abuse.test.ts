@@ -4,7 +4,6 @@
  */
 import { METHODS } from "@varve/rpc";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { until } from "../integration/varve-process.js";
 import { BrokerProcess, hasProc } from "./broker-process.js";
 import { HonestClient } from "./honest.js";
 import { callHeaders, Flag, frame, grpcMessage, header, RawConnection, setting, Type, uint32 } from "./raw-http2.js";
@@ -167,8 +166,7 @@ describe.skipIf(!hasProc)("a broker under raw HTTP/2", () => {
 
   beforeAll(async () => {
     broker = await BrokerProcess.start();
-    honest = new HonestClient(broker.address);
-    await until("the honest client is at work", async () => ((await honest.figures()).count > 0 ? true : null));
+    honest = await HonestClient.of(broker);
     socketsBefore = broker.openSockets();
   });
 

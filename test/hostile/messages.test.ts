@@ -64,7 +64,7 @@ describe.skipIf(!hasProc)(`a broker and messages that no honest client sends (SE
 
   beforeAll(async () => {
     broker = await BrokerProcess.start();
-    honest = new HonestClient(broker.address);
+    honest = await HonestClient.of(broker);
     channel = createClient(broker.address);
     await channel.unary(METHODS.createTopic, { topic: "victim", partitions: 1, replicas: 1 }, DEADLINE);
     rssBefore = broker.rssMib();
