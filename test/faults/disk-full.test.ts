@@ -160,6 +160,35 @@ describe.skipIf(problem !== null)("a full disk", () => {
         : null,
     );
   }, 60_000);
+
+  test("brokers start on disks without a free byte: they elect and serve reads, refuse produce, and take it again when space returns", async () => {
+    await Promise.all(cluster.brokers.map((broker) => broker.kill()));
+    // One of them has to make its store of group state anew, too, which waits for space.
+    rmSync(join(cluster.broker(1).dataDir, "state"), { recursive: true });
+    for (const id of BROKERS) fill(filler(id));
+    for (const broker of cluster.brokers) broker.start();
+    await until("all serve on full disks", async () => {
+      const answers = await Promise.all(cluster.brokers.map((broker) => broker.ops("readyz")));
+      const isServing = (text = "{}"): boolean => {
+        const { reasons = [] } = JSON.parse(text) as { readonly reasons?: readonly string[] };
+        return reasons.length === 1 && reasons[0]?.startsWith("too little free disk space") === true;
+      };
+      return answers.every((answer) => isServing(answer?.text)) ? true : null;
+    });
+    for (const id of BROKERS) fill(filler(id));
+    await cluster.leaderOf("kept");
+    await expectEverythingThere();
+    const refusal = await sendUntilRefused("kept", 1_000);
+    expect(isVarveError(refusal) && [refusal.code, refusal.effect]).toEqual(["DISK_FULL", "NOT_APPLIED"]);
+    for (const { id, log, running } of cluster.brokers) {
+      expect(running.child.exitCode, `broker ${id} lives`).toBeNull();
+      expect(log).toContain("this start has the boot id of the last one");
+    }
+    for (const id of BROKERS) rmSync(filler(id));
+    await sendsAgain();
+    await cluster.healthy();
+    await expectEverythingThere();
+  }, 60_000);
 });
 
 /** Takes all that is left of a disk. */

@@ -12,7 +12,7 @@ import { readFile, writeWholeFile } from "./log/log-files.js";
 /** The format that this version writes, and the newest that it reads. */
 export const FORMAT_VERSION = 1;
 const BOOT_IDS_MAX = 64;
-const NODE_FILE = "node.json";
+export const NODE_FILE = "node.json";
 const NOTE_FILE = "note.json";
 
 /** What node.json holds beside what callers see. */

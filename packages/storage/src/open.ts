@@ -20,6 +20,7 @@ import { DiskWatch } from "./disk-watch.js";
 import { DrainScheduler } from "./drain-scheduler.js";
 import type { Checksum } from "./frame/payload.js";
 import {
+  NODE_FILE,
   newIdentity,
   readIdentity,
   readNote,
@@ -31,7 +32,7 @@ import {
 import type { GroupLogImpl } from "./log/group-log.js";
 import type { LogContext } from "./log/log-core.js";
 import { LogFiles } from "./log/log-files.js";
-import { SpaceQueue } from "./log/space.js";
+import { isNoSpace, SpaceQueue } from "./log/space.js";
 import { LoadedRuns, TailCache } from "./log/tail-cache.js";
 import { recoverLog } from "./recover-log.js";
 import { replicaDir, topicsDir } from "./replica-file.js";
@@ -117,7 +118,19 @@ async function takeIdentity(dataDir: string, disk: Disk, options: OpenOptions): 
   }
   const identity = withBootId(known ?? newIdentity(options.random), randomUuid(options.random));
   if (known === null) await formatWal(disk, `${dataDir}/wal`, options.walFileBytes);
-  await writeIdentity(disk, dataDir, identity);
+  try {
+    await writeIdentity(disk, dataDir, identity);
+  } catch (error) {
+    // Under the name of the start before it can serve and vote. A new name that is not durable would be missing at the next start, which would
+    // then be refused as a disk that was set back. A copy of the directory taken since that start is not told from it: the price.
+    if (known === null || known.bootIds.length === 0 || !isNoSpace(error)) throw error;
+    options.logger.error(
+      { dataDir, error: String(error) },
+      "the disk is full: this start has the boot id of the last one",
+    );
+    await disk.remove(`${dataDir}/${NODE_FILE}.tmp`);
+    return known;
+  }
   return identity;
 }
 

@@ -140,6 +140,26 @@ test("a storage closes on a full disk, and loses nothing by it", async () => {
   expect(again.group(1)?.lastIndex()).toBe(40);
 });
 
+test("a directory opens on a full disk, under the boot id of the last start, and gets a new one when there is space", async () => {
+  const { disk, clock, storage, log } = await setUp();
+  await appendCommitted(log, 10);
+  const { bootIds } = storage.identity;
+  disk.killProcess();
+  await leave(disk, 0);
+  const full = await openOn(disk, tinyOptions(clock, 2));
+  expect(full.identity.bootIds).toEqual(bootIds);
+  const found = full.group(1);
+  expect(found?.lastIndex()).toBe(10);
+  if (found === null) throw new Error("the log is gone");
+  await saveDurably(found, { hardState: { term: 9, vote: 2, commit: 0 } });
+  disk.killProcess();
+  await leave(disk, null);
+  const again = await openOn(disk, tinyOptions(clock, 3));
+  expect(again.identity.bootIds).toEqual([...bootIds, expect.any(String)]);
+  expect(again.group(1)?.hardState).toMatchObject({ term: 9, vote: 2 });
+  expect(disk.paths().filter((path) => path.endsWith(".tmp"))).toEqual([]);
+});
+
 test("produce is refused before the reserve is used: bytes that wait for their segment count as used", async () => {
   const { disk, clock, storage, log } = await setUp(6_000);
   await leave(disk, 100_000);

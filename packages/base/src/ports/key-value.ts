@@ -7,6 +7,8 @@
  *   V3  what resolved survives the end of the process, however it ends; a power cut may take the newest transactions, as whole ones, newest
  *       first, up to all of them
  *   V4  an iteration sees one state: the one that was newest when it took its first step
+ *   V5  a store without files (there was no space to make them, or they went away) is empty and refuses writes, until a `clear` succeeds; then it
+ *       takes writes of what was cleared
  * A store is no place for what exists only once: an implementation that finds its files damaged begins empty.
  */
 import { assert } from "../assert.js";
@@ -39,7 +41,7 @@ export interface KeyValue {
 export interface KeyValueOpener {
   /**
    * Opens the store in the folder `path`, and makes it when there is none. It must not be open already.
-   * Damage never makes it fail: then the store is empty, and the log says so.
+   * Neither damage nor a full disk makes it fail: then the store is empty (V5), and the log says so.
    */
   open(path: string): Promise<KeyValue>;
 }

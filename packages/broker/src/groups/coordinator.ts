@@ -88,7 +88,7 @@ export class Coordinator implements StateMachine {
       overloaded: (pendingMax) => errors.overloaded(shard, pendingMax),
       unknown: () => errors.commandUnknown(),
     });
-    this.materialised = new Materialised(store, log.spec.groupId, logger);
+    this.materialised = new Materialised({ store, groupId: log.spec.groupId, clock, logger });
     this.state = this.restore();
     for (const frame of log.recoveredFrames) this.applyFrame(frame);
     this.touched.clear();
@@ -354,7 +354,7 @@ export class Coordinator implements StateMachine {
     try {
       const stored = GroupsState.fromEntries(this.materialised.entries(), GROUP_LIMITS);
       if (stored.appliedIndex >= framesFrom - 1) {
-        this.materialised.follow(stored, null);
+        this.materialised.follow(stored, true);
         return stored;
       }
     } catch (error) {
@@ -371,8 +371,7 @@ export class Coordinator implements StateMachine {
   }
 
   private followFromHere(): void {
-    this.state.takeChanges();
-    this.materialised.follow(this.state, this.state.entries());
+    this.materialised.follow(this.state, false);
   }
 }
 

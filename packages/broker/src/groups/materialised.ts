@@ -6,51 +6,67 @@
  * Invariants:
  *   K1  what stands in the store is the state at its applied index, whole
  *   K2  one transaction is under way; what changes meanwhile is collected as keys, so memory is bounded by the state
+ *   K3  after a write that failed the next one is the whole state, after a wait that doubles: what was in the failed one may be missing
  */
-import type { GroupId, KeyValue, KeyValueChange, Logger } from "@varve/base";
+import type { Clock, GroupId, KeyValue, KeyValueChange, Logger, TimerHandle } from "@varve/base";
 import type { Change } from "@varve/groups";
 
 /** Where the changes come from. */
 export interface ChangeSource {
   takeChanges(): readonly Change[];
+  /** All of it; what `takeChanges` gives next are the changes since. */
+  entries(): readonly Change[];
 }
 
+export interface MaterialisedOptions {
+  readonly store: KeyValue;
+  readonly groupId: GroupId;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const RETRY_MS = 1_000;
+const RETRY_MS_MAX = 60_000;
+
 export class Materialised {
-  private readonly store: KeyValue;
+  private readonly options: MaterialisedOptions;
   private readonly prefix: string;
-  private readonly logger: Logger;
   private source: ChangeSource | null = null;
+  /** What is stored is a state of the source, not of another one, nor in doubt. */
+  private isStored = false;
   private writing: Promise<void> | null = null;
   private isDue = false;
-  private failed = false;
+  private isClosing = false;
+  private retry: TimerHandle | null = null;
+  private retryMs = RETRY_MS;
 
-  constructor(store: KeyValue, groupId: GroupId, logger: Logger) {
-    this.store = store;
-    this.prefix = `${groupId}/`;
-    this.logger = logger;
+  constructor(options: MaterialisedOptions) {
+    this.options = options;
+    this.prefix = `${options.groupId}/`;
   }
 
   /** What was stored, by the shard's own keys. */
   *entries(): Generator<readonly [key: string, value: Uint8Array]> {
-    for (const [key, value] of this.store.entries(this.prefix)) yield [key.slice(this.prefix.length), value];
+    for (const [key, value] of this.options.store.entries(this.prefix)) yield [key.slice(this.prefix.length), value];
   }
 
-  /** From now on follows this state. `replace`: what is stored is not a state before it, but something else. */
-  follow(source: ChangeSource, replace: readonly Change[] | null): void {
+  /** From now on follows this state. `isStored`: what is stored is a state before it; else it is written as a whole. */
+  follow(source: ChangeSource, isStored: boolean): void {
     this.source = source;
-    if (replace === null) return;
-    const clear = (this.writing ?? Promise.resolve()).then(() => this.store.clear(this.prefix));
-    this.run(clear.then(() => this.put(replace)));
+    this.isStored = isStored;
+    if (!isStored) this.changed();
   }
 
   /** The state has changed. */
   changed(): void {
     this.isDue = true;
-    if (this.writing === null) this.writeNow();
+    if (this.writing === null && this.retry === null) this.writeNow();
   }
 
-  /** Resolves when the store has everything; what changes afterwards is not followed. */
+  /** Resolves when the store has everything, or a write has failed; what changes afterwards is not followed. */
   async close(): Promise<void> {
+    this.isClosing = true;
+    this.stopRetrying();
     while (this.writing !== null) await this.writing;
     this.source = null;
   }
@@ -58,29 +74,61 @@ export class Materialised {
   /** Nothing more is written, but what is under way: the process ends. */
   abandon(): void {
     this.source = null;
+    this.stopRetrying();
   }
 
   private writeNow(): void {
-    if (this.source === null || this.failed) return;
+    const { source } = this;
     this.isDue = false;
-    this.run(this.put(this.source.takeChanges()));
+    if (source === null) return;
+    const work = this.isStored ? this.put(source.takeChanges()) : this.putWhole(source);
+    this.writing = work
+      .then(
+        () => this.wrote(),
+        (error: unknown) => this.failed(error),
+      )
+      .then(() => {
+        this.writing = null;
+        if (this.isDue && this.retry === null) this.writeNow();
+      });
+  }
+
+  private async putWhole(source: ChangeSource): Promise<void> {
+    await this.options.store.clear(this.prefix);
+    if (this.source !== source) return;
+    source.takeChanges();
+    await this.put(source.entries());
+    if (this.source === source) this.isStored = true;
   }
 
   private put(changes: readonly Change[]): Promise<void> {
-    return this.store.write(changes.map(([key, value]): KeyValueChange => [this.prefix + key, value]));
+    return this.options.store.write(changes.map(([key, value]): KeyValueChange => [this.prefix + key, value]));
   }
 
-  private run(work: Promise<void>): void {
-    const writing = work
-      .catch((error: unknown) => {
-        this.failed = true;
-        this.logger.warn({ err: error }, "group state could not be materialised; it stays in checkpoints and the log");
-      })
-      .then(() => {
-        if (this.writing !== writing) return;
-        this.writing = null;
-        if (this.isDue) this.writeNow();
-      });
-    this.writing = writing;
+  private wrote(): void {
+    if (this.retryMs > RETRY_MS) this.options.logger.info({ prefix: this.prefix }, "group state is materialised again");
+    this.retryMs = RETRY_MS;
+  }
+
+  private failed(error: unknown): void {
+    const { clock, logger } = this.options;
+    this.isStored = false;
+    this.isDue = !this.isClosing;
+    if (this.source === null || this.isClosing) return;
+    if (this.retryMs === RETRY_MS)
+      logger.warn(
+        { err: error, prefix: this.prefix },
+        "group state could not be materialised; it stays in checkpoints and the log, and is tried again",
+      );
+    this.retry = clock.setTimer(this.retryMs, () => {
+      this.retry = null;
+      this.writeNow();
+    });
+    this.retryMs = Math.min(2 * this.retryMs, RETRY_MS_MAX);
+  }
+
+  private stopRetrying(): void {
+    this.retry?.cancel();
+    this.retry = null;
   }
 }

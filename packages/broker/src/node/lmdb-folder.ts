@@ -6,6 +6,8 @@
  *   F1  LMDB opens a file only when it is new, or when `lmdb-check.ts` found it sound; so damage never reaches a memory map
  *   F2  a file from before a restart of the machine is used only when it was synced: `session` says `clean`, or names this boot of the machine. It is
  *       durable with the boot's name before LMDB writes, and says `clean` only after the file was synced at the end
+ *   F3  LMDB opens nothing on a disk that is full: its lock file, which it maps for writing, has all its blocks before (or a write into the map ends
+ *       the process with SIGBUS), and a new store has room for its first pages (without, LMDB itself crashes)
  */
 import {
   closeSync,
@@ -15,6 +17,7 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  statfsSync,
   statSync,
   writeSync,
 } from "node:fs";
@@ -23,6 +26,12 @@ import { type Logger, VarveError } from "@varve/base";
 import { type EntryCheck, lmdbProblem } from "./lmdb-check.js";
 
 const CLEAN = "clean";
+/** LMDB's lock file has 8,272 bytes; it takes a larger one as it is. */
+const LOCK_BYTES = 12_288;
+/** A new store begins only with so much space (F3). */
+const NEW_STORE_BYTES = 256 * 1024;
+/** What the system says of a full disk, and LMDB after it, in numbers. */
+const NO_SPACE: readonly unknown[] = ["ENOSPC", "EDQUOT", 28];
 
 export interface LmdbFolderOptions {
   readonly logger: Logger;
@@ -46,21 +55,31 @@ export class LmdbFolder {
 
   /**
    * Calls `openDatabase` on a folder that is sound or empty; what LMDB still refuses is begun anew, once.
-   * @throws VarveError DATA_DIR_UNUSABLE when the folder cannot be written; never because of what is in it.
+   * @throws VarveError DATA_DIR_UNUSABLE when the folder cannot be written, DISK_FULL when there is no space for a store; never because of what
+   * is in it.
    */
   open<T>(openDatabase: () => T): T {
     try {
       mkdirSync(this.path, { recursive: true, mode: 0o700 });
       const problem = this.problem();
       if (problem !== null) this.beginAnew(problem);
-      this.setSession(this.options.boot);
+      this.makeRoom();
+      if (this.session() !== this.options.boot) this.setSession(this.options.boot);
       try {
         return openDatabase();
       } catch (error) {
+        if (isNoSpace(error)) throw error;
         this.beginAnew(wordsOf(error));
+        this.makeRoom();
+        this.setSession(this.options.boot);
         return openDatabase();
       }
     } catch (error) {
+      if (isNoSpace(error)) {
+        const message = `the disk of ${this.path} is full: there is no store until space is freed; its content stays in checkpoints and the log`;
+        this.options.logger.error({ path: this.path, error: wordsOf(error) }, message);
+        throw new VarveError("DISK_FULL", { message, details: { path: this.path }, cause: error });
+      }
       const message = `the store in ${this.path} cannot be opened; check that the folder can be written`;
       throw new VarveError("DATA_DIR_UNUSABLE", { message, details: { path: this.path }, cause: error });
     }
@@ -70,6 +89,21 @@ export class LmdbFolder {
   closed(): void {
     withFile(this.dataFile, "r+", fdatasyncSync);
     this.setSession(CLEAN);
+  }
+
+  /** F3 @throws ENOSPC */
+  private makeRoom(): void {
+    const isNew = statSync(this.dataFile, { throwIfNoEntry: false }) === undefined;
+    if (isNew) {
+      const { bavail, bsize } = statfsSync(this.path);
+      if (bavail * bsize < NEW_STORE_BYTES)
+        throw Object.assign(new Error(`ENOSPC: ${bavail * bsize} bytes are free`), { code: "ENOSPC" });
+    }
+    const lockFile = join(this.path, "lock.mdb");
+    const lock = statSync(lockFile, { throwIfNoEntry: false });
+    if (lock?.isFile() === true && lock.size >= LOCK_BYTES && 512 * lock.blocks >= lock.size) return;
+    rmSync(lockFile, { force: true, recursive: true });
+    withFile(lockFile, "w", (fd) => writeAll(fd, Buffer.alloc(LOCK_BYTES)));
   }
 
   /** Why what is there must not be used, in words; null when it may, or nothing is there. */
@@ -120,6 +154,14 @@ function withFile(path: string, flags: "r" | "r+" | "w", use: (fd: number) => vo
   } finally {
     closeSync(fd);
   }
+}
+
+function isNoSpace(error: unknown): boolean {
+  return error instanceof Error && "code" in error && NO_SPACE.includes(error.code);
+}
+
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }
 
 function wordsOf(error: unknown): string {

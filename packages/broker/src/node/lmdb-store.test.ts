@@ -1,7 +1,7 @@
 /** lmdb-store.test.ts: what kills, damage, restarts of the machine and full disks leave of a store on disk. Where a process may die it is another one. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -183,6 +183,25 @@ test.skipIf(process.platform === "win32")(
     expect(await linesOf(start("bash", "-c", program))).toEqual(["refused DATA_DIR_UNUSABLE", "whole"]);
   },
 );
+
+test.each([
+  ["cut to its first page", (file: string) => truncate(file, 4_096)],
+  ["cut to nothing", (file: string) => truncate(file, 0)],
+  ["removed", (file: string) => rm(file)],
+])("a file that is %s under an open store is noticed before it is touched, and begins anew", async (_, harm) => {
+  await written(12);
+  const store = await open();
+  await store.write([["k/1", Uint8Array.of(1)]]);
+  await harm(join(state, "data.mdb"));
+  expect(keysOf(store)).toEqual([]);
+  await expect(store.write([["k/2", Uint8Array.of(1)]])).rejects.toMatchObject({ code: "DATA_DIR_UNUSABLE" });
+  await store.clear("k/");
+  await store.write([["k/3", Uint8Array.of(1)]]);
+  await store.close();
+  const again = await open();
+  expect(keysOf(again)).toEqual(["k/3"]);
+  await again.close();
+});
 
 test("a folder that cannot be made is an error of the caller's, with its name", async () => {
   await writeFile(state, "a file");

@@ -4,6 +4,7 @@
  * Invariants:
  *   M1  one LMDB transaction is under way at a time; calls that come meanwhile go into the next one, in their order
  *   M2  a stored value is the value and its CRC32C with the key (4 bytes, lowest first), which the check at the next start compares
+ *   M3  the map is touched only while the file is at least as long as it was known to be: beyond a file's end a map ends the process
  *
  * Options of LMDB, and why:
  * - noSync: the log is what is durable, and a second stream of fsyncs would share its disk. A killed process loses nothing, since its writes are the
@@ -17,8 +18,9 @@
  *   not reach it; neither may old memory.
  *
  * `lmdb` is loaded by the first `open`: it takes 50 ms and a native module that most commands of the command line do not need. What remains: a
- * file that someone cuts or overwrites while it is open ends the process with SIGBUS, as any memory map does; and a failed commit is also
- * printed by the library itself.
+ * file that someone cuts while it is open is noticed before each use of it (M3), but one that is cut during a use, or overwritten with other
+ * pages, may still end the process with SIGBUS or worse, as with any memory map; the next start finds it and begins anew. And a failed commit is
+ * also printed by the library itself.
  */
 import { statSync } from "node:fs";
 import {
@@ -26,7 +28,6 @@ import {
   assertKey,
   assertKeyPrefix,
   GIB,
-  type KeyValue,
   type KeyValueChange,
   type KeyValueOpener,
   type Logger,
@@ -34,6 +35,7 @@ import {
 } from "@varve/base";
 import type { RootDatabase } from "lmdb";
 import { nativeCodec } from "./codec.js";
+import { type FragileStore, LastingStore } from "./lasting-store.js";
 import type { EntryCheck } from "./lmdb-check.js";
 import { LmdbFolder } from "./lmdb-folder.js";
 import { machineBoot } from "./machine-boot.js";
@@ -58,7 +60,7 @@ export interface LmdbStoreOptions {
 
 /**
  * Stores on this machine's disk, one a folder.
- * `open` rejects with DATA_DIR_UNUSABLE when the folder cannot be written; never because of what is in it.
+ * `open` rejects with DATA_DIR_UNUSABLE when the folder cannot be written; never because of what is in it, or for want of space.
  */
 export function lmdbStores(options: LmdbStoreOptions): KeyValueOpener {
   const { logger, bytesMax = GIB, boot = machineBoot() } = options;
@@ -66,7 +68,7 @@ export function lmdbStores(options: LmdbStoreOptions): KeyValueOpener {
     async open(path) {
       const { open } = await import("lmdb");
       const folder = new LmdbFolder(path, { logger, bytesMax, boot, isEntry });
-      const database = folder.open(() =>
+      const openDatabase = () =>
         open<Buffer, Buffer>({
           path,
           noSubdir: false,
@@ -77,9 +79,8 @@ export function lmdbStores(options: LmdbStoreOptions): KeyValueOpener {
           keyEncoding: "binary",
           encoding: "binary",
           cache: false,
-        }),
-      );
-      return new LmdbStore(folder, database, bytesMax);
+        });
+      return new LastingStore(path, () => new LmdbStore(folder, folder.open(openDatabase), { bytesMax, logger }));
     },
   };
 }
@@ -109,19 +110,45 @@ interface Call {
   readonly reject: (error: unknown) => void;
 }
 
-class LmdbStore implements KeyValue {
+class LmdbStore implements FragileStore {
   private readonly folder: LmdbFolder;
   private readonly database: Database;
   private readonly bytesMax: number;
+  private readonly logger: Logger;
+  /** The longest that the file was seen: it never shrinks by itself. */
+  private fileBytes = 0;
+  private isGone = false;
   /** Calls for the next transaction: no more than callers have made without waiting. */
   private waiting: Call[] = [];
   private running: Promise<void> | null = null;
   private isClosed = false;
 
-  constructor(folder: LmdbFolder, database: Database, bytesMax: number) {
+  constructor(
+    folder: LmdbFolder,
+    database: Database,
+    { bytesMax, logger }: { readonly bytesMax: number; readonly logger: Logger },
+  ) {
     this.folder = folder;
     this.database = database;
     this.bytesMax = bytesMax;
+    this.logger = logger;
+  }
+
+  /** M3 */
+  get isLost(): boolean {
+    if (this.isGone) return true;
+    const bytes = statSync(this.folder.dataFile, { throwIfNoEntry: false })?.size ?? 0;
+    if (bytes >= this.fileBytes) {
+      this.fileBytes = bytes;
+      return false;
+    }
+    const { path } = this.folder;
+    this.logger.error(
+      { path, bytes, bytesBefore: this.fileBytes },
+      "the file of a store was cut or removed; it begins anew",
+    );
+    this.isGone = true;
+    return true;
   }
 
   entries(prefix: string): Iterable<readonly [key: string, value: Uint8Array]> {
@@ -145,12 +172,13 @@ class LmdbStore implements KeyValue {
     this.isClosed = true;
     await this.running;
     await this.database.close();
-    this.folder.closed();
+    if (!this.isLost) this.folder.closed();
   }
 
   /** The range holds one read transaction, from its first step to its end. */
   private *select(prefix: string): Generator<readonly [key: string, value: Uint8Array]> {
     this.assertOpen();
+    if (this.isLost) return;
     for (const { key, value } of this.database.getRange(rangeOf(prefix)))
       yield [key.toString("latin1"), new Uint8Array(value.subarray(0, value.length - CHECKSUM_BYTES))];
   }
@@ -193,6 +221,7 @@ class LmdbStore implements KeyValue {
   }
 
   private async commit(group: readonly Work[]): Promise<void> {
+    if (this.isLost) throw this.lost();
     const [first] = group;
     if (first?.kind === "clear") {
       const keys = [...this.database.getKeys(rangeOf(first.prefix))];
@@ -220,9 +249,17 @@ class LmdbStore implements KeyValue {
     }
   }
 
+  private lost(): VarveError {
+    const { path } = this.folder;
+    return new VarveError("DATA_DIR_UNUSABLE", {
+      message: `the file of the store in ${path} was cut or removed; nothing was written; clear, then write the whole state`,
+      details: { path },
+    });
+  }
+
   private refuseBeyondBound(): void {
-    const { path, dataFile } = this.folder;
-    const { size } = statSync(dataFile);
+    const { path } = this.folder;
+    const size = this.fileBytes;
     if (size <= this.bytesMax) return;
     throw new VarveError("DISK_FULL", {
       message: `the store in ${path} has ${size} bytes, more than its bound of ${this.bytesMax}; nothing was written`,

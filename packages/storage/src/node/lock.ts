@@ -10,6 +10,7 @@
 import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { type DiskLock, VarveError } from "@varve/base";
+import { isNoSpace } from "../log/space.js";
 
 const LOCK_FILE = "lock";
 
@@ -26,7 +27,10 @@ async function lockBySocket(path: string): Promise<DiskLock> {
       throw locked(path, await ownerOf(path));
     throw error;
   });
-  await writeFile(`${path}/${LOCK_FILE}`, `${process.pid}\n`, { mode: 0o600 });
+  // On a full disk the message to the next one lacks the owner; the lock holds.
+  await writeFile(`${path}/${LOCK_FILE}`, `${process.pid}\n`, { mode: 0o600 }).catch((error: unknown) => {
+    if (!isNoSpace(error)) throw error;
+  });
   return {
     async release() {
       await rm(`${path}/${LOCK_FILE}`, { force: true });
