@@ -1,15 +1,46 @@
 /**
  * vitest.ci.config.ts: the longer suites of `npm run test:ci`, beside those of `npm test`.
+ *
+ * Most of them wait most of the time, so two run at once. Those that judge times of the whole cluster run alone, one after the other, afterwards.
  */
 import { defineConfig } from "vitest/config";
+import { longestFirst } from "./longest-first.js";
+
+const JUDGE_TIMES = ["chaos", "disk-errors", "producer-soak", "reader-sockets", "thousand-groups"].map(
+  (name) => `test/ci/${name}.test.ts`,
+);
+const LONGEST = [
+  "group-faults",
+  "ci/sim",
+  "packages",
+  "group-churn",
+  "membership-fire",
+  "disk-damage",
+  "group-commits",
+];
 
 export default defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
-    include: ["test/ci/**/*.test.ts"],
     testTimeout: 300_000,
     hookTimeout: 60_000,
     pool: "forks",
-    maxWorkers: 1,
+    sequence: { sequencer: longestFirst(LONGEST) },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "two at once",
+          include: ["test/ci/**/*.test.ts"],
+          exclude: JUDGE_TIMES,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: "alone", include: JUDGE_TIMES, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

@@ -2,6 +2,15 @@
  * vitest.config.ts: which tests `npm test` runs. Tests import other packages as users do, from `dist`.
  */
 import { defineConfig } from "vitest/config";
+import { longestFirst } from "./longest-first.js";
+
+const LONGEST = [
+  "integration/cli",
+  "integration/quickstart",
+  "integration/replica-moves",
+  "integration/sdk-survives",
+  "http2-abuse",
+];
 
 export default defineConfig({
   test: {
@@ -12,5 +21,6 @@ export default defineConfig({
     hookTimeout: 30_000,
     pool: "forks",
     maxWorkers: 2,
+    sequence: { sequencer: longestFirst(LONGEST) },
   },
 });

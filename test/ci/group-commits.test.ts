@@ -11,6 +11,7 @@ import { parseConfig } from "@varve/broker";
 import { type RunningBroker, runBroker } from "@varve/broker/node";
 import { GROUP_METHODS, METHODS } from "@varve/rpc";
 import { afterAll, expect, test } from "vitest";
+import { freePorts } from "../integration/ports.js";
 import { connect, DEADLINE } from "../integration/raw.js";
 
 const COMMITS = 1_000_000;
@@ -20,6 +21,7 @@ const AT_ONCE_PER_COORDINATOR = 32;
 const GROUP_LOGS_BYTES_MAX = 16 * 12 * MIB;
 
 const folder = mkdtempSync(join(tmpdir(), "varve-group-commits-"));
+const [peerPort = 0] = await freePorts(1);
 const running: RunningBroker[] = [];
 
 afterAll(async () => {
@@ -31,8 +33,8 @@ async function start(): Promise<RunningBroker> {
   const config = parseConfig({
     brokerId: 1,
     dataDir: join(folder, "data"),
-    cluster: { seeds: ["127.0.0.1:17651"] },
-    listen: { grpcPort: 0, peerPort: 17_651, opsPort: 0 },
+    cluster: { seeds: [`127.0.0.1:${peerPort}`] },
+    listen: { grpcPort: 0, peerPort, opsPort: 0 },
   });
   const broker = await runBroker(config, { logger: silentLogger, watchProcess: false });
   running.push(broker);

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Varve } from "@varve/client";
-import { freeBasePort, until } from "../integration/varve-process.js";
+import { freeBasePort } from "../integration/ports.js";
+import { until } from "../integration/varve-process.js";
 import { FaultBroker } from "./fault-broker.js";
 import { buildPreload } from "./preload.js";
 

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { METHODS } from "@varve/rpc";
 import { createClient } from "@varve/rpc/node";
-import { freeBasePort, isAlive, until, VarveProcess } from "../integration/varve-process.js";
+import { freeBasePort } from "../integration/ports.js";
+import { isAlive, until, VarveProcess } from "../integration/varve-process.js";
 
 const KIB_PER_MIB = 1_024;
 

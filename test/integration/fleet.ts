@@ -2,11 +2,11 @@
  * fleet.ts: brokers of this process on real sockets and simulated disks, one by one: each with its own id, disk and place, so that tests can
  * wipe, damage and exchange what they stand on.
  */
-import { createServer } from "node:net";
 import { silentLogger } from "@varve/base";
 import { parseConfig } from "@varve/broker";
 import { type RunningBroker, runBroker } from "@varve/broker/node";
 import { SimDisk } from "@varve/storage/testing";
+import { freePorts } from "./ports.js";
 
 export class Fleet {
   private readonly running: RunningBroker[] = [];
@@ -64,22 +64,4 @@ export class Fleet {
 
 export function dataDirOf(brokerId: number): string {
   return `/broker-${brokerId}`;
-}
-
-/** Ports that are free now; held open together, so that no two are the same. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  return Promise.all(
-    servers.map(async (server) => {
-      const address = server.address();
-      await new Promise((resolve) => server.close(resolve));
-      return typeof address === "object" && address !== null ? address.port : 0;
-    }),
-  );
 }

@@ -5,7 +5,8 @@
 import { METHODS } from "@varve/rpc";
 import { SimDisk } from "@varve/storage/testing";
 import { afterEach, expect, test } from "vitest";
-import { Fleet, freePorts } from "./fleet.js";
+import { Fleet } from "./fleet.js";
+import { freePorts } from "./ports.js";
 import { batchOf, connect, DEADLINE, failureOf, readAll } from "./raw.js";
 
 const fleet = new Fleet();

@@ -3,7 +3,8 @@ import type { RunningBroker } from "@varve/broker/node";
 import { Varve } from "@varve/client";
 import { SimDisk } from "@varve/storage/testing";
 import { afterEach, describe, expect, test } from "vitest";
-import { dataDirOf, Fleet, freePorts } from "./fleet.js";
+import { dataDirOf, Fleet } from "./fleet.js";
+import { freePorts } from "./ports.js";
 import { failureOf } from "./raw.js";
 import { waitUntil } from "./sdk-load.js";
 

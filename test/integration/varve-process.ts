@@ -2,8 +2,6 @@
  * varve-process.ts: the `varve` command as users run it: processes, their output and their exit codes.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomInt } from "node:crypto";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type DevFile, readDevFile } from "varve";
 
@@ -92,26 +90,4 @@ export function devFileOf(folder: string): DevFile | null {
   } catch {
     return null;
   }
-}
-
-/** A base port of `brokers` brokers whose ports are all free, below those of outgoing connections. */
-export async function freeBasePort(brokers: number): Promise<number> {
-  return until("free ports", async () => {
-    const base = randomInt(11_000, 19_000);
-    const ports = Array.from({ length: brokers }, (_, index) => base + 10 * index).flatMap((port) => [
-      port,
-      port + 1,
-      port + 2,
-    ]);
-    const free = await Promise.all(ports.map(isFree));
-    return free.includes(false) ? null : base;
-  });
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen({ host: "127.0.0.1", port, exclusive: true }, () => server.close(() => resolve(true)));
-  });
 }

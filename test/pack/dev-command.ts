@@ -4,7 +4,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import type { DevFile } from "varve";
-import { devFileOf, freeBasePort, isAlive, until } from "../integration/varve-process.js";
+import { freeBasePort } from "../integration/ports.js";
+import { devFileOf, isAlive, until } from "../integration/varve-process.js";
 
 export class DevCommand {
   private readonly child: ChildProcess;
