@@ -4,7 +4,7 @@
  */
 import { expect, test } from "vitest";
 import { CONTROLS, findAgain } from "../sim/controls.js";
-import { REGRESSIONS } from "../sim/regressions.js";
+import { REGRESSIONS, runOf } from "../sim/regressions.js";
 import { type RunReport, runSeed } from "../sim/simulation.js";
 
 const RUN_MS = 300_000;
@@ -28,7 +28,8 @@ test.each(CONTROLS)(
   },
 );
 
-test.each(REGRESSIONS)("$name: it stays repaired", { timeout: RUN_MS }, async ({ seed, decisions }) => {
-  const report = decisions === undefined ? await soundRun(seed) : await runSeed({ seed, decisions });
+test.each(REGRESSIONS)("$name: it stays repaired", { timeout: RUN_MS }, async (regression) => {
+  const run = runOf(regression);
+  const report = run.decisions === undefined ? await soundRun(run.seed) : await runSeed(run);
   expect(report.violation).toBeNull();
 });

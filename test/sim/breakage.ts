@@ -110,19 +110,25 @@ function readBeforeApplied(replica: Replica): void {
   });
 }
 
-/** A flush that ends in a later term speaks for that term, whatever stands in the log by now. */
+/** A flush is known by its last index alone: it speaks for what stands there when it ends, in the term of that moment, to that term's leader. */
 function acknowledgeStale(replica: Replica): void {
   const { node, log } = replica;
+  const covered = (message: Message): number => Math.min(message.index, log.lastIndex());
   const fresh = (message: Message): Message => {
     if (message.type !== "MsgStorageAppendResp" || message.index === 0) return message;
-    const term = log.term(message.index);
-    return typeof term === "number" ? { ...message, logTerm: term, term: node.term } : message;
+    const index = covered(message);
+    const term = log.term(index);
+    return typeof term === "number" ? { ...message, index, logTerm: term, term: node.term } : message;
   };
   wrap(node, "step", (step: RawNode["step"]) => (message: Message) => step(fresh(message)));
   // What the flush answers to others is in the hands of the replica.
   const deliver = Reflect.get(replica, "deliver") as (message: Message) => void;
+  const readdressed = (message: Message): Message => {
+    if (message.type !== "MsgAppResp" || message.reject || message.term === node.term || node.leader === 0)
+      return message;
+    return { ...message, index: covered(message), term: node.term, to: node.leader };
+  };
   Object.defineProperty(replica, "deliver", {
-    value: (message: Message) =>
-      deliver.call(replica, message.type === "MsgAppResp" ? { ...message, term: node.term } : message),
+    value: (message: Message) => deliver.call(replica, readdressed(message)),
   });
 }

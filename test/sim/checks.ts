@@ -9,7 +9,7 @@ import { OneLeaderOneVote } from "./invariants/s01-one-leader-one-vote.js";
 import { checkServing } from "./invariants/s02-linearizable-reads.js";
 import { checkLeaderHas, checkNewLeader } from "./invariants/s03-leader-completeness.js";
 import { LogMatching } from "./invariants/s04-log-matching.js";
-import { CommitOwnTerm, checkQuorumSynced } from "./invariants/s05-quorum-synced.js";
+import { CommitOwnTerm, checkAppliedSynced, checkQuorumSynced } from "./invariants/s05-quorum-synced.js";
 import { SyncedLog } from "./invariants/s06-recovery.js";
 import { DamagedStaysSilent } from "./invariants/s07-damaged-stays-silent.js";
 import { checkLogStart, checkSnapshot } from "./invariants/s08-log-start.js";
@@ -144,8 +144,16 @@ export class Checks {
     this.run(() => {
       if (isLeader) this.commitOwnTerm.onLeader(log, term, commit);
       const truth = this.truth.group(log.spec);
-      for (const frame of frames)
-        this.sameEntries.onApplied(log, frame, truth.entry(frame.index) ?? this.committed(truth, frame, term));
+      for (const frame of frames) {
+        const entry = truth.entry(frame.index) ?? this.committed(truth, frame, term);
+        this.sameEntries.onApplied(log, frame, entry);
+        checkAppliedSynced(
+          truth.spec.groupId,
+          log.spec.replicaId,
+          entry,
+          this.diskOf(log).holds(entry.index, entry.term),
+        );
+      }
     });
   }
 

@@ -29,12 +29,15 @@ const FAULT_SHARES = {
   clockJump: 2,
   slowDisk: 2,
   stallDisk: 1,
+  hangDisk: 1,
+  lateFlush: 4,
   loseStore: 1,
   failSync: 2,
   fillDisk: 1,
   rot: 2,
   misdirect: 1,
   loseFile: 2,
+  failRead: 2,
   wipe: 1,
 } as const;
 
@@ -51,6 +54,7 @@ const OPERATION_SHARES = {
   seek: 1,
   createTopic: 2,
   deleteTopic: 1,
+  alterTopic: 1,
   transfer: 3,
   move: 3,
   drain: 1,
@@ -77,9 +81,11 @@ export const NETWORK_KINDS: ReadonlySet<DecisionKind> = new Set<FaultKind>([
   "duplicate",
   "reorder",
   "reset",
+  "lateFlush",
   "rot",
   "misdirect",
   "loseFile",
+  "failRead",
   "wipe",
 ]);
 
@@ -106,6 +112,19 @@ export function drawDecisions(plan: Plan, prng: Prng): Decision[] {
     ...drawTimes(prng, plan.thinkMsMax).map((atMs) => draw(atMs, prng, OPERATION_KINDS, OPERATION_SHARES)),
   ];
   return decisions.sort((left, right) => left.atMs - right.atMs);
+}
+
+/** A decision as a line that people can read, and `decisionOf` too. */
+export function textOf({ atMs, kind, salt }: Decision): string {
+  return `${atMs} ${kind} ${salt}`;
+}
+
+/** @throws RangeError: that is no decision. */
+export function decisionOf(text: string): Decision {
+  const [atMs = "", name = "", salt = ""] = text.split(" ");
+  const kind = [...FAULT_KINDS, ...OPERATION_KINDS].find((each) => each === name);
+  if (kind === undefined || !/^\d+$/.test(atMs) || !/^\d+$/.test(salt)) throw new RangeError(`${text} is no decision`);
+  return { atMs: Number(atMs), kind, salt: Number(salt) };
 }
 
 /** The generator that a decision draws from. */

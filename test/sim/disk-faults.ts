@@ -1,5 +1,5 @@
 /**
- * disk-faults.ts: disks that fail, fill up, and lose or change what they had stored.
+ * disk-faults.ts: disks that fail, fill up, and lose, change or cannot read what they had stored.
  *
  * The atlas: only one machine of a cluster, the fragile one, ever loses or changes stored bytes, so that a good copy of each entry survives on a
  * majority of its replicas. Of a cluster of one there is no second copy, and nothing is damaged. Syncs fail and disks fill up everywhere.
@@ -74,6 +74,11 @@ export class DiskFaults {
       if (prng.chance(0.5)) machine.disk.loseFile(path);
       else machine.disk.cutFile(path, prng.between(0, machine.disk.contentOf(path).length));
     });
+  }
+
+  /** A file cannot be read any more: each try fails with EIO. */
+  failRead(prng: Prng): void {
+    this.damage(prng, (machine, path) => machine.disk.failReads(path));
   }
 
   /** The fragile machine's disk is lost altogether; null: there is none, or it must not be now. */

@@ -5,6 +5,7 @@ import type { Prng, SimClock } from "@varve/base/testing";
 import type { Decision, FaultKind } from "./decisions.js";
 import { drawsOf } from "./decisions.js";
 import type { DiskFaults } from "./disk-faults.js";
+import type { Hooks } from "./hooks.js";
 import type { Machine } from "./machine.js";
 import { between, type Link, type NetworkFaults } from "./network-faults.js";
 
@@ -13,6 +14,7 @@ export interface FaultWorld {
   readonly machines: readonly Machine[];
   readonly network: NetworkFaults;
   readonly disks: DiskFaults;
+  readonly hooks: Hooks;
   readonly leaderBias: number;
   /** A broken variant: a wiped disk comes back as if it still held what it had promised. */
   readonly wipedKeepIdentity: boolean;
@@ -31,6 +33,11 @@ const PAUSE_MS_MAX = 10_000;
 const LAST_MS_MAX = 8_000;
 const SHORT_MS_MAX = 600;
 const STALL_MS_MAX = 6_000;
+/** A disk that hangs does so for longer than the longest time after which its process ends. */
+const HANG_MS = { least: 15_000, most: 40_000 } as const;
+/** Long enough that a leader which is cut off is replaced, and has appended what nobody else has. */
+const LATE_CUT_MS = { least: 1_500, most: 3_500 } as const;
+const LATE_SYNC_MS = { least: 400, most: 2_000 } as const;
 const HOUR_MS = 3_600_000;
 
 export class Faults {
@@ -69,7 +76,7 @@ export class Faults {
       victim.kill();
       this.lasting(prng, DOWN_MS_MAX, () => victim.start());
     },
-    hook: (victim, prng) => this.world.note(`armed: ${victim.hooks.arm(prng)}`),
+    hook: (victim, prng) => this.world.note(`armed: ${this.world.hooks.arm(victim.name, prng)}`),
     pause: (victim, prng) => {
       victim.pause();
       this.lasting(prng, PAUSE_MS_MAX, () => victim.resume());
@@ -117,7 +124,19 @@ export class Faults {
       });
     },
     stallDisk: (victim, prng) => {
-      victim.stalledUntilMs = this.world.clock.monotonicMs() + prng.ratio() * STALL_MS_MAX;
+      victim.stall(prng.ratio() * STALL_MS_MAX);
+    },
+    hangDisk: (victim, prng) => victim.hang(prng.between(HANG_MS.least, HANG_MS.most)),
+    // A leader that is cut off goes on appending; a flush of that is under way when its successor replaces what it writes.
+    lateFlush: (victim, prng) => {
+      const leaders = this.world.leaders();
+      const leader = leaders.length > 0 ? prng.pick(leaders) : victim;
+      const cutMs = prng.between(LATE_CUT_MS.least, LATE_CUT_MS.most);
+      leader.syncMsMin = prng.between(LATE_SYNC_MS.least, LATE_SYNC_MS.most);
+      this.until(cutMs, this.world.network.cut(between([leader.name], this.others(leader))));
+      this.until(cutMs + LATE_SYNC_MS.most, () => {
+        leader.syncMsMin = 0;
+      });
     },
     loseStore: (victim, prng) => {
       victim.kill();
@@ -129,6 +148,7 @@ export class Faults {
     rot: (_victim, prng) => this.world.disks.rot(prng),
     misdirect: (_victim, prng) => this.world.disks.misdirect(prng),
     loseFile: (_victim, prng) => this.world.disks.lose(prng),
+    failRead: (_victim, prng) => this.world.disks.failRead(prng),
     wipe: () => {
       const machine = this.world.disks.wipeable;
       if (machine === null || machine.isAway) return;
@@ -195,12 +215,17 @@ export class Faults {
 
   /** Calls `end` after a while, or when all is healed. */
   private lasting(prng: Prng, msMax: number, end: () => void): void {
+    this.until(prng.ratio() * (prng.chance(0.4) ? SHORT_MS_MAX : msMax), end);
+  }
+
+  /** Calls `end` after so long, or when all is healed. */
+  private until(ms: number, end: () => void): void {
     const once = (): void => {
       if (!this.undo.delete(once)) return;
       timer.cancel();
       end();
     };
     this.undo.add(once);
-    const timer = this.world.clock.setTimer(prng.ratio() * (prng.chance(0.4) ? SHORT_MS_MAX : msMax), once);
+    const timer = this.world.clock.setTimer(ms, once);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * hooks.ts: places in a broker's life at which faults are rare by chance and interesting: a decision arms one, and the next time, or a few times
- * later, that a broker comes by, it crashes or is paused right there.
+ * later, that a broker comes by, it crashes, is killed or paused right there.
  *
  * All of them lie on the ports, or between parts that the observer wraps: in production there is nothing at these places.
  * Source: FoundationDB's BUGGIFY ("buggification"); etcd's gofail points.
@@ -31,11 +31,13 @@ export const HOOKS = [
 export type Hook = (typeof HOOKS)[number];
 
 /** What happens at a hook. */
-export type HookAction = "crash" | "pause";
+export type HookAction = "crash" | "kill" | "pause";
 
 interface Armed {
   readonly hook: Hook;
   readonly action: HookAction;
+  /** The machine that it waits for; null: whichever comes first. */
+  readonly machine: string | null;
   /** How often it is passed by before. */
   passes: number;
 }
@@ -43,19 +45,31 @@ interface Armed {
 /** Most passes before an armed hook acts. */
 const PASSES_MAX = 6;
 
-/** The hooks of one machine. */
+/** Places that few machines of a run come to: the first that does is hit. */
+const RARE: ReadonlySet<Hook> = new Set<Hook>([
+  "before-truncate",
+  "snapshot-before-sent",
+  "snapshot-before-install",
+  "transfer-before-sent",
+]);
+
+/** A process that dies at the one leaves what brings the next to the other: a segment that is longer than its mark says. */
+const LEADS_TO: Readonly<Partial<Record<Hook, Hook>>> = { "before-truncate": "before-segment-sync" };
+
+/** The hooks of all machines. */
 export class Hooks {
   /** How often each acted in this run. */
-  readonly fired: Map<Hook, number>;
+  readonly fired = new Map<Hook, number>();
   private armed: Armed[] = [];
 
-  constructor(fired: Map<Hook, number>) {
-    this.fired = fired;
-  }
-
-  arm(prng: Prng): Hook {
+  arm(machine: string, prng: Prng): Hook {
     const hook = prng.pick(HOOKS);
-    this.armed.push({ hook, action: prng.chance(0.7) ? "crash" : "pause", passes: prng.between(0, PASSES_MAX) });
+    const action = prng.pick(["crash", "crash", "crash", "kill", "pause"] as const);
+    const passes = prng.between(0, PASSES_MAX);
+    const before = LEADS_TO[hook];
+    if (before !== undefined) this.armed.push({ hook: before, action: "kill", machine, passes });
+    const isRare = RARE.has(hook);
+    this.armed.push({ hook, action, machine: isRare ? null : machine, passes: isRare ? 0 : passes });
     return hook;
   }
 
@@ -64,9 +78,9 @@ export class Hooks {
   }
 
   /** The machine has come to this place. Null: it passes by. */
-  maybe(hook: Hook): HookAction | null {
+  maybe(hook: Hook, machine: string): HookAction | null {
     if (this.armed.length === 0) return null;
-    const armed = this.armed.find((each) => each.hook === hook);
+    const armed = this.armed.find((each) => each.hook === hook && (each.machine ?? machine) === machine);
     if (armed === undefined || armed.passes-- > 0) return null;
     this.armed = this.armed.filter((each) => each !== armed);
     this.fired.set(hook, (this.fired.get(hook) ?? 0) + 1);

@@ -13,7 +13,8 @@ import type { LogConfig } from "@varve/storage";
 import { SimDisk } from "@varve/storage/testing";
 import type { Breakage } from "./breakage.js";
 import type { Checks } from "./checks.js";
-import { type Hook, Hooks, hookOfStep } from "./hooks.js";
+import { type Hook, type Hooks, hookOfStep } from "./hooks.js";
+import { HungDiskEnds } from "./invariants/hung-disk-ends.js";
 import { checkBounds } from "./invariants/s14-bounded-queues.js";
 import { hookedKeyValue, hookedWalThread } from "./machine-ports.js";
 import type { NetworkFaults } from "./network-faults.js";
@@ -35,7 +36,7 @@ export interface ClusterWorld {
   readonly names: readonly string[];
   readonly checks: Checks;
   readonly trace: Trace;
-  readonly hooksFired: Map<Hook, number>;
+  readonly hooks: Hooks;
   readonly breakage: Breakage;
 }
 
@@ -51,6 +52,7 @@ export function grpcAddress(name: string): string {
 
 interface Process {
   readonly clock: ProcessClock;
+  readonly hungDisk: HungDiskEnds;
   broker: Broker | null;
   isReady: boolean;
 }
@@ -58,13 +60,16 @@ interface Process {
 export class Machine {
   readonly id: number;
   readonly name: string;
-  readonly hooks: Hooks;
   readonly oscillator: Oscillator;
   readonly disk: SimDisk;
   /** Makes every sync this much slower. */
   syncSlowdown = 1;
+  /** No sync is faster than this. */
+  syncMsMin = 0;
   /** Until then, in the world's time, no call of the disk ends. */
-  stalledUntilMs = 0;
+  private stalledUntilMs = 0;
+  /** Until then its process may find out that the disk hangs, and end. */
+  private hangsUntilMs = 0;
   /** Its disk has failed or was damaged on purpose: from now on it may refuse to start, or quarantine what is hurt. */
   isDamaged = false;
   /** A sync fails, or has failed, in the process that runs. */
@@ -90,7 +95,6 @@ export class Machine {
     this.name = world.names[id - 1] ?? "";
     this.world = world;
     this.prng = world.prng.fork();
-    this.hooks = new Hooks(world.hooksFired);
     this.oscillator = {
       rate: 1 + (2 * this.prng.ratio() - 1) * plan.driftMax,
       wallOffsetMs: Math.round((2 * this.prng.ratio() - 1) * plan.wallOffsetMsMax),
@@ -123,7 +127,7 @@ export class Machine {
 
   /** Whether its process may end because of its disk. */
   private get mayFail(): boolean {
-    return this.syncFails || this.isFull;
+    return this.syncFails || this.isFull || this.world.clock.monotonicMs() < this.hangsUntilMs;
   }
 
   replica(groupId: number): Replica | null {
@@ -134,6 +138,7 @@ export class Machine {
     if (this.process !== null || this.isAway || this.hasRetired) return;
     const process: Process = {
       clock: new ProcessClock(this.world.clock, this.oscillator),
+      hungDisk: new HungDiskEnds(this.name, this.world.plan.hungDiskMs, BOUNDS_EVERY_MS),
       broker: null,
       isReady: false,
     };
@@ -159,6 +164,24 @@ export class Machine {
     if (!this.end("kill", false)) return;
     this.disk.killProcess();
     this.keyValue.kill();
+  }
+
+  /** No call of the disk ends for so long. */
+  stall(forMs: number): void {
+    this.stalledUntilMs = this.world.clock.monotonicMs() + forMs;
+  }
+
+  /** The same, until the machine is switched off and on: its process is to notice and end. */
+  hang(forMs: number): void {
+    this.stall(forMs);
+    this.hangsUntilMs = this.stalledUntilMs;
+  }
+
+  /** The disk answers again; a process that waits for one that hung is started anew. */
+  endStall(): void {
+    if (this.world.clock.monotonicMs() < this.hangsUntilMs) this.kill();
+    this.stalledUntilMs = 0;
+    this.hangsUntilMs = 0;
   }
 
   /** The files of its stores are gone, when it is down. */
@@ -264,7 +287,7 @@ export class Machine {
   /** A hook may act here: true when this process is no more. */
   private reached(process: Process, hook: Hook): boolean {
     if (this.process !== process) return true;
-    const action = this.hooks.maybe(hook);
+    const action = this.world.hooks.maybe(hook, this.name);
     if (action === null) return false;
     this.note(`${action} at ${hook}`);
     if (action === "pause") {
@@ -274,12 +297,14 @@ export class Machine {
       });
       return false;
     }
-    // What is left of this turn must have no effect; the rest of the crash follows when the code under test is not on the stack.
+    // What is left of this turn must have no effect; the rest of the end follows when the code under test is not on the stack.
     process.clock.kill();
     this.disk.powerOff();
     this.world.network.crash(this.name);
     this.world.clock.setTimer(0, () => {
-      if (this.process === process) this.crash(false);
+      if (this.process !== process) return;
+      if (action === "kill") this.kill();
+      else this.crash(false);
     });
     this.world.clock.setTimer(200 + this.prng.ratio() * 3_000, () => this.start());
     return true;
@@ -293,7 +318,9 @@ export class Machine {
     this.note(`ends: ${error.message}`);
     process.clock.kill();
     this.world.clock.setTimer(0, () => {
-      if (this.process === process) this.kill();
+      if (this.process !== process) return;
+      this.kill();
+      this.endStall();
     });
     this.world.clock.setTimer(500 + this.prng.ratio() * 2_000, () => this.start());
   }
@@ -311,7 +338,10 @@ export class Machine {
 
   private watchBounds(process: Process, broker: Broker): void {
     process.clock.setTimer(BOUNDS_EVERY_MS, () => {
-      this.world.checks.note(() => checkBounds(this.name, broker));
+      this.world.checks.note(() => {
+        checkBounds(this.name, broker);
+        process.hungDisk.check(broker.storage.pendingWrite());
+      });
       this.watchBounds(process, broker);
     });
   }
@@ -332,6 +362,7 @@ export class Machine {
       appendBytesMax: plan.appendBytesMax,
       walFileBytes: plan.walFileBytes,
       tailCacheBytesMax: plan.tailCacheBytesMax,
+      hungDiskMs: plan.hungDiskMs,
       checkpointIntervalBytes: plan.checkpointIntervalBytes,
       diskReserveBytes: 0,
     };
@@ -362,7 +393,8 @@ export class Machine {
       latencyMs: (kind) => {
         const stallMs = Math.max(0, this.stalledUntilMs - world.clock.monotonicMs());
         if (kind !== "sync") return stallMs;
-        return stallMs + (least + latency.ratio() * (most - least)) * this.syncSlowdown;
+        const syncMs = (least + latency.ratio() * (most - least)) * this.syncSlowdown;
+        return stallMs + Math.max(this.syncMsMin, syncMs);
       },
     });
     disk.onStep = (step) => {

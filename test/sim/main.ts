@@ -3,12 +3,15 @@
  *
  * --seeds N: that many seeds (default 20), from --from S or the time. --jobs N: processes (default: processors).
  * --seed S: this seed only; --trace: its plan and what happened, as a timeline; --variant V: with the code broken.
+ * --regression NAME: that run of regressions.ts, also with --trace and --variant.
  * --control V: fresh seeds with the code broken until that is caught. What fails is made shorter, unless --no-shrink.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { VERSION } from "@varve/broker";
 import { hunt, variantOf } from "./controls.js";
 import { runJobs } from "./pool.js";
+import { regressionOf, runOf } from "./regressions.js";
 import { shrink, timeline } from "./shrink.js";
 import { drawRun, type RunReport, runSeed } from "./simulation.js";
 import { Story } from "./story.js";
@@ -22,6 +25,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     trace: { type: "boolean", default: false },
     variant: { type: "string" },
+    regression: { type: "string" },
     control: { type: "string" },
     shrink: { type: "boolean", default: true },
     minutes: { type: "string" },
@@ -60,6 +64,16 @@ async function runOne(seed: number): Promise<number> {
   return 1;
 }
 
+async function runRegression(name: string): Promise<number> {
+  const run = runOf(regressionOf(name));
+  const story = new Story(write);
+  const report = await runSeed({ ...run, variant, ...(values.trace ? { tell: (event) => story.tell(event) } : {}) });
+  story.end();
+  if (report.violation !== null) tell(report);
+  else write(`clean: ${run.decisions === undefined ? "a whole seed" : `${run.decisions.length} decisions`}, ${name}`);
+  return report.violation === null ? 0 : 1;
+}
+
 async function runMany(): Promise<number> {
   const count = values.minutes === undefined ? Number(values.seeds) : Number.POSITIVE_INFINITY;
   const endMs = performance.now() + Number(values.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
@@ -81,6 +95,7 @@ async function runMany(): Promise<number> {
   );
   const idle = totals.idleFaults();
   if (idle.length > 0) write(`faults that never struck: ${idle.join(", ")}`);
+  write(`for test/README.md: ${totals.record(VERSION, new Date().toISOString().slice(0, 10))}`);
   const [first] = totals.violations;
   if (first === undefined) return idle.length > 0 ? 1 : 0;
   if (values.shrink) for (const line of timeline(await shrink(first, variant))) write(line);
@@ -105,6 +120,7 @@ async function runControl(name: string): Promise<number> {
 }
 
 async function main(): Promise<number> {
+  if (values.regression !== undefined) return runRegression(values.regression);
   if (values.control !== undefined) return runControl(values.control);
   return values.seed === undefined ? runMany() : runOne(Number(values.seed));
 }

@@ -16,9 +16,12 @@ export interface Plan {
   readonly electionTimeoutMs: number;
   readonly segmentBytes: number;
   readonly retentionBytes: number;
+  /** Share of the operations on the topic that stays; the others go to those that come and go, which have retention. */
+  readonly mainShare: number;
   readonly walFileBytes: number;
   readonly checkpointIntervalBytes: number;
   readonly tailCacheBytesMax: number;
+  readonly hungDiskMs: number;
   readonly appendBytesMax: number;
   readonly batchBytes: number;
   readonly valueBytesMax: number;
@@ -35,9 +38,9 @@ export interface Plan {
   readonly thinkMsMax: number;
   /** Share of the faults that aim at a leader. */
   readonly leaderBias: number;
-  /** What a hook does when it is reached: this share of them is drawn to act. */
-  readonly hookRatio: number;
   readonly faults: readonly DecisionKind[];
+  /** The run ends with damage on more replicas than a partition can lose. */
+  readonly expectsRefusal: boolean;
 }
 
 const KIB = 1_024;
@@ -54,10 +57,12 @@ export function drawPlan(prng: Prng): Plan {
     heartbeatMs: prng.pick([150, 200, 250]),
     electionTimeoutMs,
     segmentBytes: prng.pick([4, 8, 32]) * KIB,
-    retentionBytes: prng.chance(0.3) ? prng.pick([16, 64]) * KIB : -1,
+    retentionBytes: prng.chance(0.7) ? prng.pick([2, 8, 64]) * KIB : -1,
+    mainShare: prng.pick([0.5, 0.7, 0.85]),
     walFileBytes: prng.pick([64, 256, 1_024]) * KIB,
     checkpointIntervalBytes: prng.pick([4, 16, 64]) * KIB,
     tailCacheBytesMax: prng.pick([4 * KIB, 64 * KIB, MIB]),
+    hungDiskMs: prng.pick([10_000, 20_000]),
     appendBytesMax: prng.pick([1, 4, 64]) * KIB,
     batchBytes: prng.pick([1, 4, 64]) * KIB,
     valueBytesMax: prng.pick([16, 256, 700]),
@@ -72,8 +77,8 @@ export function drawPlan(prng: Prng): Plan {
     calmMsMax: prng.pick([1_500, 3_000, 5_000]),
     thinkMsMax: prng.pick([700, 1_200, 2_000]),
     leaderBias: prng.pick([0.2, 0.6, 0.9]),
-    hookRatio: prng.pick([0, 0.0005, 0.002]),
     faults: drawFaults(prng, brokers),
+    expectsRefusal: brokers > 1 && prng.chance(0.1),
   };
 }
 

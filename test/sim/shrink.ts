@@ -5,7 +5,7 @@
  * every decision that goes shifts what the network and the disks draw; but it is a failing run of its own.
  */
 import type { Variant } from "./breakage.js";
-import type { Decision } from "./decisions.js";
+import { type Decision, textOf } from "./decisions.js";
 import { drawRun, type RunReport, runSeed } from "./simulation.js";
 
 export interface Shrunk {
@@ -61,6 +61,9 @@ export function timeline({ seed, decisions, report, runs }: Shrunk): string[] {
     `shrunk to ${decisions.length} decisions in ${runs} runs:`,
     ...decisions.map(({ atMs, kind }) => `  ${String(atMs).padStart(6)} ms  ${kind}`),
     `  ${String(Math.round(report.violation?.atMs ?? 0)).padStart(6)} ms  violation of ${report.violation?.invariant}`,
-    `kept as: { seed: ${seed}, decisions: ${JSON.stringify(decisions)} }`,
+    "kept in regressions.ts as:",
+    `  seed: ${seed},`,
+    `  plan: ${JSON.stringify(drawRun(seed).plan)},`,
+    `  decisions: ${JSON.stringify(decisions.map(textOf))},`,
   ];
 }

@@ -4,7 +4,9 @@
  * SEED sets that seed; fresh ones are for `npm run sim`.
  */
 import { expect, test } from "vitest";
-import { runSeed } from "./simulation.js";
+import { decisionOf, textOf } from "./decisions.js";
+import { runOf } from "./regressions.js";
+import { drawRun, runSeed } from "./simulation.js";
 
 const RUN_MS = 120_000;
 const firstSeed = Number(process.env["SEED"] ?? 7_010);
@@ -13,6 +15,13 @@ test("one seed gives the same history twice, two seeds give two", { timeout: RUN
   const [one, two, again] = [await runSeed({ seed: 1 }), await runSeed({ seed: 2 }), await runSeed({ seed: 1 })];
   expect(again.hash).toBe(one.hash);
   expect(one.hash).not.toBe(two.hash);
+});
+
+test("a run is repeated from its plan and the lines of its decisions", { timeout: RUN_MS }, async () => {
+  const { plan, decisions } = drawRun(2);
+  const repeated = await runSeed(runOf({ name: "", found: "", seed: 2, plan, decisions: decisions.map(textOf) }));
+  expect(repeated.hash).toBe((await runSeed({ seed: 2 })).hash);
+  expect(() => decisionOf("1 no-such-kind 2")).toThrow(RangeError);
 });
 
 test(`a seed breaks no invariant (SEED=${firstSeed})`, { timeout: RUN_MS }, async () => {

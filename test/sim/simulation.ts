@@ -3,6 +3,7 @@
  *
  * 1. The brokers start, the topic is made.  2. Faults and traffic.  3. A random quorum is healed, the others are kept away: it must serve
  * again in time, and keep its leaders.  4. All is healed; replicas come to the same logs, the group comes to rest.  5. A last look at everything.
+ * 6. In some runs more replicas of a partition are damaged than it can lose, and it must refuse to serve.
  */
 import { Prng, SimClock } from "@varve/base/testing";
 import { SimNetwork } from "@varve/peer/testing";
@@ -13,11 +14,12 @@ import { type Decision, drawDecisions, FAULTS_MS, isFault } from "./decisions.js
 import { DiskFaults } from "./disk-faults.js";
 import { Faults } from "./faults.js";
 import { checkReplicas } from "./final-read.js";
-import type { Hook } from "./hooks.js";
+import { Hooks } from "./hooks.js";
 import { checkQuorumServes, drawCore, keepAway } from "./liveness.js";
 import { type ClusterWorld, Machine } from "./machine.js";
 import { NetworkFaults } from "./network-faults.js";
 import { drawPlan, type Plan } from "./plan.js";
+import { checkRefusal } from "./refusal.js";
 import { Time } from "./time.js";
 import { Trace, type TraceEvent } from "./trace.js";
 import { Workload, type WorkloadCounts } from "./workload.js";
@@ -40,6 +42,8 @@ export interface RunReport {
   readonly counts: WorkloadCounts;
   readonly faults: Readonly<Record<string, number>>;
   readonly hooks: Readonly<Record<string, number>>;
+  /** What became of damage beyond what a partition can lose; null: there was none. */
+  readonly refusal: "refused" | "not possible" | null;
   readonly violation: { readonly invariant: string; readonly message: string; readonly atMs: number } | null;
 }
 
@@ -83,7 +87,7 @@ class Simulation implements ClusterWorld {
   readonly networkFaults: NetworkFaults;
   readonly rpc: SimRpcNetwork;
   readonly names: readonly string[];
-  readonly hooksFired = new Map<Hook, number>();
+  readonly hooks = new Hooks();
   readonly breakage: ClusterWorld["breakage"];
   readonly machines: readonly Machine[];
   private readonly options: RunOptions;
@@ -92,6 +96,7 @@ class Simulation implements ClusterWorld {
   private readonly workload: Workload;
   private readonly time: Time;
   private callTrouble: number;
+  private refusal: RunReport["refusal"] = null;
 
   constructor(options: RunOptions) {
     const { seed, variant, tell } = options;
@@ -118,6 +123,7 @@ class Simulation implements ClusterWorld {
         { clock: this.clock, machines: this.machines, note: (what) => this.trace.note("world", what) },
         this.prng.fork(),
       ),
+      hooks: this.hooks,
       leaderBias: this.plan.leaderBias,
       wipedKeepIdentity: this.breakage.variant === "wiped-disk-keeps-identity",
       leaders: () => this.machines.filter((machine) => this.leads(machine)),
@@ -154,6 +160,8 @@ class Simulation implements ClusterWorld {
       });
     await checkReplicas(machines, this.checks, time);
     await workload.lastLook();
+    if (this.plan.expectsRefusal)
+      this.refusal = await checkRefusal({ machines, workload, checks: this.checks, time, prng: this.prng });
   }
 
   report(): RunReport {
@@ -164,7 +172,8 @@ class Simulation implements ClusterWorld {
       simulatedMs: this.clock.monotonicMs(),
       counts: this.workload.counts(),
       faults: Object.fromEntries(this.faults.counts),
-      hooks: Object.fromEntries(this.hooksFired),
+      hooks: Object.fromEntries(this.hooks.fired),
+      refusal: this.refusal,
       violation:
         violation === null
           ? null
@@ -203,10 +212,8 @@ class Simulation implements ClusterWorld {
   private heal(machines: readonly Machine[]): void {
     this.trace.note("world", "heal");
     this.faults.heal();
-    for (const machine of this.machines) {
-      machine.hooks.disarm();
-      machine.stalledUntilMs = 0;
-    }
+    this.hooks.disarm();
+    for (const machine of this.machines) machine.endStall();
     for (const machine of machines) {
       machine.resume();
       machine.start();

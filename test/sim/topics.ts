@@ -1,8 +1,8 @@
 /**
  * topics.ts: topics that come and go beside the one that stays: created, deleted, created again under the same name.
  *
- * Checked: M1 (a topic made again never shows old data) through `readers.ts`, which compares with the log of the topic's own id; M2: after a
- * deletion was answered, the topic is not described any more, unless it was made again.
+ * Checked: M1 (a topic made again never shows old data) through `readers.ts`, which compares with the log of the topic's own id, and that settings
+ * are what they were set to; M2: after a deletion was answered, the topic is not described any more, unless it was made again.
  */
 import { isVarveError } from "@varve/base";
 import type { Prng } from "@varve/base/testing";
@@ -19,14 +19,21 @@ interface Known {
   topicId: string | null;
   /** Calls under way that may change it. */
   changing: number;
+  /** Calls so far that change it. */
+  changes: number;
+  /** One of them ended without an answer, and may yet be carried out. */
+  isUncertain: boolean;
 }
 
 export class Topics {
-  private readonly topics = new Map<string, Known>(NAMES.map((name) => [name, { topicId: null, changing: 0 }]));
+  private readonly topics = new Map<string, Known>(
+    NAMES.map((name) => [name, { topicId: null, changing: 0, changes: 0, isUncertain: false }]),
+  );
   private readonly client: ClientProcess;
   private readonly checks: Checks;
   created = 0;
   deleted = 0;
+  altered = 0;
 
   constructor(client: ClientProcess, checks: Checks) {
     this.client = client;
@@ -63,6 +70,32 @@ export class Topics {
     });
   }
 
+  /** Changes settings. Once that is answered and nothing else is under way, they are what they were set to. */
+  async alter(prng: Prng): Promise<void> {
+    const topic = prng.pick(NAMES);
+    const known = this.topics.get(topic);
+    if (known === undefined) return;
+    const retentionBytes = prng.pick([SOME_RETENTION_BYTES, SOME_RETENTION_BYTES, -1]);
+    const retentionMs = prng.pick([3_600_000, 86_400_000]);
+    const { admin } = this.client.varve;
+    const before = ++known.changes;
+    try {
+      await admin.alterTopic({ topic, config: { retentionBytes, retentionMs } });
+      this.altered++;
+      const { config } = await admin.describeTopic(topic);
+      if (known.changes !== before || known.changing > 0 || known.isUncertain) return;
+      if (config.retentionBytes !== retentionBytes || config.retentionMs !== retentionMs)
+        this.checks.fail(
+          new Violation(
+            "M1",
+            `${topic} was set to ${retentionBytes}, ${retentionMs} and has ${JSON.stringify(config)}`,
+          ),
+        );
+    } catch (error) {
+      this.failed(known, error);
+    }
+  }
+
   /** One of them, whether it is there or not. */
   pick(prng: Prng): Target {
     const topic = prng.pick(NAMES);
@@ -71,15 +104,21 @@ export class Topics {
     return { topic, topicId: () => (this.topics.get(topic)?.topicId === topicId ? topicId : null) };
   }
 
+  private failed(known: Known, error: unknown): void {
+    if (!isVarveError(error)) this.checks.fail(error);
+    else if (error.effect !== "NOT_APPLIED") known.isUncertain = true;
+  }
+
   private async change(topic: string, work: (known: Known) => Promise<void>): Promise<void> {
     const known = this.topics.get(topic);
     if (known === undefined) return;
     known.changing++;
+    known.changes++;
     known.topicId = null;
     try {
       await work(known);
     } catch (error) {
-      if (!isVarveError(error)) this.checks.fail(error);
+      this.failed(known, error);
     } finally {
       known.changing--;
     }

@@ -12,6 +12,8 @@ export class Totals {
   seeds = 0;
   counted = 0;
   simulatedMs = 0;
+  /** Runs that ended with damage beyond what a partition can lose, and were refused. */
+  refused = 0;
   readonly violations: RunReport[] = [];
   private readonly counts = new Map<string, number>();
   private readonly faults = new Map<string, number>();
@@ -22,6 +24,7 @@ export class Totals {
     this.seeds++;
     this.simulatedMs += report.simulatedMs;
     if (report.violation !== null) this.violations.push(report);
+    if (report.refusal === "refused") this.refused++;
     addAll(this.counts, report.counts);
     addAll(this.faults, report.faults);
     for (const hook of Object.keys(report.hooks)) addAll(this.hookSeeds, { [hook]: 1 });
@@ -36,6 +39,12 @@ export class Totals {
     return FAULT_KINDS.filter((kind) => (this.faults.get(kind) ?? 0) === 0);
   }
 
+  /** These runs as a row of the table of fresh seeds. */
+  record(version: string, date: string): string {
+    const hours = (this.simulatedMs / 3_600_000).toFixed(2);
+    return `| ${version} | ${date} | ${this.seeds} | ${hours} | ${this.violations.length} |`;
+  }
+
   /** The totals as lines for people. */
   lines(firstSeed: number): string[] {
     const share = (hook: string): string => ((100 * (this.hookSeeds.get(hook) ?? 0)) / this.seeds).toFixed(1);
@@ -45,6 +54,7 @@ export class Totals {
       `operations: ${listOf(this.counts)}`,
       `faults: ${listOf(new Map(FAULT_KINDS.map((kind) => [kind, this.faults.get(kind) ?? 0])))}`,
       `hooks, % of seeds: ${HOOKS.map((hook) => `${hook} ${share(hook)}`).join(", ")}`,
+      `runs with damage beyond what a partition can lose, refused: ${this.refused}`,
       `violations: ${this.violations.length}`,
     ];
   }

@@ -27,6 +27,7 @@ export interface WorkloadCounts {
   readonly seeks: number;
   readonly topicsMade: number;
   readonly topicsDeleted: number;
+  readonly topicsAltered: number;
   readonly transfers: number;
   readonly moves: number;
 }
@@ -34,7 +35,6 @@ export interface WorkloadCounts {
 export const TOPIC = "orders";
 export const GROUP = "billing";
 const BURST_MAX = 24;
-const MAIN_SHARE = 0.85;
 const BOOT_MS = 20_000;
 const END_MS = 60_000;
 const PROBE_RETRY_MS = 50;
@@ -97,6 +97,7 @@ export class Workload {
       seeks,
       topicsMade: this.topics.created,
       topicsDeleted: this.topics.deleted,
+      topicsAltered: this.topics.altered,
       transfers: this.transfers,
       moves: this.moves,
     };
@@ -106,6 +107,10 @@ export class Workload {
     const { partitions, replicas } = this.world.plan;
     const made = this.admin.varve.admin.createTopic({ topic: TOPIC, partitions, replicas });
     this.topicId = (await this.options.time.finish("the topic is made", BOOT_MS, made)).topicId;
+    if (this.world.plan.retentionBytes > 0) {
+      const side = this.topics.create(this.world.prng.fork(), replicas);
+      await this.options.time.finish("a topic with retention is made", END_MS, side);
+    }
     for (let at = 0; at < 2; at++) this.members.join(this.world.prng.fork());
   }
 
@@ -118,7 +123,7 @@ export class Workload {
 
   private readonly operations: Readonly<Record<OperationKind, (prng: Prng) => Promise<unknown>>> = {
     produce: (prng) => {
-      const isMain = prng.chance(MAIN_SHARE);
+      const isMain = prng.chance(this.world.plan.mainShare);
       const target = isMain ? this.main() : this.topics.pick(prng);
       return prng.pick(this.producers).burst(target, prng.between(2, BURST_MAX), prng);
     },
@@ -138,6 +143,7 @@ export class Workload {
     seek: (prng) => this.seek(prng),
     createTopic: (prng) => this.topics.create(prng, this.world.plan.replicas),
     deleteTopic: (prng) => this.topics.delete(prng),
+    alterTopic: (prng) => this.topics.alter(prng),
     transfer: async (prng) => {
       const partition = prng.between(0, this.world.plan.partitions - 1);
       await this.admin.varve.admin.transferLeadership({
@@ -211,6 +217,32 @@ export class Workload {
         ids.length === 0 || ids.filter((id) => here.has(id)).length * 2 > ids.length;
       return has(voters) && has(votersOutgoing);
     });
+  }
+
+  get partitions(): number {
+    return this.world.plan.partitions;
+  }
+
+  /** Of the topic that stays; 0: nothing was ever committed there. */
+  groupIdOf(partition: number): number {
+    return this.world.checks.truth.ofPartition(this.topicId, partition)?.spec.groupId ?? 0;
+  }
+
+  /** Where every machine keeps its replica of the partition, but for the replica's id. */
+  folderOf(partition: number): string {
+    return `/topics/${this.topicId}/${partition}_`;
+  }
+
+  /** Whether a record that is sent again and again is acknowledged within a time. */
+  async isServed(partition: number, withinMs: number): Promise<boolean> {
+    const producer = this.producer("refused", "quorum", this.client(), PROBE_TIMEOUT_MS);
+    const { topicId } = this;
+    let isServed = false;
+    void producer.mustReach({ topic: TOPIC, partition, topicId }, PROBE_RETRY_MS).then(() => {
+      isServed = true;
+    });
+    await this.options.time.pass(withinMs);
+    return isServed;
   }
 
   /** Sends, as a client that was told of these brokers, until every one of these partitions has acknowledged a record. */
@@ -307,7 +339,7 @@ export class Workload {
   }
 
   private readScope(prng: Prng): ReadScope | null {
-    if (prng.chance(MAIN_SHARE)) return this.mainScope();
+    if (prng.chance(this.world.plan.mainShare)) return this.mainScope();
     const { topic, topicId } = this.topics.pick(prng);
     const id = topicId();
     return id === null ? null : { topic, topicId: id, partitions: 2, isStill: () => topicId() === id };

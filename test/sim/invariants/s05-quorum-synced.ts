@@ -1,6 +1,6 @@
 /**
- * s05-quorum-synced.ts: an index is committed only when a quorum of the configuration holds it in synced bytes; and a leader commits by counting
- * replicas only entries of its own term.
+ * s05-quorum-synced.ts: an index is committed only when a quorum of the configuration holds it in synced bytes; a replica applies it only when
+ * it holds it so itself; and a leader commits by counting replicas only entries of its own term.
  *
  * What breaks the second rule loses committed entries only in a rare order of crashes (figure 8); the rule itself is looked at each time.
  * Source: Raft paper 5.3 and 5.4.2, thesis 10.2.1 and 4.3: what counts is what survives a crash of every process.
@@ -23,6 +23,16 @@ export function checkQuorumSynced(
     const voters = configs.map((config) => config.voters.map((id) => `${id}${holds(id) ? "" : " not"}`).join(", "));
     return `group ${groupId} index ${entry.index} term ${entry.term} is committed; synced at: ${voters.join("; or ")}`;
   });
+}
+
+/** `isHeld`: whether the disk of the replica that applies the entry has it in synced bytes. */
+export function checkAppliedSynced(groupId: number, replicaId: number, entry: CommittedEntry, isHeld: boolean): void {
+  const { index, term } = entry;
+  hold(
+    "S5",
+    isHeld,
+    () => `replica ${replicaId} of group ${groupId} applies ${index} of term ${term} before it is synced`,
+  );
 }
 
 /** Of no voters: true, as for the half of a configuration that is not joint. */

@@ -271,8 +271,18 @@ class SimChannel implements RpcChannel {
   }
 
   private signalWith(signal: AbortSignal | undefined): AbortSignal {
-    return signal === undefined ? this.closing.signal : AbortSignal.any([signal, this.closing.signal]);
+    return signal === undefined ? this.closing.signal : eitherOf(signal, this.closing.signal);
   }
+}
+
+/** As `AbortSignal.any`, whose signals Node.js keeps for ever when what listens to them never lets go: runs of a simulator would pile up. */
+function eitherOf(one: AbortSignal, other: AbortSignal): AbortSignal {
+  const either = new AbortController();
+  for (const signal of [one, other]) {
+    if (signal.aborted) either.abort(signal.reason);
+    else onAbort(signal, () => either.abort(signal.reason));
+  }
+  return either.signal;
 }
 
 function handlerOf(services: SimServices, method: AnyMethod): unknown {

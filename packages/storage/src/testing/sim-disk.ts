@@ -49,6 +49,7 @@ export class SimDisk implements Disk {
   private life = 0;
   private isPowered = true;
   private stagingMemory: Uint8Array | null = null;
+  private readonly unreadable = new Set<string>();
   private syncFailure: { readonly match: string; readonly error: Error; readonly isOnce: boolean } | null = null;
   /** Called before each step; may call `powerOff`. */
   onStep: ((step: SimStep) => void) | null = null;
@@ -114,6 +115,7 @@ export class SimDisk implements Disk {
   /** The process ends and the system lives on: nothing is lost, everything that was open is dead. */
   killProcess(): void {
     this.life++;
+    this.isPowered = true;
     this.locks.clear();
   }
 
@@ -148,6 +150,7 @@ export class SimDisk implements Disk {
 
   /** Everything is gone for ever but `kept`, as with a new disk. Between a crash and the next start. */
   wipe(kept: (path: string) => boolean = () => false): void {
+    this.unreadable.clear();
     this.nameChanges = [];
     this.syncedNames = new Map([...this.names].filter(([path]) => kept(path)));
     this.names = new Map(this.syncedNames);
@@ -159,6 +162,11 @@ export class SimDisk implements Disk {
   loseFile(path: string): void {
     this.names.delete(path);
     this.syncedNames.delete(path);
+  }
+
+  /** From now on no read of that file succeeds, as of a bad sector. */
+  failReads(path: string): void {
+    this.unreadable.add(path);
   }
 
   setCapacity(bytes: number): void {
@@ -405,6 +413,11 @@ export class SimDisk implements Disk {
     throw failure.error;
   }
 
+  /** @throws EIO when that file cannot be read. */
+  checkRead(path: string): void {
+    if (this.unreadable.has(path)) throw systemError("EIO", `simulated failure of a read of ${path}`);
+  }
+
   noteRead(path: string, bytes: number): void {
     this.readBytes.set(path, (this.readBytes.get(path) ?? 0) + bytes);
   }
@@ -451,6 +464,7 @@ class SimHandle implements DiskFile {
 
   read(target: Uint8Array, position: number): Promise<number> {
     return this.call("read", () => {
+      this.disk.checkRead(this.path);
       const bytes = this.content.read(target, position);
       this.disk.noteRead(this.path, bytes);
       return bytes;
