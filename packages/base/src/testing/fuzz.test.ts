@@ -25,8 +25,8 @@ const good = { samples: [SAMPLE], decode: decodeGood, encode: encodeGood, codes:
 
 test(`a good decoder passes, and both outcomes occur (SEED=${seed})`, () => {
   const report = fuzzDecoder(good);
-  expect(report.decoded).toBeGreaterThan(100);
-  expect(report.refused).toBeGreaterThan(100);
+  expect(report.decoded).toBeGreaterThan(20);
+  expect(report.refused).toBeGreaterThan(20);
 });
 
 test.each([

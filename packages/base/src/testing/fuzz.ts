@@ -5,7 +5,7 @@
  *   Z1  it decodes, or throws a VarveError of the codes that the decoder states: no RangeError, TypeError or AssertionError
  *   Z2  what decodes is valid: it encodes again, and those bytes decode to what encodes to the same bytes
  *   Z3  it takes neither long nor much memory: below `decodeMsMax` and `heldBytesMax`
- * A run ends after its rounds or its time, whichever is first, so that a busy machine makes it smaller and not late.
+ * A run ends after its rounds, or after its time when it has made enough of them to say something: a busy machine makes it smaller, not empty.
  */
 import { getHeapStatistics } from "node:v8";
 import { type ErrorCode, isVarveError } from "../errors.js";
@@ -28,7 +28,7 @@ export interface FuzzedDecoder<T> {
   readonly seed: number;
   /** Default 6,000. */
   readonly rounds?: number;
-  /** The whole run ends after this; default 1,500 ms. */
+  /** Rounds above ROUNDS_MIN end after this; default 1,500 ms. */
   readonly runMsMax?: number;
 }
 
@@ -39,6 +39,7 @@ export interface FuzzReport {
   readonly refused: number;
 }
 
+const ROUNDS_MIN = 200;
 /** Far above what any of these inputs takes, far below a hang. */
 const DECODE_MS_MAX = 2_000;
 /** Memory that one input may leave behind: a constant, and a multiple of the input. */
@@ -61,7 +62,7 @@ export function fuzzDecoder<T>(decoder: FuzzedDecoder<T>): FuzzReport {
   const endMs = performance.now() + runMsMax;
   let round = 0;
   let decoded = 0;
-  for (; round < rounds && performance.now() < endMs; round++) {
+  for (; round < rounds && (round < ROUNDS_MIN || performance.now() < endMs); round++) {
     const spoiled = mutate(prng, prng.pick(samples), samples);
     const input = repair !== undefined && prng.chance(2 / 3) ? repair(spoiled) : spoiled;
     if (judge(decoder, input, `seed ${seed}, round ${round}`)) decoded++;
