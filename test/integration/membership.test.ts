@@ -1,6 +1,7 @@
 /**
  * membership.test.ts: who may belong to a cluster: founders, joiners, and directories that are not what they say.
  */
+import { ownTimeMs } from "@varve/base/testing";
 
 import { METHODS } from "@varve/rpc";
 import { SimDisk } from "@varve/storage/testing";
@@ -126,8 +127,8 @@ test("limits in a broker's configuration bound what clients may send and get", a
   const { batches, nextOffset } = await read(0);
   expect(batches.reduce((sum, { length }) => sum + length, 0)).toBeLessThanOrEqual(65_536);
   expect([batches.length, nextOffset]).toEqual([5, 30]);
-  const startedMs = performance.now();
+  const startedMs = ownTimeMs();
   expect((await read(72)).batches).toEqual([]);
-  expect(performance.now() - startedMs).toBeLessThan(5_000);
+  expect(ownTimeMs() - startedMs).toBeLessThan(5_000);
   channel.close();
 });

@@ -1,5 +1,5 @@
 import { type HashRange, hashRangesProblem, initialRanges, splitWidest } from "@varve/base";
-import { Prng } from "@varve/base/testing";
+import { ownTimeMs, Prng } from "@varve/base/testing";
 import { expect, test } from "vitest";
 import { growRanges } from "./grow-ranges.js";
 
@@ -23,9 +23,9 @@ test(`growing at once is the same as splitting the widest range again and again 
 });
 
 test("10,000 partitions out of one are whole, and ready before a leader would be missed", () => {
-  const startMs = performance.now();
+  const startMs = ownTimeMs();
   const grown = growRanges(initialRanges(1), 1, 10_000);
-  expect(performance.now() - startMs).toBeLessThan(500);
+  expect(ownTimeMs() - startMs).toBeLessThan(500);
   expect(hashRangesProblem(grown)).toBeNull();
   expect(grown).toHaveLength(10_000);
 });
