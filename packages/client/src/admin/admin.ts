@@ -129,13 +129,12 @@ export class Admin {
     const { topicId } = await this.cluster.metadata.refresh(topic).catch((error: unknown) => {
       throw error instanceof VarveError && error.code === "UNKNOWN_TOPIC" ? unknownTopic(topic) : error;
     });
-    const answer = await this.cluster.caller.call(
+    const answer = await this.cluster.call(
       METHODS.deleteTopic,
       { topic, topicId },
       {
         what,
         kind: "write",
-        deadlineMs: this.cluster.settings.requestDeadlineMs,
         signal: wait.signal,
         doneBefore: ({ code }) =>
           code === "UNKNOWN_TOPIC" || code === "UNKNOWN_TOPIC_ID" ? { metadataVersion: 0 } : null,
@@ -285,22 +284,11 @@ export class Admin {
   }
 
   private read<Q, R>(method: UnaryMethod<Q, R>, request: Init<Q>, what: string, wait: WaitOptions): Promise<R> {
-    return this.call(method, request, what, "read", wait);
+    return this.cluster.call(method, request, { what, kind: "read", signal: wait.signal });
   }
 
   private write<Q, R>(method: UnaryMethod<Q, R>, request: Init<Q>, what: string, wait: WaitOptions): Promise<R> {
-    return this.call(method, request, what, "write", wait);
-  }
-
-  private call<Q, R>(
-    method: UnaryMethod<Q, R>,
-    request: Init<Q>,
-    what: string,
-    kind: "read" | "write",
-    wait: WaitOptions,
-  ): Promise<R> {
-    const { requestDeadlineMs: deadlineMs } = this.cluster.settings;
-    return this.cluster.caller.call(method, request, { what, kind, deadlineMs, signal: wait.signal });
+    return this.cluster.call(method, request, { what, kind: "write", signal: wait.signal });
   }
 }
 

@@ -7,10 +7,8 @@ import {
   fromErrorStatus,
   GROUP_METHODS,
   GroupState,
-  type Init,
   OffsetPosition,
   type SeekGroupRequest,
-  type UnaryMethod,
 } from "@varve/rpc";
 import type { Cluster } from "../cluster/cluster.js";
 import { checkGroupName, checkOffset, checkPartition } from "../consumer/options.js";
@@ -90,14 +88,20 @@ export class GroupAdmin {
   }
 
   async list(wait: WaitOptions): Promise<GroupListing[]> {
-    const answer = await this.call(GROUP_METHODS.listGroups, {}, "listGroups", "read", wait);
+    const answer = await this.cluster.call(
+      GROUP_METHODS.listGroups,
+      {},
+      { what: "listGroups", kind: "read", signal: wait.signal },
+    );
     return answer.groups.map(({ group, state, members }) => ({ group, state: stateName(state), members }));
   }
 
   async describe(group: string, wait: WaitOptions): Promise<GroupDescription> {
     checkGroupName(group);
     const what = `describeGroup ${JSON.stringify(group)}`;
-    return description(await this.call(GROUP_METHODS.describeGroup, { group }, what, "read", wait));
+    return description(
+      await this.cluster.call(GROUP_METHODS.describeGroup, { group }, { what, kind: "read", signal: wait.signal }),
+    );
   }
 
   async seek(input: SeekGroupInput, wait: WaitOptions): Promise<SeekGroupResult> {
@@ -107,35 +111,26 @@ export class GroupAdmin {
     const partition = input.partition === undefined ? null : checkPartition(input.partition);
     const request = { group, topic, partition, ...position(input.to) };
     const what = `seekGroup ${JSON.stringify(group)}`;
-    const answer = await this.call(GROUP_METHODS.seekGroup, request, what, "write", wait);
+    const answer = await this.cluster.call(GROUP_METHODS.seekGroup, request, {
+      what,
+      kind: "write",
+      signal: wait.signal,
+    });
     return { offsets: answer.offsets.map((each) => ({ partition: each.partition, offset: each.offset })) };
   }
 
   async delete(group: string, wait: WaitOptions): Promise<void> {
     checkGroupName(group);
-    const { requestDeadlineMs: deadlineMs } = this.cluster.settings;
-    await this.cluster.caller.call(
+    await this.cluster.call(
       GROUP_METHODS.deleteGroup,
       { group },
       {
         what: `deleteGroup ${JSON.stringify(group)}`,
         kind: "write",
-        deadlineMs,
         signal: wait.signal,
         doneBefore: ({ code }) => (code === "UNKNOWN_GROUP" ? {} : null),
       },
     );
-  }
-
-  private call<Q, R>(
-    method: UnaryMethod<Q, R>,
-    request: Init<Q>,
-    what: string,
-    kind: "read" | "write",
-    wait: WaitOptions,
-  ): Promise<R> {
-    const { requestDeadlineMs: deadlineMs } = this.cluster.settings;
-    return this.cluster.caller.call(method, request, { what, kind, deadlineMs, signal: wait.signal });
   }
 }
 

@@ -14,13 +14,12 @@ export async function listOffsets(
   wait: WaitOptions,
 ): Promise<readonly PartitionOffset[]> {
   const { topic, at, partitions = [] } = input;
-  const answer = await cluster.caller.call(
+  const answer = await cluster.call(
     METHODS.listOffsets,
     { topic, partitions, ...position(at) },
     {
       what: `listOffsets of ${JSON.stringify(topic)}`,
       kind: "read",
-      deadlineMs: cluster.settings.requestDeadlineMs,
       signal: wait.signal,
     },
   );

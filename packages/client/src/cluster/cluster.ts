@@ -2,10 +2,11 @@
  * cluster.ts: what admin, producers and readers share: the pool of brokers, calls with retries, and metadata.
  */
 import type { PartitionId } from "@varve/base";
+import type { Init, UnaryMethod } from "@varve/rpc";
 import type { ClientSettings } from "../options.js";
 import type { ClientPorts } from "../ports.js";
 import { BrokerPool } from "./broker-pool.js";
-import { Caller } from "./caller.js";
+import { Caller, type CallOptions } from "./caller.js";
 import { MetadataCache } from "./metadata-cache.js";
 import type { TopicView } from "./topic-view.js";
 
@@ -23,6 +24,15 @@ export class Cluster {
     this.pool = new BrokerPool({ bootstrap, transport: ports.transport, clock: ports.clock, random: ports.random });
     this.caller = new Caller(ports, this.pool, logger);
     this.metadata = new MetadataCache(ports, this.pool, this.caller, requestDeadlineMs);
+  }
+
+  /** A call that is given up after the client's request deadline. @throws VarveError, with the effect of all attempts together. */
+  call<Request, Response>(
+    method: UnaryMethod<Request, Response>,
+    request: Init<Request>,
+    options: Omit<CallOptions<Response>, "deadlineMs">,
+  ): Promise<Response> {
+    return this.caller.call(method, request, { ...options, deadlineMs: this.settings.requestDeadlineMs });
   }
 
   /**

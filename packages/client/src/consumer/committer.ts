@@ -146,13 +146,12 @@ export class Committer {
       leaderEpoch: work.lastEpoch,
       metadata: "",
     }));
-    await cluster.caller.call(
+    await cluster.call(
       GROUP_METHODS.commitOffsets,
       { group, memberId: session.memberId, memberEpoch: session.memberEpoch, offsets },
       {
         what: `commit of group ${JSON.stringify(group)}`,
         kind: "write",
-        deadlineMs: cluster.settings.requestDeadlineMs,
         signal: wait.signal,
         isFinal: (error) => isStale(error) || isOfOnePartition(error),
       },

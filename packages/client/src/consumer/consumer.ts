@@ -170,13 +170,12 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     const held = work === null || this.dispatcher?.isPaused(work.key) !== false ? null : work.key;
     if (held !== null) this.dispatcher?.pause(held);
     try {
-      await this.cluster.caller.call(
+      await this.cluster.call(
         GROUP_METHODS.seekGroup,
         { group, topic, partition, offset },
         {
           what: `seek of ${topic}/${partition}`,
           kind: "write",
-          deadlineMs: this.cluster.settings.requestDeadlineMs,
           signal: wait.signal,
         },
       );
