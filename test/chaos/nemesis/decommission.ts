@@ -21,7 +21,7 @@ export const decommission: Fault = {
     const victim = prng.pick(cluster.ids);
     await varve.admin.decommissionBroker({ broker: victim });
     struck(`broker ${victim} leaves`);
-    if (prng.chance(KILL_RATIO)) await killMeanwhile(context);
+    if (prng.chance(KILL_RATIO)) await killMeanwhile(context, victim);
     await movesEnd(context);
     await waitUntil(`broker ${victim} is gone`, GONE_MS, async () => {
       const { brokers } = await varve.admin.describeCluster();
