@@ -121,8 +121,9 @@ test.each(VARIANTS)(
   {
     timeout: RUN_MS,
   },
-  async ({ name, checks }) => {
-    const { code, output } = await chaos(["--broken", name, "--rounds", "2", "--minutes", "1", "--no-groups"]);
+  async ({ name, checks, rounds, needsGroups }) => {
+    const groups = needsGroups === true ? [] : ["--no-groups"];
+    const { code, output } = await chaos(["--broken", name, "--rounds", String(rounds), "--minutes", "2", ...groups]);
     expect(code, output).toBe(1);
     expect(output).toContain(`broken on purpose, and the checks must find it: ${name}`);
     expect(output).toMatch(new RegExp(`^(?:${checks.join("|")}) +VIOLATED [1-9]`, "m"));

@@ -4,8 +4,9 @@
  * It prints a line to the broker's log, and ends the process when it does not know the variant: a control that breaks nothing proves nothing.
  */
 import { isMainThread } from "node:worker_threads";
-import { Partition, Replica } from "@varve/broker/testing";
+import { Coordinator, Partition, Replica } from "@varve/broker/testing";
 import { ProducerTable } from "@varve/storage";
+import { commitWithoutFence } from "../../sim/breakages.js";
 import { BROKEN_VARIABLE } from "./variants.js";
 
 /** By variant: what makes a broker so. */
@@ -13,6 +14,7 @@ const BREAK: Readonly<Record<string, () => void>> = {
   "ack-before-quorum": acknowledgeBeforeQuorum,
   "dedup-lost": loseDuplicates,
   "stale-reads": readWithoutQuorum,
+  "commit-without-fence": commitUnfenced,
 };
 
 /** Whoever waits for a majority is answered when the leader alone has it, and told that a majority does. */
@@ -38,6 +40,18 @@ function loseDuplicates(): void {
 function readWithoutQuorum(): void {
   Replica.prototype.readIndex = async function () {
     return this.isLeader() ? 0 : null;
+  };
+}
+
+/** As in the simulator, for each coordinator that a process has. */
+function commitUnfenced(): void {
+  const { commit } = Coordinator.prototype;
+  const broken = new WeakSet<Coordinator>();
+  Coordinator.prototype.commit = function (request) {
+    if (broken.has(this)) return commit.call(this, request);
+    broken.add(this);
+    commitWithoutFence(this);
+    return this.commit(request);
   };
 }
 

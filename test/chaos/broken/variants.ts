@@ -14,6 +14,10 @@ export interface Variant {
   readonly checks: readonly string[];
   /** Kinds of faults under which it shows, as `--faults` takes them. */
   readonly faults: string;
+  /** After so many of them it has shown. */
+  readonly rounds: number;
+  /** It shows in what members of groups do. */
+  readonly needsGroups?: boolean;
 }
 
 export const VARIANTS: readonly Variant[] = [
@@ -22,18 +26,29 @@ export const VARIANTS: readonly Variant[] = [
     does: "a leader acknowledges what only its own disk has",
     checks: ["K1"],
     faults: "leader-cut",
+    rounds: 2,
   },
   {
     name: "dedup-lost",
     does: "a batch that comes again is appended again",
     checks: ["K6"],
     faults: "replies-lost",
+    rounds: 3,
   },
   {
     name: "stale-reads",
     does: "a leader answers linearizable reads without asking whether it still leads",
     checks: ["K4"],
     faults: "leader-pause",
+    rounds: 2,
+  },
+  {
+    name: "commit-without-fence",
+    does: "a coordinator takes whoever commits for the owner of the partition",
+    checks: ["K8"],
+    faults: "member-zombie",
+    rounds: 4,
+    needsGroups: true,
   },
 ];
 

@@ -1,8 +1,8 @@
 /**
- * starvation.ts: watches whether the machine gives the brokers the processor when they want it. Where it does not, nobody can be held to a time,
- * and the history says so: as a fault of the machine, named `starved`, which excuses what is slow and nothing else.
+ * starvation.ts: watches whether the machine gives the brokers, and this process, which is their network, the processor when they want it. Where it does
+ * not, nobody can be held to a time, and the history says so: as a fault of the machine, named `starved`, which excuses what is slow and nothing else.
  *
- * A broker starves while its main thread waits in the scheduler's queue for most of the time. Source: Linux, /proc/PID/schedstat: nanoseconds on
+ * A process starves while its main thread waits in the scheduler's queue for most of the time. Source: Linux, /proc/PID/schedstat: nanoseconds on
  * a processor, nanoseconds in the queue, time slices.
  */
 import { readFileSync } from "node:fs";
@@ -30,7 +30,7 @@ export class Starvation {
     this.timer = setInterval(() => this.look(), LOOK_EVERY_MS);
   }
 
-  /** For how long some broker starved, all times together. */
+  /** For how long some process starved, all times together. */
   get totalMs(): number {
     return this.total;
   }
@@ -43,7 +43,8 @@ export class Starvation {
   private look(): void {
     const atMs = nowMs();
     const spanMs = atMs - this.lookedAtMs;
-    const waited = new Map(this.cluster.ids.map((id) => this.cluster.pidOf(id)).map((pid) => [pid, waitedMsOf(pid)]));
+    const watched = [process.pid, ...this.cluster.ids.map((id) => this.cluster.pidOf(id))];
+    const waited = new Map(watched.map((pid) => [pid, waitedMsOf(pid)]));
     const starves = [...waited].some(([pid, ms]) => ms - (this.waitedMs.get(pid) ?? ms) > WAITING_RATIO * spanMs);
     if (starves) this.begin(this.lookedAtMs);
     else this.end(this.lookedAtMs);

@@ -41,7 +41,7 @@ export interface Report {
   readonly resume: ResumeMeasures | null;
   /** Questions for the ends of partitions that brokers answered when they had just woken. */
   readonly wokenAnswers: number;
-  /** For how long the machine left some broker without a processor: times in which nobody is held to a time. */
+  /** For how long the machine left a broker or the network without a processor: times in which nobody is held to a time. */
   readonly starvedMs: number;
   readonly verdicts: readonly Verdict[];
   /** What went wrong beside the history. */
@@ -72,7 +72,7 @@ export function leaderLines({ resume, wokenAnswers, starvedMs }: Report): string
     ...(starvedMs === 0
       ? []
       : [
-          `the machine left some broker without a processor for ${Math.round(starvedMs / 1_000)} s, which excuses what was slow then`,
+          `the machine left some process without a processor for ${Math.round(starvedMs / 1_000)} s, which excuses what was slow then`,
         ]),
     ...(wokenAnswers === 0
       ? []
