@@ -53,6 +53,9 @@ const RARE: ReadonlySet<Hook> = new Set<Hook>([
   "transfer-before-sent",
 ]);
 
+/** What is drawn from: rare ones thrice. */
+const DRAWN: readonly Hook[] = [...HOOKS, ...RARE, ...RARE];
+
 /** A process that dies at the one leaves what brings the next to the other: a segment that is longer than its mark says. */
 const LEADS_TO: Readonly<Partial<Record<Hook, Hook>>> = { "before-truncate": "before-segment-sync" };
 
@@ -63,7 +66,7 @@ export class Hooks {
   private armed: Armed[] = [];
 
   arm(machine: string, prng: Prng): Hook {
-    const hook = prng.pick(HOOKS);
+    const hook = prng.pick(DRAWN);
     const action = prng.pick(["crash", "crash", "crash", "kill", "pause"] as const);
     const passes = prng.between(0, PASSES_MAX);
     const before = LEADS_TO[hook];

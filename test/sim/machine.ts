@@ -14,6 +14,7 @@ import { SimDisk } from "@varve/storage/testing";
 import type { Breakage } from "./breakage.js";
 import type { Checks } from "./checks.js";
 import { type Hook, type Hooks, hookOfStep } from "./hooks.js";
+import { FailedSyncEnds } from "./invariants/failed-sync-ends.js";
 import { HungDiskEnds } from "./invariants/hung-disk-ends.js";
 import { checkBounds } from "./invariants/s14-bounded-queues.js";
 import { hookedKeyValue, hookedWalThread } from "./machine-ports.js";
@@ -53,6 +54,7 @@ export function grpcAddress(name: string): string {
 interface Process {
   readonly clock: ProcessClock;
   readonly hungDisk: HungDiskEnds;
+  readonly failedSync: FailedSyncEnds;
   broker: Broker | null;
   isReady: boolean;
 }
@@ -138,6 +140,7 @@ export class Machine {
     if (this.process !== null || this.isAway || this.hasRetired) return;
     const process: Process = {
       clock: new ProcessClock(this.world.clock, this.oscillator),
+      failedSync: new FailedSyncEnds(this.name, this.disk.failedSyncs),
       hungDisk: new HungDiskEnds(this.name, this.world.plan.hungDiskMs, BOUNDS_EVERY_MS),
       broker: null,
       isReady: false,
@@ -341,6 +344,7 @@ export class Machine {
       this.world.checks.note(() => {
         checkBounds(this.name, broker);
         process.hungDisk.check(broker.storage.pendingWrite());
+        process.failedSync.check(this.disk.failedSyncs);
       });
       this.watchBounds(process, broker);
     });

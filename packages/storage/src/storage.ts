@@ -16,6 +16,7 @@ import type { LogContext } from "./log/log-core.js";
 import { LogFiles } from "./log/log-files.js";
 import { emptyImage } from "./log/log-state.js";
 import { SegmentPlan } from "./log/segment-plan.js";
+import { isNoSpace } from "./log/space.js";
 import { recoverLog } from "./recover-log.js";
 import { replicaDir, topicDir, topicsDir, writeReplicaFile } from "./replica-file.js";
 import { refusal, type SetAside } from "./replica-folders.js";
@@ -110,7 +111,7 @@ export class StorageImpl implements Storage {
       throw unusable(dataDir, `belongs to broker ${knownBroker}, not to ${brokerId}; use the directory of this broker`);
     if (knownCluster === clusterId && knownBroker === brokerId) return;
     const adopted = { ...this.stored, clusterId, brokerId };
-    await writeIdentity(disk, dataDir, adopted);
+    await this.mustWrite(() => writeIdentity(disk, dataDir, adopted));
     this.stored = adopted;
   }
 
@@ -119,8 +120,18 @@ export class StorageImpl implements Storage {
   }
 
   async setNote(text: string): Promise<void> {
-    await writeNote(this.parts.disk, this.parts.dataDir, text);
+    await this.mustWrite(() => writeNote(this.parts.disk, this.parts.dataDir, text));
     this.noteText = text;
+  }
+
+  /** A failed sync is final here, too: what it left is unknown, so nothing may be tried again. A full disk may take it later. */
+  private async mustWrite(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if (!isNoSpace(error)) this.parts.context.onFatal(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
   }
 
   groups(): readonly GroupLog[] {
@@ -139,16 +150,16 @@ export class StorageImpl implements Storage {
     const unreadable = setAside.get(dir);
     if (unreadable !== undefined) throw refusal(spec, dir, unreadable);
     if (lostGroups.has(spec.groupId)) throw refusal(spec, dir, "the WAL knows this group, but its folder is gone");
-    await disk.removeDir(dir);
-    await disk.makeDir(dir);
     const files = new LogFiles({ dir, disk, random: options.random, spec, reader: context.reader });
     const segments = SegmentPlan.startingAt(spec.kind, { index: 0, term: 0, offset: 0 }).list();
-    await files.writeCheckpoint(
-      0,
-      encodeCheckpoint({ owner: spec, image: emptyImage(spec.initial), segments, sections: [] }),
-    );
-    await writeReplicaFile(disk, dir, { spec, config });
-    for (const above of [topicDir(dataDir, spec.topicId), topicsDir(dataDir)]) await disk.syncDir(above);
+    const image = emptyImage(spec.initial);
+    await this.mustWrite(async () => {
+      await disk.removeDir(dir);
+      await disk.makeDir(dir);
+      await files.writeCheckpoint(0, encodeCheckpoint({ owner: spec, image, segments, sections: [] }));
+      await writeReplicaFile(disk, dir, { spec, config });
+      for (const above of [topicDir(dataDir, spec.topicId), topicsDir(dataDir)]) await disk.syncDir(above);
+    });
     const log = await recoverLog({ context, disk, checksum, spec, config, files, replay: null, knownDamage: null });
     assert(!logs.has(spec.groupId), "one creation of a group at a time");
     logs.set(spec.groupId, log);
@@ -171,8 +182,10 @@ export class StorageImpl implements Storage {
     await log.keeper.afterJobs(async () => {
       const dir = replicaDir(dataDir, core.spec);
       for (const segment of core.plan.list()) core.context.reader.forget(core.files.segmentPath(segment.name));
-      await disk.removeDir(dir);
-      await disk.syncDir(topicDir(dataDir, core.spec.topicId));
+      await this.mustWrite(async () => {
+        await disk.removeDir(dir);
+        await disk.syncDir(topicDir(dataDir, core.spec.topicId));
+      });
       walFiles.release(tombstoneFile);
     });
   }

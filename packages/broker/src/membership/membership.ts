@@ -312,12 +312,14 @@ export class Membership {
 
   /** One write at a time; the note in memory follows the durable one (N1). */
   private write(note: FoundingNote): Promise<void> {
-    this.writing = this.writing.then(async () => {
+    const written = this.writing.then(async () => {
       if (this.note !== null && !replaces(note, this.note)) return;
       await this.options.storage.setNote(encodeNote(note));
       this.note = note;
     });
-    return this.writing;
+    // The next write is a try of its own: a full disk may have room for it.
+    this.writing = written.catch(() => undefined);
+    return written;
   }
 }
 

@@ -51,6 +51,8 @@ export class SimDisk implements Disk {
   private stagingMemory: Uint8Array | null = null;
   private readonly unreadable = new Set<string>();
   private syncFailure: { readonly match: string; readonly error: Error; readonly isOnce: boolean } | null = null;
+  /** Syncs that have failed so far. */
+  failedSyncs = 0;
   /** Called before each step; may call `powerOff`. */
   onStep: ((step: SimStep) => void) | null = null;
 
@@ -409,6 +411,7 @@ export class SimDisk implements Disk {
     const failure = this.syncFailure;
     if (failure === null || !path.includes(failure.match)) return;
     if (failure.isOnce) this.syncFailure = null;
+    this.failedSyncs++;
     file?.syncFailed();
     throw failure.error;
   }
