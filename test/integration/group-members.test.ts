@@ -118,7 +118,8 @@ describe.concurrent("a handler", { timeout: TEST_MS }, () => {
   });
 
   test("that blocks the event loop again and again, each time for less, keeps its partitions", async () => {
-    const workers = await group("busy");
+    // In sum for longer than the session lasts; one block and a busy machine take less.
+    const workers = await group("busy", { sessionTimeoutMs: 2 * SESSION_MS });
     const busy = workers.start({ blocks: true });
     await workers.share(PARTITIONS);
     const sent = sender("busy");
