@@ -1,11 +1,11 @@
 /**
  * cluster-health.ts: whether everything is well, and if not, what is wrong, in words. Needs no controller leader.
  */
-import { type BrokerId, delay } from "@varve/base";
-import type { Partition } from "@varve/cluster";
+import { type BrokerId, CONTROLLER_GROUP, delay } from "@varve/base";
 import type { ClusterHealthResponse, HealthProblem, Init } from "@varve/rpc";
 import type { Broker } from "../broker.js";
-import { type GroupStatus, newestStatuses } from "../duties/status.js";
+import { newestStatuses } from "../duties/status.js";
+import { controllerProblem, partitionProblem } from "./replica-problems.js";
 
 /** How long other brokers may take to answer, milliseconds. */
 const GATHER_MS = 2_000;
@@ -20,10 +20,14 @@ const PROBLEMS_MAX = 1_000;
 export async function clusterHealth(broker: Broker): Promise<Init<ClusterHealthResponse>> {
   for (let look = 1; ; look++) {
     const health = await healthNow(broker);
-    const isTransient = health.problems?.every(({ partition }) => partition !== undefined) ?? true;
-    if (health.healthy === true || look === LOOKS_MAX || !isTransient) return health;
+    if (health.healthy === true || look === LOOKS_MAX || !isOfReplicas(health)) return health;
     await delay(broker.ports.clock, LOOK_AGAIN_MS);
   }
+}
+
+/** Whether all that is wrong concerns replicas, which a moment may mend; what concerns a broker or a seed lasts. */
+function isOfReplicas({ problems = [], brokersReady, brokersExpected }: Init<ClusterHealthResponse>): boolean {
+  return brokersReady === brokersExpected && problems.length > 0;
 }
 
 async function healthNow(broker: Broker): Promise<Init<ClusterHealthResponse>> {
@@ -46,6 +50,8 @@ async function healthNow(broker: Broker): Promise<Init<ClusterHealthResponse>> {
   );
   for (const seed of missingSeeds) problems.push({ message: `the seed ${seed} has not registered` });
   const newest = newestStatuses(statuses);
+  const controllers = controllerProblem(newest.get(CONTROLLER_GROUP), state.controllerReplicas);
+  if (controllers !== null) problems.push({ message: `the controller ${controllers}` });
   let healthy = 0;
   for (const topic of state.topics()) {
     for (const partition of topic.partitions) {
@@ -67,14 +73,4 @@ async function healthNow(broker: Broker): Promise<Init<ClusterHealthResponse>> {
     partitionsHealthy: healthy,
     partitionsExpected: state.partitionCount,
   };
-}
-
-function partitionProblem(status: GroupStatus | undefined, { replicas, leaving }: Partition): string | null {
-  if (status === undefined) return "has no leader: it takes no records";
-  const upToDate = replicas.filter(
-    ({ replicaId }) => status.inSync.includes(replicaId) && status.voters.includes(replicaId),
-  ).length;
-  if (upToDate === replicas.length) return null;
-  const moving = leaving.length > 0 ? "; its replicas are being moved or made anew" : "";
-  return `has ${upToDate} of ${replicas.length} replicas up to date${moving}`;
 }
