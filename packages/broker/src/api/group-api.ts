@@ -26,6 +26,7 @@ import {
   type CommitRequest,
   DELETE,
   DESCRIBE,
+  GROUP_READS,
   HEARTBEAT,
   HIGH_WATERMARKS,
   LIST_SHARD,
@@ -349,9 +350,10 @@ export class GroupApi {
     const { router, forwarding, clock } = this.options;
     return router.onCoordinator(located, context, {
       local,
-      remote: (broker) => {
+      isRead: GROUP_READS.has(method.number),
+      remote: (broker, signal) => {
         const timeoutMs = Math.max(1, context.deadlineAtMs - clock.monotonicMs());
-        return forwarding.call(broker, method, request, { timeoutMs, signal: context.signal });
+        return forwarding.call(broker, method, request, { timeoutMs, signal });
       },
     });
   }
@@ -369,6 +371,7 @@ export class GroupApi {
       if (located === null) throw notLeader({ topic: GROUPS_TOPIC, partition: shard }, null, 0);
       const context = { deadlineAtMs: deadlineMs, signal, forwarded: true };
       return router.onCoordinator(located, context, {
+        isRead: false,
         local: (coordinator) => act(coordinator, request, context),
         remote: () => Promise.reject(notLeader({ topic: GROUPS_TOPIC, partition: shard }, null, 0)),
       });

@@ -125,7 +125,9 @@ export class LogApi {
     const located = router.locateNow(ref, ref.partition);
     const calls = {
       local: (partition: Partition) => partition.produce(request),
-      remote: (broker: BrokerId) => this.forwardProduce(broker, ref, request, context),
+      remote: (broker: BrokerId, signal: AbortSignal) =>
+        this.forwardProduce(broker, ref, request, { ...context, signal }),
+      isRead: false,
     };
     if (located !== null) return router.onLeader(located, context, calls);
     return router.locate(ref, ref.partition, context).then((found) => router.onLeader(found, context, calls));
@@ -137,10 +139,11 @@ export class LogApi {
     const located = await router.locate(ref, ref.partition, context);
     return router.onLeader(located, context, {
       local: (partition) => partition.read(request),
-      remote: (broker) => {
+      isRead: true,
+      remote: (broker, signal) => {
         const { signal: _signal, ...plain } = request;
         const timeoutMs = Math.min(this.leftMs(context), request.waitMs + FORWARD_SLACK_MS);
-        return forwarding.call(broker, READ, { ref, request: plain }, { timeoutMs, signal: context.signal });
+        return forwarding.call(broker, READ, { ref, request: plain }, { timeoutMs, signal });
       },
     });
   }
@@ -151,8 +154,9 @@ export class LogApi {
     const located = await router.locate(ref, ref.partition, context);
     return router.onLeader(located, context, {
       local: (partition) => partition.listOffset(at),
-      remote: (broker) =>
-        forwarding.call(broker, LIST, { ref, at }, { timeoutMs: this.leftMs(context), signal: context.signal }),
+      isRead: true,
+      remote: (broker, signal) =>
+        forwarding.call(broker, LIST, { ref, at }, { timeoutMs: this.leftMs(context), signal }),
     });
   }
 

@@ -9,7 +9,8 @@ import type { PeerHub } from "@varve/peer";
 import { PeerMethod } from "../peer-kinds.js";
 import { peerCall } from "../routing/forwarding.js";
 import { decodeJson, encodeJson } from "../routing/json-payload.js";
-import type { LeaderTable } from "../routing/leader-table.js";
+import type { LeaderEntry, LeaderTable } from "../routing/leader-table.js";
+import { LeaderReplaced, whileItLeads } from "../routing/while-it-leads.js";
 import { type Controller, notController } from "./controller.js";
 
 /** Limits of one call. */
@@ -41,6 +42,12 @@ function readResult(value: unknown, path: string): CommandResult {
   throw new shape.ShapeError(`${path}: expected a command's result`);
 }
 
+interface CallLimits {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+const NEVER = new AbortController().signal;
 const RETRY_MS = 50;
 /** One attempt against one broker; the call as a whole has its caller's deadline. */
 const ATTEMPT_MS = 5_000;
@@ -63,8 +70,9 @@ export class ControllerAccess {
   async execute(command: ControllerCommand, patience: Patience): Promise<CommandResult> {
     const answer = await this.onLeader<CommandAnswer>(
       patience,
+      false,
       () => this.executeHere(command),
-      (to, timeoutMs) => this.remote(to, PeerMethod.command, encodeCommand(command), timeoutMs, patience, readAnswer),
+      (to, limits) => this.remote(to, PeerMethod.command, encodeCommand(command), limits, readAnswer),
     );
     const leftMs = patience.deadlineAtMs - this.options.clock.monotonicMs();
     await this.options.controller()?.waitVersion(answer.version, Math.max(0, leftMs));
@@ -76,9 +84,9 @@ export class ControllerAccess {
     try {
       const version = await this.onLeader<number>(
         patience,
+        true,
         () => this.versionHere(),
-        (to, timeoutMs) =>
-          this.remote(to, PeerMethod.controllerRead, new Uint8Array(0), timeoutMs, patience, shape.count),
+        (to, limits) => this.remote(to, PeerMethod.controllerRead, new Uint8Array(0), limits, shape.count),
       );
       const leftMs = patience.deadlineAtMs - this.options.clock.monotonicMs();
       return (await this.options.controller()?.waitVersion(version, Math.max(0, leftMs))) ?? false;
@@ -90,13 +98,19 @@ export class ControllerAccess {
 
   /** The broker that leads the controller, as far as is known here. */
   leader(): BrokerId | null {
-    const controller = this.options.controller();
-    const near = controller === null ? 0 : controller.leaderReplica();
-    const broker = near === 0 ? null : this.options.brokerOf(near);
-    if (broker !== null) return broker;
+    return this.leaderKnown()?.broker ?? null;
+  }
+
+  private leaderKnown(): LeaderEntry | null {
+    const { controller, leaders, brokerOf, brokerId } = this.options;
+    const here = controller();
+    const replica = here === null ? 0 : here.leaderReplica();
+    const broker = replica === 0 ? null : brokerOf(replica);
+    const near = broker === null ? null : { broker, term: here?.raft?.node.term ?? 0 };
+    const announced = leaders.get(CONTROLLER_GROUP);
+    if (near !== null && (announced === null || announced.term <= near.term)) return near;
     // What this broker announced of itself is over when its own replica does not know it any more.
-    const announced = this.options.leaders.get(CONTROLLER_GROUP)?.broker ?? null;
-    return announced === this.options.brokerId ? null : announced;
+    return announced?.broker === brokerId ? near : announced;
   }
 
   private async executeHere(command: ControllerCommand): Promise<CommandAnswer> {
@@ -115,18 +129,25 @@ export class ControllerAccess {
 
   private async onLeader<T>(
     patience: Patience,
+    isRead: boolean,
     here: () => Promise<T>,
-    there: (to: BrokerId, timeoutMs: number) => Promise<T>,
+    there: (to: BrokerId, limits: CallLimits) => Promise<T>,
   ): Promise<T> {
-    const { clock, brokerId } = this.options;
+    const { clock, brokerId, leaders } = this.options;
     for (;;) {
-      const leader = this.leader();
+      const leader = this.leaderKnown();
       const leftMs = patience.deadlineAtMs - clock.monotonicMs();
       try {
-        if (leader === brokerId) return await here();
-        if (leader !== null) return await there(leader, Math.min(ATTEMPT_MS, Math.max(1, leftMs)));
+        if (leader?.broker === brokerId) return await here();
+        if (leader !== null) {
+          const timeoutMs = Math.min(ATTEMPT_MS, Math.max(1, leftMs));
+          const call = (signal: AbortSignal): Promise<T> => there(leader.broker, { timeoutMs, signal });
+          return await whileItLeads(leaders, CONTROLLER_GROUP, leader, patience.signal ?? NEVER, call);
+        }
       } catch (error) {
-        if (!wroteNothing(error)) throw error;
+        if (error instanceof LeaderReplaced) {
+          if (!isRead) throw controllerReplaced();
+        } else if (!wroteNothing(error)) throw error;
       }
       if (leftMs <= RETRY_MS || patience.signal?.aborted) throw noController();
       await delay(clock, RETRY_MS, patience.signal).catch(() => {});
@@ -137,15 +158,10 @@ export class ControllerAccess {
     to: BrokerId,
     method: number,
     payload: Uint8Array,
-    timeoutMs: number,
-    patience: Patience,
+    limits: CallLimits,
     reader: shape.Reader<T>,
   ): Promise<T> {
-    const { signal } = patience;
-    const answer = await peerCall(this.options.hub, to, method, payload, {
-      timeoutMs,
-      ...(signal === undefined ? {} : { signal }),
-    });
+    const answer = await peerCall(this.options.hub, to, method, payload, limits);
     return decodeJson(answer, "the controller's answer", reader);
   }
 }
@@ -154,6 +170,13 @@ function wroteNothing(error: unknown): boolean {
   return (
     isVarveError(error) && (error.code === "NOT_LEADER" || (error.code === "UNREACHABLE" && error.effect !== "UNKNOWN"))
   );
+}
+
+function controllerReplaced(): VarveError {
+  return new VarveError("COMMIT_UNKNOWN", {
+    message:
+      "the controller's leader did not answer and another leads now; the change may or may not be made; look, or repeat it",
+  });
 }
 
 function noController(): VarveError {

@@ -109,6 +109,10 @@ export class Coordinator implements StateMachine {
     return id === 0 ? null : this.options.brokerOf(id);
   }
 
+  epoch(): Term {
+    return this.replica?.node.term ?? 0;
+  }
+
   /**
    * What a member says, and what it is told. `isAlive`: it spoke itself, its session begins anew; otherwise somebody asks in its name
    * what has changed.

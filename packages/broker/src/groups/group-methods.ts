@@ -36,6 +36,11 @@ export const DELETE = jsonMethod<{ readonly group: string }, object>(17);
 export const BACKLOGS = jsonMethod<readonly ReaderPlace[], OfPlaces<Backlog>>(18);
 export const HIGH_WATERMARKS = jsonMethod<readonly ReaderPlace[], OfPlaces<Offset>>(19);
 
+/** Those that change nothing, by number: they may be asked again. */
+export const GROUP_READS: ReadonlySet<number> = new Set(
+  [AWAIT_CHANGE, OFFSETS, LIST_SHARD, DESCRIBE].map(({ number }) => number),
+);
+
 /** Numbers are on the wire and never reused; 1 .. 9 belong to log-api.ts. */
 function jsonMethod<Request extends object, Response extends object>(
   number: number,

@@ -21,6 +21,24 @@ export function notLeader(name: PartitionName, leader: BrokerId | null, epoch: T
   });
 }
 
+/** The leader that a call was sent to is none any more, and has not answered. */
+export function leaderReplaced(
+  name: PartitionName,
+  asked: BrokerId,
+  newer: { readonly broker: BrokerId; readonly term: Term },
+  isRead: boolean,
+): VarveError {
+  const { broker, term } = newer;
+  const details = { topic: name.topic, partition: name.partition, leader: broker, epoch: term };
+  const what = `broker ${asked} did not answer for ${at(name)}, and broker ${broker} leads it now`;
+  return isRead
+    ? new VarveError("NOT_LEADER", { message: `${what}; ask that one`, details, effect: "NONE" })
+    : new VarveError("COMMIT_UNKNOWN", {
+        message: `${what}; what was sent may or may not be done; an idempotent producer may send it again`,
+        details,
+      });
+}
+
 export function noLeader(name: PartitionName, waitedMs: number): VarveError {
   return new VarveError("NOT_ENOUGH_REPLICAS", {
     message: `${at(name)} has had no leader for ${Math.round(waitedMs)} ms: a majority of its replicas is not reachable; nothing was written; retry`,

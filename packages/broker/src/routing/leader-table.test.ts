@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decodeLeaders, encodeLeaders, LeaderTable } from "./leader-table.js";
+import { decodeLeaders, encodeLeaders, type LeaderEntry, LeaderTable } from "./leader-table.js";
 
 type Step = (table: LeaderTable) => void;
 const GROUP = 4;
@@ -43,6 +43,20 @@ test.each<{ what: string; steps: readonly Step[]; leader: { broker: number; term
   const table = new LeaderTable();
   for (const step of steps) step(table);
   expect(table.get(GROUP)).toEqual(leader);
+});
+
+test("who watches a group hears every word about it that counts, until it has heard enough", () => {
+  const table = new LeaderTable();
+  const heard: LeaderEntry[] = [];
+  const enough = table.watch(GROUP, (entry) => heard.push(entry));
+  for (const step of [note(1, 5), note(2, 4), note(2, 6)]) step(table);
+  table.note(9, 3, 7);
+  enough();
+  note(3, 7)(table);
+  expect(heard).toEqual([
+    { broker: 1, term: 5 },
+    { broker: 2, term: 6 },
+  ]);
 });
 
 test("an announcement comes back as it was, large numbers too", () => {

@@ -14,6 +14,7 @@ const BYTES_PER_ENTRY = 16;
 
 export class LeaderTable {
   private readonly leaders = new Map<GroupId, LeaderEntry>();
+  private readonly watchers = new Map<GroupId, Set<(entry: LeaderEntry) => void>>();
 
   get(groupId: GroupId): LeaderEntry | null {
     return this.leaders.get(groupId) ?? null;
@@ -22,7 +23,20 @@ export class LeaderTable {
   /** Notes a leader unless a later term is known. */
   note(groupId: GroupId, broker: BrokerId, term: Term): void {
     const known = this.leaders.get(groupId);
-    if (known === undefined || known.term <= term) this.leaders.set(groupId, { broker, term });
+    if (known !== undefined && known.term > term) return;
+    const entry = { broker, term };
+    this.leaders.set(groupId, entry);
+    for (const heard of [...(this.watchers.get(groupId) ?? [])]) heard(entry);
+  }
+
+  /** Calls `heard` with every word about a group's leader that counts, until what this returns is called. */
+  watch(groupId: GroupId, heard: (entry: LeaderEntry) => void): () => void {
+    const watchers = this.watchers.get(groupId) ?? new Set();
+    this.watchers.set(groupId, watchers.add(heard));
+    return () => {
+      watchers.delete(heard);
+      if (watchers.size === 0 && this.watchers.get(groupId) === watchers) this.watchers.delete(groupId);
+    };
   }
 
   /** This broker knows that the leader of that term is gone. */

@@ -8,10 +8,11 @@ import { type BrokerId, type Clock, delay, isVarveError, type TopicId, VarveErro
 import { type ControllerState, isInternalTopic, type Partition as PartitionState, type Topic } from "@varve/cluster";
 import type { Coordinator } from "../groups/coordinator.js";
 import { GROUPS_TOPIC_REF } from "../groups/shards.js";
-import { noLeader } from "../partition/errors.js";
+import { leaderReplaced, noLeader } from "../partition/errors.js";
 import type { Partition } from "../partition/partition.js";
 import type { PartitionSet } from "../partition/partition-set.js";
-import type { LeaderTable } from "./leader-table.js";
+import type { LeaderEntry, LeaderTable } from "./leader-table.js";
+import { LeaderReplaced, whileItLeads } from "./while-it-leads.js";
 
 /** A topic as a caller names it: the id wins when both are given. */
 export interface TopicRef {
@@ -44,7 +45,10 @@ export interface RouterOptions {
 /** What to do with whoever leads: its own object here, or the broker that does. */
 export interface LeaderCalls<Leader, T> {
   readonly local: (leader: Leader) => Promise<T>;
-  readonly remote: (broker: BrokerId) => Promise<T>;
+  /** Ends early when `signal` says so: another leads by then. */
+  readonly remote: (broker: BrokerId, signal: AbortSignal) => Promise<T>;
+  /** Whether a call that was ended may be made again, as it changes nothing. */
+  readonly isRead: boolean;
 }
 
 const RETRY_FIRST_MS = 10;
@@ -126,23 +130,23 @@ export class Router {
 
   /** The leader's own object when this broker leads and serves, else the broker that does, else null. */
   leaderOf(state: PartitionState): Partition | BrokerId | null {
-    return this.whoLeads(state, this.options.partitions.get(state.groupId));
+    return hostedOrBroker(this.whoLeads(state, this.options.partitions.get(state.groupId)));
   }
 
   /** The same for a partition that coordinates groups. */
   coordinatorOf(state: PartitionState): Coordinator | BrokerId | null {
-    return this.whoLeads(state, this.options.partitions.coordinator(state.groupId));
+    return hostedOrBroker(this.whoLeads(state, this.options.partitions.coordinator(state.groupId)));
   }
 
   private whoLeads<Hosted extends Partition | Coordinator>(
     state: PartitionState,
     hosted: Hosted | null,
-  ): Hosted | BrokerId | null {
+  ): Hosted | LeaderEntry | null {
     if (hosted !== null && hosted.servingEpoch() !== null) return hosted;
-    const known = this.options.leaders.get(state.groupId);
     const near = hosted?.leader() ?? null;
-    const broker = near ?? known?.broker ?? null;
-    return broker === this.options.brokerId ? null : broker;
+    const entry = near === null ? null : { broker: near, term: hosted?.epoch() ?? 0 };
+    const known = newerOf(entry, this.options.leaders.get(state.groupId));
+    return known?.broker === this.options.brokerId ? null : known;
   }
 
   /**
@@ -151,18 +155,20 @@ export class Router {
    * @throws VarveError of the call; NOT_ENOUGH_REPLICAS when no leader was found in time.
    */
   onLeader<T>(located: Located, context: CallContext, calls: LeaderCalls<Partition, T>): Promise<T> {
-    return this.tryLeaders(located, context, () => this.leaderOf(located.state), calls);
+    const { groupId } = located.state;
+    return this.tryLeaders(located, context, () => this.options.partitions.get(groupId), calls);
   }
 
   /** The same for the coordinator of groups whose partition this is. */
   onCoordinator<T>(located: Located, context: CallContext, calls: LeaderCalls<Coordinator, T>): Promise<T> {
-    return this.tryLeaders(located, context, () => this.coordinatorOf(located.state), calls);
+    const { groupId } = located.state;
+    return this.tryLeaders(located, context, () => this.options.partitions.coordinator(groupId), calls);
   }
 
   private async tryLeaders<Hosted extends Partition | Coordinator, T>(
     located: Located,
     context: CallContext,
-    find: () => Hosted | BrokerId | null,
+    hosted: () => Hosted | null,
     calls: LeaderCalls<Hosted, T>,
   ): Promise<T> {
     const startedAtMs = this.options.clock.monotonicMs();
@@ -170,9 +176,9 @@ export class Router {
     for (;;) {
       let failure: unknown = null;
       try {
-        const leader = find();
-        if (typeof leader === "number") {
-          if (!context.forwarded) return await calls.remote(leader);
+        const leader = this.whoLeads(located.state, hosted());
+        if (isEntry(leader)) {
+          if (!context.forwarded) return await this.callRemote(located, leader, context, calls);
         } else if (leader !== null) {
           return await calls.local(leader);
         }
@@ -190,6 +196,27 @@ export class Router {
     }
   }
 
+  private async callRemote<Hosted, T>(
+    { topic, state }: Located,
+    leader: LeaderEntry,
+    { signal }: CallContext,
+    calls: LeaderCalls<Hosted, T>,
+  ): Promise<T> {
+    try {
+      return await whileItLeads(this.options.leaders, state.groupId, leader, signal, (until) =>
+        calls.remote(leader.broker, until),
+      );
+    } catch (error) {
+      if (!(error instanceof LeaderReplaced)) throw error;
+      throw leaderReplaced(
+        { topic: topic.topic, partition: state.partition },
+        leader.broker,
+        error.newer,
+        calls.isRead,
+      );
+    }
+  }
+
   private notHere(located: Located): VarveError {
     const known = this.options.leaders.get(located.state.groupId);
     return new VarveError("NOT_LEADER", {
@@ -197,6 +224,21 @@ export class Router {
       details: { topic: located.topic.topic, partition: located.state.partition, leader: known?.broker ?? null },
     });
   }
+}
+
+function isEntry(leader: Partition | Coordinator | LeaderEntry | null): leader is LeaderEntry {
+  return leader !== null && "broker" in leader;
+}
+
+function hostedOrBroker<Hosted extends Partition | Coordinator>(
+  leader: Hosted | LeaderEntry | null,
+): Hosted | BrokerId | null {
+  return isEntry(leader) ? leader.broker : leader;
+}
+
+function newerOf(one: LeaderEntry | null, other: LeaderEntry | null): LeaderEntry | null {
+  if (one === null || other === null) return one ?? other;
+  return other.term > one.term ? other : one;
 }
 
 function isSafeToRepeat(error: unknown): boolean {
