@@ -2,7 +2,7 @@
  * metadata-cache.ts: topics as the client last saw them, refreshed when a broker says that they changed.
  *
  * Invariants:
- *   M1  at most one request per topic is under way; whoever asks meanwhile shares it
+ *   M1  at most one request per topic and kind is under way; whoever asks meanwhile shares it
  *   M2  UNKNOWN_TOPIC is believed only from an answer that the controller's leader confirmed
  * Bound: TOPICS_MAX views; the least recently loaded one is dropped.
  */
@@ -34,6 +34,7 @@ export class MetadataCache {
   private readonly deadlineMs: number;
   private readonly entries = new Map<string, Entry>();
   private readonly loading = new Map<string, Promise<TopicView>>();
+  private readonly seeking = new Map<string, Promise<TopicView>>();
   private versionSeen = 0;
 
   constructor(ports: ClientPorts, pool: BrokerPool, caller: Caller, deadlineMs: number) {
@@ -74,11 +75,15 @@ export class MetadataCache {
 
   /** The view from a broker, in any case, and not from `except` while there is another. @throws VarveError UNKNOWN_TOPIC, NOT_ENOUGH_REPLICAS, UNREACHABLE. */
   refresh(topic: string, except: string | null = null): Promise<TopicView> {
-    const under = this.loading.get(topic);
-    if (under !== undefined) return under; // M1
-    const load = this.load(topic, except).finally(() => this.loading.delete(topic));
-    this.loading.set(topic, load);
-    return load;
+    return shared(this.loading, topic, () => this.load(topic, true, except)); // M1
+  }
+
+  /**
+   * The view from a broker, for the leaders in it: what the broker itself has heard, without a word of the controller's leader, which may be
+   * gone with the leader that is looked for. @throws as `refresh`.
+   */
+  seekLeaders(topic: string, except: string | null): Promise<TopicView> {
+    return shared(this.seeking, topic, () => this.load(topic, false, except)); // M1
   }
 
   /** A broker told who leads a partition. */
@@ -100,13 +105,14 @@ export class MetadataCache {
     this.entries.delete(topic);
   }
 
-  private async load(topic: string, except: string | null): Promise<TopicView> {
+  private async load(topic: string, isConfirmed: boolean, except: string | null): Promise<TopicView> {
     const startedAtMs = this.ports.clock.monotonicMs();
+    let authoritative = isConfirmed;
     for (;;) {
       const leftMs = startedAtMs + this.deadlineMs - this.ports.clock.monotonicMs();
       const response = await this.caller.call(
         METHODS.metadata,
-        { topics: [topic], minMetadataVersion: this.versionSeen, authoritative: true },
+        { topics: [topic], minMetadataVersion: this.versionSeen, authoritative },
         {
           what: `finding topic ${JSON.stringify(topic)}`,
           kind: "read",
@@ -126,7 +132,8 @@ export class MetadataCache {
         throw error;
       }
       if (leftMs <= UNCONFIRMED_RETRY_MS) throw unconfirmed(topic, this.deadlineMs);
-      await delay(this.ports.clock, UNCONFIRMED_RETRY_MS); // M2
+      if (authoritative) await delay(this.ports.clock, UNCONFIRMED_RETRY_MS);
+      authoritative = true; // M2
     }
   }
 
@@ -140,6 +147,15 @@ export class MetadataCache {
     if (diagnostics.hasSubscribers("varve:client:metadata")) diagnostics.publish("varve:client:metadata", { view });
     return view;
   }
+}
+
+/** What is under way, or begun now. */
+function shared<T>(underway: Map<string, Promise<T>>, key: string, begin: () => Promise<T>): Promise<T> {
+  const under = underway.get(key);
+  if (under !== undefined) return under;
+  const begun = begin().finally(() => underway.delete(key));
+  underway.set(key, begun);
+  return begun;
 }
 
 /** Brokers do not know the topic, and none could ask the controller's leader, whose word alone is final. */

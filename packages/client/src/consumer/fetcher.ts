@@ -326,7 +326,7 @@ export class Fetcher {
     const topics = new Set<string>();
     for (const [cursor, { work }] of this.all) if (link.reads(cursor)) topics.add(work.topic);
     for (const topic of topics) {
-      this.cluster.metadata.refresh(topic, link.address).then(
+      this.cluster.metadata.seekLeaders(topic, link.address).then(
         () => this.leaveIfMoved(link),
         () => {},
       );

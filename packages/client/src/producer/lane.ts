@@ -41,6 +41,8 @@ import type { SendTerms } from "./send-terms.js";
 export const IN_FLIGHT_MAX = 5;
 /** A request that waits longer is a reason to look whether another broker leads by now. */
 const SLOW_ANSWER_MS = 1_000;
+/** Then it looks again so often: an election takes longer than the first look. */
+const LOOK_AGAIN_MS = 400;
 /** A batch that cannot leave takes records for so long, and never for more than a share of the time that each is tried. */
 const SHARE_MS_MAX = 1_000;
 const SHARE_RATIO = 0.05;
@@ -415,7 +417,8 @@ export class Lane {
     if (!saysWhy(error) && this.failures === 1) return;
     await delay(cluster.ports.clock, backoffMs(cluster.ports.random, this.failures, error.retryAfterMs));
     if (hinted || !saysWhy(error)) return;
-    await cluster.metadata.refresh(topic, this.sentTo);
+    if (isAboutMissing(error)) await cluster.metadata.refresh(topic, this.sentTo);
+    else await cluster.metadata.seekLeaders(topic, this.sentTo);
   }
 
   private giveUp(batch: Batch, error: VarveError): void {
@@ -452,8 +455,8 @@ export class Lane {
     }
     this.slowSinceMs ??= nowMs;
     if (nowMs - this.slowSinceMs < SLOW_ANSWER_MS) return;
-    this.slowSinceMs = nowMs;
-    cluster.metadata.refresh(topic, address).then(
+    this.slowSinceMs = nowMs - SLOW_ANSWER_MS + LOOK_AGAIN_MS;
+    cluster.metadata.seekLeaders(topic, address).then(
       (view: TopicView) => {
         const leader = view.partitions[partition]?.leader ?? null;
         const direct = leader === null ? null : cluster.pool.addressOf(leader);

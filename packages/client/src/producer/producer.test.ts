@@ -207,6 +207,20 @@ describe("attempts", () => {
     expect(valuesIn(model.partition("t", 0))).toEqual(["a", "b"]);
   });
 
+  test("a silent leader is left as soon as another one leads, also when nobody reaches the controller's leader", async () => {
+    const { varve, model, run, clock, network, addresses } = bound(sim());
+    model.createTopic("t", 1);
+    const producer = varve.producer();
+    await run(producer.send({ topic: "t", value: "a" }));
+    network.silence(addresses[0] ?? "");
+    model.controllerMs = 10_000;
+    model.partition("t", 0).moveTo(2);
+    const startedAtMs = clock.monotonicMs();
+    await run(producer.send({ topic: "t", value: "b" }));
+    expect(clock.monotonicMs() - startedAtMs).toBeLessThan(2_000);
+    expect(valuesIn(model.partition("t", 0))).toEqual(["a", "b"]);
+  });
+
   test("a topic that is deleted and made again takes the next record as its first, also when metadata knew first", async () => {
     const { varve, model, run } = bound(sim());
     model.createTopic("t", 1);

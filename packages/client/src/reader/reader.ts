@@ -431,7 +431,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
 
   private checkSilent(link: SubscriptionLink): void {
     const { topic } = this.settings;
-    this.cluster.metadata.refresh(topic, link.address).then(
+    this.cluster.metadata.seekLeaders(topic, link.address).then(
       (view) => {
         if (!this.isReading) return;
         const moved = this.cursors.some((cursor) => link.reads(cursor) && this.movedFrom(link, view, cursor));

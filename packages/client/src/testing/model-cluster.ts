@@ -53,6 +53,8 @@ export class ModelCluster {
   readonly topics = new Map<string, ModelTopic>();
   /** Whether the controller's leader can be asked about unknown topics. */
   controllerReachable = true;
+  /** How long a broker waits for the controller's leader, when its word is asked for. */
+  controllerMs = 0;
   /** So many subscriptions, those that have something to send next, fall silent for ever. */
   subscriptionsToHang = 0;
   /** Epochs and ids handed out; produced batches seen, for assertions. */
@@ -205,7 +207,10 @@ export class ModelCluster {
         log.moveTo(to);
         return { leader: to, leaderEpoch: log.epoch };
       },
-      metadata: async ({ topics }) => this.metadata(topics, broker),
+      metadata: async ({ topics, authoritative }) => {
+        if (authoritative && this.controllerMs > 0) await delay(this.options.clock, this.controllerMs);
+        return this.metadata(topics, broker);
+      },
       clusterHealth: async () => ({ healthy: true, brokersReady: 1, brokersExpected: 1 }),
       movePartition: async () => ({ metadataVersion: this.version }),
       listMoves: async () => ({ moves: [], metadataVersion: this.version }),
