@@ -5,6 +5,7 @@ import { delay, isVarveError } from "@varve/base";
 import type { Prng } from "@varve/base/testing";
 import type { Checks } from "./checks.js";
 import type { ClientProcess } from "./client-process.js";
+import { hold } from "./violation.js";
 
 export type Acks = "quorum" | "leader" | "none";
 
@@ -90,6 +91,10 @@ export class SimProducer {
       })
       .catch((error: unknown) => {
         if (!isVarveError(error)) checks.fail(error);
+        else if (this.acks === "quorum" && error.code === "OUT_OF_ORDER_SEQUENCE")
+          checks.note(() =>
+            hold("I2", false, () => `${value} is refused although nothing is missing: ${error.message}`),
+          );
         else if (error.effect === "NOT_APPLIED") checks.note(() => checks.answers.onRefused(value));
       })
       .finally(() => {
