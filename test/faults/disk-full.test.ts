@@ -189,6 +189,17 @@ describe.skipIf(problem !== null)("a full disk", () => {
     await cluster.healthy();
     await expectEverythingThere();
   }, 60_000);
+
+  test("a replica that a full disk had no space for is made when space returns, although nothing else changes", async () => {
+    fill(filler(3));
+    await cluster.client.admin.createTopic({ topic: "late", partitions: 12, replicas: 3 });
+    const broker = cluster.broker(3);
+    await until("broker 3 cannot make them", () =>
+      broker.log.includes("could not be brought to what the controller wants") ? true : null,
+    );
+    rmSync(filler(3));
+    await cluster.healthy();
+  }, 60_000);
 });
 
 /** Takes all that is left of a disk. */

@@ -3,7 +3,8 @@
  * internal one whose partitions coordinate groups.
  *
  * Rounds follow one after another, and in one round each log is touched once, so that creating, reconfiguring and deleting one log never
- * overlap.
+ * overlap. A round in which something failed, for want of space say, is followed by another after a wait that doubles: metadata that would
+ * bring one may not change for days.
  * Invariants:
  *   S1  a log is deleted only when the controller's log, applied here, says that its topic is gone or its replica has left its group
  *   S2  a quarantined log stays on disk and runs no replica, until S1
@@ -19,6 +20,7 @@ import {
   type Logger,
   type PartitionId,
   type ReplicaId,
+  type TimerHandle,
   type TopicId,
 } from "@varve/base";
 import type { GroupLog, LogConfig, Storage } from "@varve/storage";
@@ -70,6 +72,9 @@ export type HasLeft = (groupId: GroupId, replicaId: ReplicaId) => boolean;
 
 /** Logs that are made at once. */
 const ENSURED_AT_ONCE = 8;
+/** First and longest wait before a round that failed is made again. */
+const RETRY_MS = 500;
+const RETRY_MS_MAX = 15_000;
 
 /** What runs on a log here. */
 interface Hosted extends StateMachine {
@@ -83,10 +88,14 @@ export class PartitionSet {
   /** Replicas that this directory has lost so much of that they cannot even be opened. */
   private readonly lost = new Map<GroupId, ReplicaId>();
   private work: Promise<void> = Promise.resolve();
+  private latest: { readonly wanted: readonly WantedReplica[]; readonly hasLeft: HasLeft };
+  private retry: TimerHandle | null = null;
+  private retryMs = RETRY_MS;
   private closed = false;
 
   constructor(options: PartitionSetOptions) {
     this.options = options;
+    this.latest = { wanted: [], hasLeft: () => false };
   }
 
   get(groupId: GroupId): Partition | null {
@@ -107,18 +116,34 @@ export class PartitionSet {
 
   /**
    * Brings this broker to what is wanted. `hasLeft` says of a replica that the controller handed its id out, and that it has left since.
-   * Resolves when done; what fails is logged and tried at the next call.
+   * Resolves when done; what fails is logged, and tried at the next call or soon by itself.
    */
   reconcile(wanted: readonly WantedReplica[], hasLeft: HasLeft): Promise<void> {
+    this.latest = { wanted, hasLeft };
+    this.retry?.cancel();
+    this.retry = null;
     this.work = this.work
       .then(() => this.apply(wanted, hasLeft))
-      .catch((error: unknown) => {
-        this.options.logger.error(
-          { err: error },
-          "the partitions of this broker could not be brought to what the controller wants",
-        );
-      });
+      .then(
+        () => {
+          this.retryMs = RETRY_MS;
+        },
+        (error: unknown) => this.tryAgain(error),
+      );
     return this.work;
+  }
+
+  private tryAgain(error: unknown): void {
+    const { clock, logger } = this.options;
+    logger.error(
+      { err: error, againInMs: this.retryMs },
+      "the partitions of this broker could not be brought to what the controller wants",
+    );
+    if (this.closed) return;
+    this.retry?.cancel();
+    // By then what failed may not be wanted any more, and a replica that has left must not come back.
+    this.retry = clock.setTimer(this.retryMs, () => void this.reconcile(this.latest.wanted, this.latest.hasLeft));
+    this.retryMs = Math.min(2 * this.retryMs, RETRY_MS_MAX);
   }
 
   private async apply(wanted: readonly WantedReplica[], hasLeft: HasLeft): Promise<void> {
@@ -145,11 +170,13 @@ export class PartitionSet {
   /** Several at a time: making a log waits for the disk, and two logs have nothing to do with each other. */
   private async ensureAll(wanted: readonly WantedReplica[]): Promise<void> {
     const left = wanted.values();
+    const failures: unknown[] = [];
     const worker = async (): Promise<void> => {
-      for (const replica of left) if (!this.closed) await this.ensure(replica);
+      for (const replica of left)
+        if (!this.closed) await this.ensure(replica).catch((error: unknown) => failures.push(error));
     };
-    const ends = await Promise.allSettled(Array.from({ length: ENSURED_AT_ONCE }, worker));
-    for (const end of ends) if (end.status === "rejected") throw end.reason;
+    await Promise.all(Array.from({ length: ENSURED_AT_ONCE }, worker));
+    if (failures.length > 0) throw failures[0];
   }
 
   private async ensure(wanted: WantedReplica): Promise<void> {
@@ -251,15 +278,20 @@ export class PartitionSet {
 
   /** Ends every wait; no more logs are made. Resolves when what coordinators materialise is in the store. */
   async close(): Promise<void> {
-    this.closed = true;
+    this.end();
     for (const partition of this.partitions.values()) partition.close();
     await Promise.all([...this.coordinators.values()].map((coordinator) => coordinator.close()));
   }
 
   /** Ends every wait, as the end of the process does: what coordinators have not begun to materialise never is. */
   abandon(): void {
-    this.closed = true;
+    this.end();
     for (const partition of this.partitions.values()) partition.close();
     for (const coordinator of this.coordinators.values()) coordinator.abandon();
+  }
+
+  private end(): void {
+    this.closed = true;
+    this.retry?.cancel();
   }
 }
