@@ -201,6 +201,15 @@ const WAL: readonly DamageRow[] = [
     says: /missing/,
   },
   {
+    what: "the newest file of the WAL is cut at the end of a flush",
+    outcome: "renewed",
+    damage: ({ dataDir }) => {
+      const path = last(walFiles(dataDir));
+      cut(path, flushesOf(path).at(-1) ?? 0);
+    },
+    says: /which was cut to/,
+  },
+  {
     what: "the whole WAL is deleted",
     outcome: "renewed",
     damage: ({ dataDir }) => removeAll(filesIn(join(dataDir, "wal"))),

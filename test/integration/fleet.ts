@@ -57,6 +57,13 @@ export class Fleet {
     await broker.stop();
   }
 
+  /** Ends it as a killed process ends. */
+  async kill(broker: RunningBroker | undefined): Promise<void> {
+    if (broker === undefined) return;
+    this.running.splice(this.running.indexOf(broker), 1);
+    await broker.kill();
+  }
+
   async killAll(): Promise<void> {
     await Promise.all(this.running.splice(0).map((broker) => broker.kill()));
   }

@@ -216,6 +216,28 @@ describe("damage", () => {
     await cluster.check();
   });
 
+  test("of the WAL's newest flushes, which no file of its own shows, is known to the leader and repaired", async () => {
+    const cluster = await Cluster.start(3, 1);
+    const { admin } = cluster.varve;
+    await waitUntil("broker 1 leads", DONE_MS, async () => {
+      await admin.transferLeadership({ topic: TOPIC, partition: 0, to: 1 }).catch(() => undefined);
+      return (await admin.describeTopic(TOPIC)).partitions[0]?.leader === 1;
+    });
+    const before = cluster.acked.size;
+    await waitUntil("there is something to lose", DONE_MS, async () => cluster.acked.size > before + 100);
+    const disk = cluster.disks[1] ?? new SimDisk();
+    const [replica = ""] = await cluster.replicas(2);
+    await fleet.kill(cluster.brokers[1]);
+    await forgetFlushes(disk, `${dataDirOf(2)}/wal`, 8);
+    await fleet.start(2, disk, cluster.ports[1] ?? 0, cluster.ports);
+    await waitUntil("the replica is made anew", DONE_MS, async () => {
+      const replicas = await cluster.replicas(2);
+      return replicas.length === 1 && replicas[0] !== replica;
+    });
+    await cluster.settled("it has caught up");
+    await cluster.check();
+  });
+
   test("of the controller's own log is repaired from the others, too", async () => {
     const cluster = await Cluster.start(3, 1);
     await fleet.stop(cluster.brokers[1]);
@@ -292,3 +314,22 @@ describe("damage", () => {
     expect(acked.length).toBeGreaterThan(0);
   });
 });
+
+/** Makes the newest flushes of a WAL as if they had never been written. */
+async function forgetFlushes(disk: SimDisk, folder: string, count: number): Promise<void> {
+  const flushes: { readonly path: string; readonly at: number; readonly sequence: number }[] = [];
+  for (const name of (await disk.list(folder)).filter((found) => found.endsWith(".wal"))) {
+    const path = `${folder}/${name}`;
+    const bytes = Buffer.from(disk.contentOf(path));
+    for (let at = 0; at < bytes.length; at += 4_096)
+      if (bytes.toString("latin1", at, at + 4) === "VWAL")
+        flushes.push({ path, at, sequence: Number(bytes.readBigUInt64LE(at + 24)) });
+  }
+  flushes.sort((left, right) => right.sequence - left.sequence);
+  for (const { path, at } of flushes.slice(0, count)) {
+    const file = await disk.open(path, "readwrite");
+    await file.write([new Uint8Array(4_096)], at);
+    await file.sync();
+    await file.close();
+  }
+}

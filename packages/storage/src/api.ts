@@ -154,10 +154,10 @@ export interface ProducerStamp {
 
 /** What a scrub has done. */
 export interface ScrubReport {
-  /** Segments and checkpoints that were looked at. */
+  /** Segments and checkpoints, or WAL files, that were looked at. */
   readonly files: number;
   readonly bytes: number;
-  /** Indexes and checkpoints that were damaged and made anew. */
+  /** Indexes and checkpoints that were damaged and made anew; damaged WAL files of which all that counts was written again. */
   readonly rebuilt: number;
 }
 
@@ -237,6 +237,9 @@ export interface GroupLog {
    */
   scrub(pace: (bytes: number) => Promise<boolean>): Promise<ScrubReport>;
 
+  /** Quarantines the replica for something that its files do not show: others know that it has lost what it acknowledged. */
+  condemn(reason: string): void;
+
   setConfig(config: LogConfig): void;
   /** Where retention would put the log start now, as the leader proposes it in a logStart frame; null = leave it. */
   retentionTarget(nowMs: number): { readonly index: RaftIndex; readonly offset: Offset } | null;
@@ -309,6 +312,13 @@ export interface Storage {
   stats(): StorageStats;
   /** The write that the disk has not answered for longest, segments and checkpoints included; null: it owes no answer. */
   pendingWrite(): PendingWork | null;
+  /** Bytes that `scrubWal` would read now. */
+  readonly walScrubBytes: number;
+  /**
+   * Reads and checks every WAL file but the one that is written. `pace` as for a log's scrub. Damage concerns nobody: all that counts in the file is
+   * in memory and is written again, and the file is put aside. At most one at a time.
+   */
+  scrubWal(pace: (bytes: number) => Promise<boolean>): Promise<ScrubReport>;
   /** Flushes, drains and checkpoints everything, then unlocks. */
   close(): Promise<void>;
   /** Ends at once, as a killed process would; what is not durable is lost. */

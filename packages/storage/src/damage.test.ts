@@ -106,6 +106,13 @@ function marked(log: GroupLog, text: string, at = 0) {
   return batchFrame(place, [text]);
 }
 
+/** The newest file of the WAL with a flush in it. */
+function usedFile(machine: Machine): string | undefined {
+  const isUsed = (path: string): boolean =>
+    Buffer.from(machine.disk.contentOf(path)).toString("latin1", 0, 4) === "VWAL";
+  return machine.files("/wal/", ".wal").filter(isUsed).at(-1);
+}
+
 function expectQuarantined(log: GroupLog, ...parts: readonly string[]): void {
   for (const part of parts) expect(log.quarantine).toContain(part);
   expect(() => log.read(log.pointers().logStartOffset, 1)).toThrowError(
@@ -344,6 +351,36 @@ describe("rot in the WAL", () => {
     for (const path of machine.files("/wal/")) machine.disk.loseFile(path);
     await machine.restart();
     for (const groupId of [1, 2, 3]) expectQuarantined(machine.log(groupId), "holds no flush");
+  });
+
+  test.each([
+    ["after any flush", (size: number) => size / 2],
+    ["after its last flush", (size: number) => size - 4_096],
+    ["within the first flush", () => 4_096],
+  ])("the last file, cut %s, may have lost what was acknowledged: every replica is quarantined", async (_, cut) => {
+    const machine = await flushed();
+    const path = machine.files("/wal/", ".wal").at(-1) ?? "";
+    const last = usedFile(machine) ?? path;
+    machine.disk.cutFile(last, cut(machine.disk.contentOf(last).length));
+    expect(await machine.problems()).toEqual(expect.arrayContaining([expect.stringContaining("which was cut to")]));
+    await machine.restart();
+    for (const groupId of [1, 2, 3]) expectQuarantined(machine.log(groupId), "which was cut to");
+  });
+
+  test("a file after the last that was cut to nothing may have had flushes; one that was being made had none", async () => {
+    const machine = await flushed();
+    const used = usedFile(machine) ?? "";
+    const number = Number(/(\d+)\.wal$/.exec(used)?.[1]);
+    const next = used.replace(/\d+\.wal$/, `${String(number + 1).padStart(20, "0")}.wal`);
+    machine.disk.killProcess();
+    await machine.overwrite(`${next}.new`, new Uint8Array(4_096));
+    await machine.start();
+    expect([...machine.quarantined]).toEqual([]);
+    expect(machine.files(".new")).toEqual([]);
+    machine.disk.killProcess();
+    await machine.overwrite(next, new Uint8Array(0));
+    await machine.start();
+    for (const groupId of [1, 2, 3]) expectQuarantined(machine.log(groupId), "which was cut to 0 bytes");
   });
 
   test("a last flush that was torn is no damage: everything acknowledged is there", async () => {

@@ -87,7 +87,7 @@ test.each([
 });
 
 const WAL_ID = new Prng(4).bytes(16);
-const FLUSH_FIELDS = { sequence: 9, fileNumber: 2, oldestFile: 1, previousCrc: 77 };
+const FLUSH_FIELDS = { sequence: 9, fileNumber: 2, oldestFile: 1, fileBlocks: 16, previousCrc: 77 };
 const RECORDS: readonly WalRecord[] = [
   { kind: "hardState", groupId: 7, hardState: { term: 3, vote: 2, commit: 11 } },
   ...frames().map((frame): WalRecord => ({ kind: "frame", groupId: 7, frame, isCopy: frame.index === 13 })),

@@ -46,10 +46,12 @@ import {
   createZeroFile,
   FIRST_FILE_BYTES,
   POOL_FILES_MAX,
+  UNFINISHED,
   type WalFile,
   WalFiles,
   walFileNumber,
 } from "./wal/wal-files.js";
+import { WalScrub } from "./wal/wal-scrub.js";
 
 /** A log with this much committed is drained, unless the bound for all logs is so small that less must do. */
 const DRAIN_BYTES = 4 * 1024 * 1024;
@@ -181,7 +183,7 @@ async function openLogs(
     logger,
     truncateOnCrcError: options.faults?.truncateOnCrcError ?? false,
   });
-  const pool = await usablePool(disk, recovery, options.walFileBytes);
+  const pool = await usablePool(disk, dir, recovery, options.walFileBytes);
   await syncEnd(disk, dir, recovery);
   const space = new SpaceQueue(clock, logger);
   const watch = new DiskWatch(clock);
@@ -201,6 +203,16 @@ async function openLogs(
     onFlush: options.onFlush ?? (() => undefined),
     onNewFile: () => relieveOldFiles(walFiles, options.walFileBytes, logs, scheduler),
     ackBeforeFsync: options.faults?.ackBeforeFsync ?? false,
+  });
+  const walScrub = new WalScrub({
+    files: walFiles,
+    disk,
+    clock,
+    walId,
+    checksum,
+    logger,
+    relieve: (number) => relieveThrough(number, logs, scheduler),
+    nameOldest: () => wal.nameOldest(),
   });
   const fileCache = new FileCache(disk);
   const context: LogContext = {
@@ -238,11 +250,12 @@ async function openLogs(
   });
   failOpening = null;
   for (const log of logs.values()) scheduler.committed(log.core, log);
-  return { wal, walFiles, fileCache, context, logs, setAside, lostGroups, scheduler, health };
+  return { wal, walFiles, walScrub, fileCache, context, logs, setAside, lostGroups, scheduler, health };
 }
 
 /** Freed files to use again. The others go, among them files made ready for later, whose names stand in the way now. */
-async function usablePool(disk: Disk, { live, pool }: WalRecovery, fileBytes: number): Promise<WalFile[]> {
+async function usablePool(disk: Disk, dir: string, { live, pool }: WalRecovery, fileBytes: number): Promise<WalFile[]> {
+  for (const name of await disk.list(dir)) if (name.endsWith(UNFINISHED)) await disk.remove(`${dir}/${name}`);
   const oldest = assertDefined(live[0], "a WAL has a file").number;
   const usable = pool.filter((file) => file.number < oldest && file.bytes >= fileBytes).slice(0, POOL_FILES_MAX);
   for (const file of pool) if (!usable.includes(file)) await disk.remove(file.path);
@@ -284,8 +297,11 @@ function relieveOldFiles(
   let neededBytes = 0;
   for (const { core } of logs.values()) neededBytes += core.undrainedBytes + core.uncommittedBytes;
   const filesTarget = WAL_FILES_TARGET + Math.ceil((2 * neededBytes) / fileBytes);
-  if (walFiles.liveCount <= filesTarget) return;
-  const newestToGo = walFiles.current().number - filesTarget;
+  if (walFiles.liveCount > filesTarget) relieveThrough(walFiles.current().number - filesTarget, logs, scheduler);
+}
+
+/** Has what counts in WAL files up to `newestToGo` drained, or written again. */
+function relieveThrough(newestToGo: number, logs: ReadonlyMap<GroupId, GroupLogImpl>, scheduler: DrainScheduler): void {
   for (const log of logs.values()) {
     const { core, writer } = log;
     if (core.isStopped) continue;

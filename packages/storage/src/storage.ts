@@ -4,7 +4,16 @@
  * Composition only: what is written when is decided in wal/, log/ and drain-scheduler.ts. Layout: README.md.
  */
 import { assert, type Disk, type DiskLock, delay, type GroupId, type Logger, type ReplicaId } from "@varve/base";
-import type { GroupLog, GroupSpec, LogConfig, NodeIdentity, Storage, StorageOptions, StorageStats } from "./api.js";
+import type {
+  GroupLog,
+  GroupSpec,
+  LogConfig,
+  NodeIdentity,
+  ScrubReport,
+  Storage,
+  StorageOptions,
+  StorageStats,
+} from "./api.js";
 import type { PendingWork } from "./disk-watch.js";
 import type { DrainScheduler } from "./drain-scheduler.js";
 import type { Checksum } from "./frame/payload.js";
@@ -23,6 +32,7 @@ import { refusal, type SetAside } from "./replica-folders.js";
 import type { FileCache } from "./segment/file-cache.js";
 import type { Wal } from "./wal/wal.js";
 import type { WalFiles } from "./wal/wal-files.js";
+import type { WalScrub } from "./wal/wal-scrub.js";
 
 /** Broken variants for simulators: a suite that does not catch them is worthless. Never set them elsewhere. */
 export interface StorageFaults {
@@ -55,6 +65,7 @@ export interface StorageParts {
   readonly note: string | null;
   readonly wal: Wal;
   readonly walFiles: WalFiles;
+  readonly walScrub: WalScrub;
   readonly fileCache: FileCache;
   readonly context: LogContext;
   readonly logs: Map<GroupId, GroupLogImpl>;
@@ -253,6 +264,14 @@ export class StorageImpl implements Storage {
 
   pendingWrite(): PendingWork | null {
     return this.parts.context.watch.oldest();
+  }
+
+  get walScrubBytes(): number {
+    return this.parts.walScrub.bytes;
+  }
+
+  scrubWal(pace: (bytes: number) => Promise<boolean>): Promise<ScrubReport> {
+    return this.parts.walScrub.run(pace);
   }
 
   async close(): Promise<void> {

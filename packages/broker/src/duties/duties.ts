@@ -73,6 +73,7 @@ export class Duties {
       clock,
       logger,
       logs: () => storage.groups(),
+      wal: storage,
       bytesPerSecond: settings.scrubBytesPerSecond,
       intervalMs: settings.scrubIntervalMs,
     });

@@ -8,12 +8,14 @@
  *   B2  one log at a time, one round at a time; a round that took longer than the interval is followed by the next at once
  */
 import { type Clock, delay, type Logger } from "@varve/base";
-import type { GroupLog } from "@varve/storage";
+import type { GroupLog, Storage } from "@varve/storage";
 
 export interface ScrubOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly logs: () => readonly GroupLog[];
+  /** The write-ahead log, which is read first: it is small. */
+  readonly wal: Pick<Storage, "walScrubBytes" | "scrubWal">;
   /** 0: nothing is read. */
   readonly bytesPerSecond: number;
   /** From the beginning of one round to that of the next. */
@@ -24,7 +26,7 @@ export interface ScrubOptions {
 export interface ScrubStatus {
   readonly bytes: number;
   readonly rounds: number;
-  /** Indexes and checkpoints that were damaged and made anew. */
+  /** Indexes, checkpoints and files of the WAL that were damaged and made anew. */
   readonly rebuilt: number;
   /** Replicas in which damage was found that only other replicas can repair. */
   readonly damaged: number;
@@ -79,12 +81,13 @@ export class Scrub {
   }
 
   private async oneRound(): Promise<void> {
-    const { clock, logger, logs } = this.options;
+    const { clock, logger, logs, wal } = this.options;
     const startedMs = clock.monotonicMs();
     const before = { ...this.counts };
     const whole = logs().filter(({ quarantine }) => quarantine === null);
-    const totalBytes = whole.reduce((sum, log) => sum + log.diskBytes(), 0);
+    const totalBytes = whole.reduce((sum, log) => sum + log.diskBytes(), wal.walScrubBytes);
     this.round = { totalBytes, fromBytes: before.bytes };
+    await this.scrubWal();
     for (const log of whole) await this.scrubLog(log);
     this.round = null;
     this.counts.rounds++;
@@ -93,6 +96,16 @@ export class Scrub {
     const seconds = Math.round((clock.monotonicMs() - startedMs) / 1_000);
     const found = { bytes: bytes - before.bytes, rebuilt: rebuilt - before.rebuilt, damaged: damaged - before.damaged };
     logger.info({ logs: whole.length, seconds, ...found }, "everything stored here was read and checked");
+  }
+
+  private async scrubWal(): Promise<void> {
+    try {
+      const { rebuilt } = await this.options.wal.scrubWal((bytes) => this.pace(bytes));
+      this.counts.rebuilt += rebuilt;
+    } catch (error) {
+      this.options.logger.error({ err: error }, "the WAL could not be checked");
+    }
+    if (this.stopped.signal.aborted) throw this.stopped.signal.reason;
   }
 
   /** A log that cannot be read through, for whatever reason, does not keep the others from it. */

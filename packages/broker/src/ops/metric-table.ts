@@ -117,7 +117,7 @@ export const WATCHED_COUNTERS = {
   scrubRebuilt: {
     name: "varve_scrub_rebuilt_files_total",
     type: "counter",
-    help: "Indexes and checkpoints that the scrub found damaged and made anew. Above 0: look at the disk.",
+    help: "Indexes, checkpoints and files of the write-ahead log that the scrub found damaged and made anew. Above 0: look at the disk.",
   },
   scrubDamaged: {
     name: "varve_scrub_damaged_replicas_total",

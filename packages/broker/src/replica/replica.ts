@@ -165,12 +165,24 @@ export class Replica {
   }
 
   step(message: Message): void {
-    if (this.stopped || message.to !== this.id) return;
+    if (this.stopped || message.to !== this.id || this.hasLost(message)) return;
     this.guard(() => {
       // A vote may make this node leader, and its no-op continues the log: what arrived before must be in the log by then.
       if (message.type === "MsgVoteResp") this.process();
       this.node.step(withLogSnapshot(message));
     });
+  }
+
+  /**
+   * A leader's heartbeat names no index that this replica has not acknowledged to it, and within a term nothing acknowledged is replaced. So a log that
+   * ends before has lost its end, in a way that its own files do not show, and must not be counted on: what it lacks may be committed.
+   */
+  private hasLost({ type, term, from, commit }: Message): boolean {
+    if (type !== "MsgHeartbeat" || term < this.node.term || commit <= this.log.lastIndex()) return false;
+    this.log.condemn(
+      `the log ends at entry ${this.log.lastIndex()}, but its leader (replica ${from}, term ${term}) knows that entries up to ${commit} were acknowledged here: the end of the WAL is gone`,
+    );
+    return true;
   }
 
   campaign(): void {

@@ -244,6 +244,10 @@ export class GroupLogImpl implements GroupLog {
     return new LogScrub(this.core, this.keeper).run(this.core.context.checksum, pace);
   }
 
+  condemn(reason: string): void {
+    this.core.setQuarantine(reason);
+  }
+
   setConfig(config: LogConfig): void {
     this.core.config = config;
   }

@@ -6,7 +6,8 @@
  *  4 u32 version         32 u64 file number       60 u32 header CRC of the flush before, 0 = none
  *  8 16 bytes WAL id     40 u64 oldest live file  64 u32 number of groups touched
  *                        48 u32 body bytes        68 u32 zero
- *                        52 u32 zero              72 u32 zero; 76 u32 CRC32C of bytes 0..75 and the group list
+ *                        52 u32 size of its file  72 u32 zero; 76 u32 CRC32C of bytes 0..75 and the group list
+ *                           in blocks, 0 = not told
  * 80 u64 x groups        the group list; the records of records.ts follow, then zeros up to a multiple of 4,096 bytes
  * ```
  * Invariants:
@@ -40,6 +41,8 @@ export interface FlushHeader {
   readonly fileNumber: number;
   readonly oldestFile: number;
   readonly bodyBytes: number;
+  /** Whole blocks that its file had when it was written: one that is shorter was cut since. 0: not told, as in the first files of this format. */
+  readonly fileBlocks: number;
   readonly bodyCrc: number;
   readonly previousCrc: number;
   readonly groups: readonly GroupId[];
@@ -49,7 +52,12 @@ export interface FlushHeader {
   readonly totalBytes: number;
 }
 
-export type FlushFields = Pick<FlushHeader, "sequence" | "fileNumber" | "oldestFile" | "previousCrc">;
+export type FlushFields = Pick<FlushHeader, "sequence" | "fileNumber" | "oldestFile" | "fileBlocks" | "previousCrc">;
+
+/** Blocks that a file of `bytes` has for flushes. */
+export function wholeBlocks(bytes: number): number {
+  return Math.floor(bytes / WAL_BLOCK_BYTES);
+}
 
 /** `bytes` rounded up to whole blocks. */
 export function alignToBlock(bytes: number): number {
@@ -90,6 +98,7 @@ export function writeFlush(
   writeU64(target, 32, fields.fileNumber);
   writeU64(target, 40, fields.oldestFile);
   writeU32(target, 48, at - bodyStart);
+  writeU32(target, 52, fields.fileBlocks);
   writeU32(target, 56, bodyCrc);
   writeU32(target, 60, fields.previousCrc);
   writeU32(target, 64, groups.size);
@@ -136,6 +145,7 @@ export function readFlushHeader(bytes: Uint8Array, checksum: Checksum): FlushHea
     fileNumber,
     oldestFile,
     bodyBytes,
+    fileBlocks: readU32(bytes, 52),
     bodyCrc: readU32(bytes, 56),
     previousCrc: readU32(bytes, 60),
     groups,

@@ -4,15 +4,19 @@
  * Flush k+1 was written only after flush k was durable. So a flush that cannot be read is the torn end if no flush with a higher
  * sequence is anywhere, and corruption if one is. Nothing is cut because of a checksum and nothing is skipped in silence:
  * damage quarantines the groups that its header names, or all groups when no header says which they were.
+ *
+ * A WAL that ends before its real end at the edge of a flush looks like one that ends there. A file that is shorter than its flushes say was cut, and
+ * so was one after the last that is shorter than any is made: then all groups may have lost something. Newest flushes that a disk gives back as
+ * if they had never been written cannot be told from here; the group's leader knows what was acknowledged to it, and says so in heartbeats.
  */
 import { assertDefined, type Disk, type GroupId, type Logger } from "@varve/base";
 import type { Checksum } from "../frame/payload.js";
-import { readBody } from "./flush-format.js";
+import { readBody, wholeBlocks } from "./flush-format.js";
 import type { WalRecord } from "./records.js";
 import { GroupReplay } from "./replay.js";
 import { type FoundFlush, readFlushBody, type ScannedFile, scanWalFile } from "./scan.js";
 import type { WalPosition } from "./wal.js";
-import { type WalFile, walFileNumber } from "./wal-files.js";
+import { FIRST_FILE_BYTES, type WalFile, walFileNumber } from "./wal-files.js";
 
 /** A place in the WAL that cannot be read although it was durable, and whom it may concern. */
 export interface WalDamage {
@@ -39,8 +43,8 @@ export type JudgedFlush =
   | { readonly kind: "intact"; readonly flush: FoundFlush; readonly records: readonly WalRecord[] }
   | { readonly kind: "torn"; readonly flush: FoundFlush; readonly problem: string }
   | { readonly kind: "damaged"; readonly flush: FoundFlush; readonly problem: string }
-  /** Flushes whose headers cannot be read, found by a gap in the sequence; `where` says between what. */
-  | { readonly kind: "missing"; readonly where: string };
+  /** Flushes that are gone, found by a gap in the sequence or a file that was cut; `where` says between what. */
+  | { readonly kind: "missing"; readonly where: string; readonly path: string | null };
 
 /** All files of a WAL folder, in order. */
 export async function scanWal(disk: Disk, dir: string, walId: Uint8Array, checksum: Checksum): Promise<ScannedFile[]> {
@@ -61,11 +65,11 @@ export async function* judgeFlushes(
   const chain = await chainOf(disk, files, checksum);
   const oldest = chain[0];
   if (oldest === undefined) return;
-  if (oldest.position !== 0) yield { kind: "missing", where: `${oldest.path} before byte ${oldest.position}` };
+  if (oldest.position !== 0) yield missing(`${oldest.path} before byte ${oldest.position}`);
   let before: FoundFlush | null = null;
   for (const [at, flush] of chain.entries()) {
     if (before !== null && !follows(before, flush)) {
-      yield { kind: "missing", where: `between ${spot(before)} and ${spot(flush)}` };
+      yield missing(`between ${spot(before)} and ${spot(flush)}`);
     }
     before = flush;
     const records = readBody(flush.header, await readFlushBody(disk, flush), checksum);
@@ -73,6 +77,11 @@ export async function* judgeFlushes(
     else if (at === chain.length - 1) yield { kind: "torn", flush, problem: records };
     else yield { kind: "damaged", flush, problem: records };
   }
+  yield* cutFiles(files, chain[chain.length - 1] ?? oldest);
+}
+
+function missing(where: string, path: string | null = null): JudgedFlush {
+  return { kind: "missing", where, path };
 }
 
 function follows(before: FoundFlush, flush: FoundFlush): boolean {
@@ -123,6 +132,7 @@ export async function recoverWal(options: {
     if (truncateOnCrcError && judged.kind !== "intact") break;
     if (judged.kind === "missing") {
       damage.push({ where: `WAL flushes are missing ${judged.where}`, groups: "all" });
+      if (judged.path !== null) damagedPaths.add(judged.path);
       continue;
     }
     const { flush } = judged;
@@ -167,6 +177,17 @@ function missingFiles(dir: string, files: readonly ScannedFile[], last: FoundFlu
     if (!numbers.has(number)) damage.push({ where: `${dir}: file ${number} is missing`, groups: "all" });
   }
   return damage;
+}
+
+/** Files that have lost their end, and with it perhaps the newest flushes. In files before the last one the sequence shows what is gone. */
+function cutFiles(files: readonly ScannedFile[], { header }: FoundFlush): JudgedFlush[] {
+  const { fileNumber, fileBlocks } = header;
+  const newBlocksMin = Math.min(fileBlocks, wholeBlocks(FIRST_FILE_BYTES));
+  return files.flatMap(({ path, number, bytes }) => {
+    const blocksMin = number === fileNumber ? fileBlocks : newBlocksMin;
+    if (number < fileNumber || wholeBlocks(bytes) >= blocksMin) return [];
+    return [missing(`at the end of ${path}, which was cut to ${bytes} bytes`, path)];
+  });
 }
 
 /** Which files stay, which may be used again, and where the next flush goes. */

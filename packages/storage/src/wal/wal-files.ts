@@ -21,7 +21,7 @@ export interface WalFile {
   /** Records in it that are still needed. */
   references: number;
   /** Damage was found in it: it is put aside for a person to look at, never used again. */
-  readonly isDamaged: boolean;
+  isDamaged: boolean;
 }
 
 /** Freed files that wait to be used again; more are removed. */
@@ -29,6 +29,9 @@ export const POOL_FILES_MAX = 2;
 const ZERO_CHUNK_BYTES = 1024 * 1024;
 /** Size of the very first file: a new broker shall not wait for zeros. */
 export const FIRST_FILE_BYTES = 1024 * 1024;
+
+/** End of the name of a file that is being made: under its own name it has its full size, so that one that has not was cut. */
+export const UNFINISHED = ".new";
 
 const FILE_NAME = /^(\d{20})\.wal$/;
 
@@ -81,6 +84,29 @@ export class WalFiles {
     return assertDefined(this.live[this.live.length - 1], "a WAL has a file");
   }
 
+  /** Live files that are written to no more, and sound as far as is known. */
+  complete(): readonly WalFile[] {
+    return this.live.slice(0, -1).filter((file) => !file.isDamaged);
+  }
+
+  /** The live file of this number; null: there is none. */
+  find(number: number): WalFile | null {
+    return this.live.find((file) => file.number === number) ?? null;
+  }
+
+  /** Whether a start would read it: it is live, or no durable flush has said yet that it is not. */
+  isHeld(number: number): boolean {
+    return [...this.retired, ...this.live].some((file) => file.number === number);
+  }
+
+  /** Damage was found in a live file; false: it is none any more. */
+  noteDamage(number: number): boolean {
+    const file = this.find(number);
+    if (file === null) return false;
+    file.isDamaged = true;
+    return true;
+  }
+
   retain(number: number): void {
     this.byNumber(number).references++;
   }
@@ -111,10 +137,17 @@ export class WalFiles {
     while (this.retired[0] !== undefined && this.retired[0].number < oldest) {
       const file = this.retired.shift();
       assert(file !== undefined, "the first retired file is there");
-      if (file.isDamaged) await this.options.disk.rename(file.path, `${file.path}.damaged`);
+      if (file.isDamaged) await this.putAside(file.path);
       else if (this.pool.length < POOL_FILES_MAX && file.bytes >= this.options.fileBytes) this.pool.push(file);
       else await this.options.disk.remove(file.path);
     }
+  }
+
+  /** One that is gone altogether has nothing to look at. */
+  private async putAside(path: string): Promise<void> {
+    await this.options.disk.rename(path, `${path}.damaged`).catch((error: unknown) => {
+      if (!isMissingFile(error)) throw error;
+    });
   }
 
   /** Nothing is made ready any more. */
@@ -176,12 +209,14 @@ export class WalFiles {
 async function createIfItFits(disk: Disk, dir: string, path: string, bytes: number): Promise<void> {
   const freeBytes = await disk.freeBytes(dir);
   if (freeBytes < bytes) throw noSpace(`${path} needs ${bytes} bytes, and ${freeBytes} are free`);
+  const unfinished = `${path}${UNFINISHED}`;
   try {
-    await createZeroFile(disk, path, bytes);
+    await createZeroFile(disk, unfinished, bytes);
   } catch (error) {
-    if (isNoSpace(error)) await disk.remove(path);
+    if (isNoSpace(error)) await disk.remove(unfinished);
     throw error;
   }
+  await disk.rename(unfinished, path);
 }
 
 /** Makes a file of zeros with its blocks allocated, durable except for its name. */

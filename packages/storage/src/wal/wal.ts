@@ -12,7 +12,7 @@
 import { assert, assertDefined, type Clock, type TimerHandle, type WalCommand, type WalThread } from "@varve/base";
 import type { DiskWatch } from "../disk-watch.js";
 import type { Checksum } from "../frame/payload.js";
-import { flushBytes, writeFlush } from "./flush-format.js";
+import { flushBytes, wholeBlocks, writeFlush } from "./flush-format.js";
 import { recordBytes, type WalRecord } from "./records.js";
 import type { WalFile, WalFiles } from "./wal-files.js";
 
@@ -126,6 +126,12 @@ export class Wal {
     this.flush();
   }
 
+  /** An empty flush follows soon, at rest too: it names the oldest file that is live by then, so that those before it may go. */
+  nameOldest(): void {
+    this.isProven = false;
+    if (this.state.kind === "resting") this.armIdleTimer();
+  }
+
   /** Resolves when all that was queued before is durable, lazy writes too. Rests for ever after a failure. */
   settled(): Promise<void> {
     if (this.lazy.length > 0) this.schedule();
@@ -171,7 +177,8 @@ export class Wal {
     const batch = this.takeBatch(file);
     const oldestFile = files.oldest();
     const { sequence, previousCrc, position } = this;
-    const fields = { sequence, fileNumber: file.number, oldestFile, previousCrc };
+    const fileBlocks = wholeBlocks(file.bytes);
+    const fields = { sequence, fileNumber: file.number, oldestFile, fileBlocks, previousCrc };
     const { totalBytes, crc } = writeFlush(thread.staging, walId, fields, batch.records, checksum);
     this.sequence++;
     this.previousCrc = crc;
