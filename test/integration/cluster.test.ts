@@ -247,6 +247,38 @@ test("retention deletes old segments on every replica and tells readers where th
   expect(values.at(-1)).toBe(`${big}39`);
 });
 
+test("the last of three brokers stops at once, and tells the calls that wait for the others", async () => {
+  const running = await start();
+  await create(to(running, 1), "orders", 3);
+  await sendAll(running, "orders", ["a"]);
+  await running.stop(1);
+  await running.stop(2);
+  const last = to(running, 3);
+  await until(async () => {
+    const { controller } = await last.unary(METHODS.describeCluster, {}, DEADLINE);
+    return controller === null ? "none" : null;
+  });
+  const long = { deadlineMs: 60_000 };
+  const waiting = [
+    last.unary(METHODS.createTopic, { topic: "more", partitions: 1, replicas: 1 }, long),
+    last.unary(METHODS.metadata, { topics: ["orders"], authoritative: true }, long),
+    ...[0, 1, 2].map((partition) =>
+      last.unary(METHODS.read, { topic: "orders", partition, maxWaitMs: 50_000, minBytes: 1 << 20 }, long),
+    ),
+  ].map((call) =>
+    call.then(
+      () => "answered",
+      ({ code }) => code,
+    ),
+  );
+  await last.unary(METHODS.metadata, { topics: ["orders"] }, DEADLINE); // They came first.
+  const startedAtMs = performance.now();
+  await running.stop(3);
+  expect(performance.now() - startedAtMs).toBeLessThan(4_000);
+  for (const outcome of await Promise.all(waiting))
+    expect(["answered", "SHUTTING_DOWN", "NOT_LEADER"]).toContain(outcome);
+});
+
 test("a planned stop hands leaderships over first, and they return after the restart", async () => {
   const running = await start();
   const channel = to(running, 1);

@@ -155,6 +155,7 @@ export class Broker {
       clock,
       leaders: this.leaders,
       brokerOf: (replicaId) => this.places.brokerOf(CONTROLLER_GROUP, replicaId),
+      isStopping: () => this.stopping,
     });
     this.router = new Router({
       brokerId: settings.brokerId,
@@ -163,6 +164,7 @@ export class Broker {
       refreshState: (context) => this.access.refresh(context),
       partitions: this.partitions,
       leaders: this.leaders,
+      isStopping: () => this.stopping,
     });
     this.forwarding = new Forwarding(this.hub);
     this.statuses = new StatusExchange({
@@ -325,12 +327,13 @@ export class Broker {
     return this.stopping;
   }
 
-  /** Moves leaderships away; resolves when none is left or the time is over. New produce finds the new leaders. */
+  /** Moves leaderships away; resolves when none is left or the time is over. New produce finds the new leaders, and no read waits here any more. */
   async leave(forMs: number): Promise<void> {
     this.stopping = true;
     const untilMs = this.ports.clock.monotonicMs() + forMs;
     while (this.duties.leadership.leave() > 0 && this.ports.clock.monotonicMs() < untilMs)
       await delay(this.ports.clock, 20);
+    this.partitions.endWaits();
   }
 
   /** Stops everything and makes the data directory clean. `leave` first, unless it must be quick. */

@@ -26,6 +26,8 @@ export interface ControllerAccessOptions {
   readonly clock: Clock;
   readonly leaders: LeaderTable;
   readonly brokerOf: (replicaId: number) => BrokerId | null;
+  /** This broker hands over and ends: it waits for no leader any more. */
+  readonly isStopping: () => boolean;
 }
 
 interface CommandAnswer {
@@ -49,6 +51,9 @@ interface CallLimits {
 
 const NEVER = new AbortController().signal;
 const RETRY_MS = 50;
+/** Of a call's time, what is kept for the answer's way: one that comes at the caller's deadline is none. */
+const ANSWER_SHARE = 0.1;
+const ANSWER_MS_MAX = 500;
 /** One attempt against one broker; the call as a whole has its caller's deadline. */
 const ATTEMPT_MS = 5_000;
 
@@ -65,7 +70,7 @@ export class ControllerAccess {
 
   /**
    * Runs a command and waits until its result is visible here.
-   * @throws VarveError COMMIT_UNKNOWN (it may take effect), NOT_ENOUGH_REPLICAS (no leader in time; nothing was changed).
+   * @throws VarveError COMMIT_UNKNOWN (it may take effect), NOT_ENOUGH_REPLICAS (no leader in time; nothing was changed), SHUTTING_DOWN.
    */
   async execute(command: ControllerCommand, patience: Patience): Promise<CommandResult> {
     const answer = await this.onLeader<CommandAnswer>(
@@ -134,6 +139,7 @@ export class ControllerAccess {
     there: (to: BrokerId, limits: CallLimits) => Promise<T>,
   ): Promise<T> {
     const { clock, brokerId, leaders } = this.options;
+    const marginMs = Math.min(ANSWER_MS_MAX, (patience.deadlineAtMs - clock.monotonicMs()) * ANSWER_SHARE);
     for (;;) {
       const leader = this.leaderKnown();
       const leftMs = patience.deadlineAtMs - clock.monotonicMs();
@@ -149,7 +155,8 @@ export class ControllerAccess {
           if (!isRead) throw controllerReplaced();
         } else if (!wroteNothing(error)) throw error;
       }
-      if (leftMs <= RETRY_MS || patience.signal?.aborted) throw noController();
+      if (this.options.isStopping()) throw shuttingDown();
+      if (leftMs <= Math.max(RETRY_MS, marginMs) || patience.signal?.aborted) throw noController();
       await delay(clock, RETRY_MS, patience.signal).catch(() => {});
     }
   }
@@ -176,6 +183,13 @@ function controllerReplaced(): VarveError {
   return new VarveError("COMMIT_UNKNOWN", {
     message:
       "the controller's leader did not answer and another leads now; the change may or may not be made; look, or repeat it",
+  });
+}
+
+function shuttingDown(): VarveError {
+  return new VarveError("SHUTTING_DOWN", {
+    message:
+      "this broker is stopping and does not wait for the controller's leader; nothing was changed; ask another broker",
   });
 }
 

@@ -47,6 +47,13 @@ export function noLeader(name: PartitionName, waitedMs: number): VarveError {
   });
 }
 
+export function shuttingDown(name: PartitionName): VarveError {
+  return new VarveError("SHUTTING_DOWN", {
+    message: `this broker is stopping and does not wait for a leader of ${at(name)}; nothing was written; ask another broker`,
+    details: { topic: name.topic, partition: name.partition },
+  });
+}
+
 export function commitUnknown(name: PartitionName, offset: Offset): VarveError {
   return new VarveError("COMMIT_UNKNOWN", {
     message: `leadership of ${at(name)} was lost before the batch at offset ${offset} was committed; it may or may not be in the log; an idempotent producer may send it again`,

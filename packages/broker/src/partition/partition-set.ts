@@ -276,6 +276,11 @@ export class PartitionSet {
     await this.options.storage.dropGroup(groupId);
   }
 
+  /** Reads that wait for records are answered with what is there, from now on. */
+  endWaits(): void {
+    for (const partition of this.partitions.values()) partition.endWaits();
+  }
+
   /** Ends every wait; no more logs are made. Resolves when what coordinators materialise is in the store. */
   async close(): Promise<void> {
     this.end();

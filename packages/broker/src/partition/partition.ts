@@ -94,6 +94,7 @@ export class Partition implements StateMachine {
   }[] = [];
   private lastRole: Role["kind"] = "follower";
   private retentionProposed: RaftIndex = 0;
+  private waitsEnded = false;
 
   constructor(options: PartitionOptions) {
     this.options = options;
@@ -290,7 +291,8 @@ export class Partition implements StateMachine {
       const answer = await this.readNow(request);
       const leftMs = request.waitMs - (this.options.clock.monotonicMs() - startedAtMs);
       const bytes = answer.batches.reduce((sum, batch) => sum + batch.length, 0);
-      if (bytes >= Math.max(1, request.bytesMin) || leftMs <= 0 || request.signal?.aborted) {
+      const isOver = leftMs <= 0 || this.waitsEnded || request.signal?.aborted === true;
+      if (bytes >= Math.max(1, request.bytesMin) || isOver) {
         if (bytes > 0)
           this.options.meter.fetched(
             bytes,
@@ -448,6 +450,12 @@ export class Partition implements StateMachine {
     } catch (error) {
       if (!(error instanceof Error && error.name === "ProposalDropped")) throw error;
     }
+  }
+
+  /** Reads wait no more: the broker will stop. */
+  endWaits(): void {
+    this.waitsEnded = true;
+    this.waiters.wakeAll();
   }
 
   /** Ends every wait: the broker stops. */

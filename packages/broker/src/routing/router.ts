@@ -8,7 +8,7 @@ import { type BrokerId, type Clock, delay, isVarveError, type TopicId, VarveErro
 import { type ControllerState, isInternalTopic, type Partition as PartitionState, type Topic } from "@varve/cluster";
 import type { Coordinator } from "../groups/coordinator.js";
 import { GROUPS_TOPIC_REF } from "../groups/shards.js";
-import { leaderReplaced, noLeader } from "../partition/errors.js";
+import { leaderReplaced, noLeader, shuttingDown } from "../partition/errors.js";
 import type { Partition } from "../partition/partition.js";
 import type { PartitionSet } from "../partition/partition-set.js";
 import type { LeaderEntry, LeaderTable } from "./leader-table.js";
@@ -40,6 +40,8 @@ export interface RouterOptions {
   readonly refreshState: (context: CallContext) => Promise<boolean>;
   readonly partitions: PartitionSet;
   readonly leaders: LeaderTable;
+  /** This broker hands over and ends: it waits for no leader any more. */
+  readonly isStopping: () => boolean;
 }
 
 /** What to do with whoever leads: its own object here, or the broker that does. */
@@ -152,7 +154,7 @@ export class Router {
   /**
    * Runs `local` on this broker's leader, or `remote` against the broker that leads, and tries again while no leader is known, the
    * answer was NOT_LEADER, or the call could not be sent; all of these have written nothing.
-   * @throws VarveError of the call; NOT_ENOUGH_REPLICAS when no leader was found in time.
+   * @throws VarveError of the call; NOT_ENOUGH_REPLICAS when no leader was found in time; SHUTTING_DOWN when this broker ends meanwhile.
    */
   onLeader<T>(located: Located, context: CallContext, calls: LeaderCalls<Partition, T>): Promise<T> {
     const { groupId } = located.state;
@@ -187,9 +189,11 @@ export class Router {
         failure = error;
       }
       if (context.forwarded) throw failure ?? this.notHere(located);
+      const name = { topic: located.topic.topic, partition: located.state.partition };
+      if (this.options.isStopping()) throw shuttingDown(name);
       const nowMs = this.options.clock.monotonicMs();
       if (nowMs + waitMs >= context.deadlineAtMs || context.signal.aborted) {
-        throw noLeader({ topic: located.topic.topic, partition: located.state.partition }, nowMs - startedAtMs);
+        throw noLeader(name, nowMs - startedAtMs);
       }
       await delay(this.options.clock, waitMs, context.signal).catch(() => {});
       waitMs = Math.min(RETRY_MAX_MS, waitMs * 2);
