@@ -31,6 +31,7 @@ export interface Figures {
 export class HonestClient {
   readonly #child: ChildProcess;
   readonly #lines: Interface;
+  #baseline: Figures | null = null;
 
   private constructor({ address, pid }: BrokerProcess) {
     this.#child = spawn(process.execPath, [CHILD, address, String(pid)], { stdio: ["pipe", "pipe", "inherit"] });
@@ -50,6 +51,12 @@ export class HonestClient {
     return this.#ask("begin anew");
   }
 
+  /** After an attack its work may go on for a while; a baseline taken then would excuse the next one. */
+  #quietest(before: Figures): Figures {
+    if (this.#baseline === null || before.p99Ms < this.#baseline.p99Ms) this.#baseline = before;
+    return this.#baseline;
+  }
+
   async #ask(how: "begin anew" | "go on"): Promise<Figures> {
     const line = new Promise<string>((resolve) => this.#lines.once("line", resolve));
     this.#child.stdin?.write(`${how}\n`);
@@ -61,7 +68,8 @@ export class HonestClient {
   }
 
   /**
-   * Runs the attack, and asserts that this client's calls all succeed, at a p99 within twice that of before. The disk, which others use, too, can
+   * Runs the attack, and asserts that this client's calls all succeed, at a p99 within twice that of the
+   * quietest time before any attack. The disk, which others use, too, can
    * spoil a measurement, so that it is made again; an attack that harms does so each time. `prepare` brings the attack up, each time, and is
    * not measured: what clients ask for is work, as long as they may ask.
    */
@@ -70,7 +78,7 @@ export class HonestClient {
       await this.figures();
       await new Promise((resolve) => setTimeout(resolve, BEFORE_MS)); // A time to measure, not to wait for a state.
       await until(`${BEFORE_CALLS} calls of an honest client`, () => this.#isMeasured());
-      const before = await this.figures();
+      const before = this.#quietest(await this.figures());
       await prepare?.();
       const { failures } = await this.figures();
       expect(failures, what).toEqual([]);

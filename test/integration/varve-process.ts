@@ -63,13 +63,13 @@ export function varve(args: readonly string[], options: RunOptions = {}): Promis
   return new VarveProcess(args, { stdin: "", ...options }).finished;
 }
 
-/** Looks until `ask` has an answer. */
-export async function until<T>(what: string, ask: () => T | null | Promise<T | null>): Promise<T> {
-  const endMs = performance.now() + STATE_MS;
+/** Looks until `ask` has an answer. @param withinMs when what brings the state about is much work. */
+export async function until<T>(what: string, ask: () => T | null | Promise<T | null>, withinMs = STATE_MS): Promise<T> {
+  const endMs = performance.now() + withinMs;
   for (;;) {
     const answer = await ask();
     if (answer !== null) return answer;
-    if (performance.now() > endMs) throw new Error(`${what}: not within ${STATE_MS} ms`);
+    if (performance.now() > endMs) throw new Error(`${what}: not within ${withinMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS)); // Between two looks; the deadline bounds them.
   }
 }
