@@ -1,7 +1,8 @@
 /**
  * errors.ts: the SDK's own errors, worded once, and how the effects of several attempts add up.
  *
- * Invariant E1: a write is never told UNKNOWN under a code whose catalogue row says that nothing was written, as `endOfWrite` sees to.
+ * Invariant E1: one write is never told UNKNOWN under a code whose catalogue row says that nothing was written, as `endOfWrite` sees to. Of
+ * several records, sendBatch tells the first one's code and the effect of all.
  */
 import {
   type Effect,

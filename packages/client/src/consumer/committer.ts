@@ -98,6 +98,7 @@ export class Committer {
    */
   private async store(collect: () => readonly CommitEntry[], wait: WaitOptions): Promise<readonly CommitEntry[]> {
     const { session } = this.options;
+    let isUnclear = false;
     for (let attempt = 1; ; attempt++) {
       const entries = collect().slice(0, ENTRIES_MAX);
       if (entries.length === 0) return [];
@@ -106,9 +107,11 @@ export class Committer {
         await this.send(entries, wait);
         return entries;
       } catch (thrown) {
-        const error = toVarveError(thrown);
+        const refused = toVarveError(thrown);
+        isUnclear ||= refused.effect === "UNKNOWN";
+        const error = isUnclear ? refused.withEffect("UNKNOWN") : refused;
         if (isOfOnePartition(error) && (error.code !== "STALE_ASSIGNMENT" || attempt === STALE_TRIES)) {
-          return this.storeOneByOne(entries, wait);
+          return this.storeOneByOne(entries, isUnclear, wait);
         }
         if (!isStale(error) || attempt === STALE_TRIES) throw error;
         await session.refresh();
@@ -116,8 +119,12 @@ export class Committer {
     }
   }
 
-  /** One partition must not keep the others from being stored. */
-  private async storeOneByOne(entries: readonly CommitEntry[], wait: WaitOptions): Promise<readonly CommitEntry[]> {
+  /** One partition must not keep the others from being stored. `isUnclear`: an earlier attempt may have stored them all. */
+  private async storeOneByOne(
+    entries: readonly CommitEntry[],
+    isUnclear: boolean,
+    wait: WaitOptions,
+  ): Promise<readonly CommitEntry[]> {
     const stored: CommitEntry[] = [];
     let refusal: VarveError | null = null;
     for (const entry of entries) {
@@ -132,7 +139,7 @@ export class Committer {
         refusal = error;
       }
     }
-    if (refusal !== null) throw refusal;
+    if (refusal !== null) throw isUnclear ? refusal.withEffect("UNKNOWN") : refusal;
     return stored;
   }
 

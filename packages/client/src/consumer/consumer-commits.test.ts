@@ -4,6 +4,7 @@ import { encodeBatch } from "@varve/records";
 import { nodeCodec } from "@varve/records/node";
 import { describe, expect, test } from "vitest";
 import { fill, offsets, range, running, sim, sleep, until } from "../testing/group-kit.js";
+import type { SimClient } from "../testing/index.js";
 
 describe("where a partition begins, and what is committed", () => {
   test("latest begins with the next record, and that is settled at once: a successor begins there, too", async () => {
@@ -114,6 +115,28 @@ describe("where a partition begins, and what is committed", () => {
     });
     client.groups.commitError = null;
     await until(client, () => client.groups.committed("g", "t", 0) === 10);
+    expect(state.end).toBe(null);
+  });
+
+  test("a commit that is refused after one whose answer was lost may have been stored, and commit() says so", async () => {
+    let lost = false;
+    const client: SimClient = sim({
+      fate: (method) => {
+        if (!method.includes("CommitOffsets") || lost) return "pass";
+        lost = true;
+        client.groups.commitError = new VarveError("UNKNOWN_PARTITION", { message: "made anew with fewer" });
+        return "loseRequest"; // To the client it is the same.
+      },
+    });
+    client.model.createTopic("t", 1);
+    const consumer = client.varve.consumer({ group: "g", topics: ["t"], autoCommit: false });
+    const state = running(consumer);
+    await until(client, () => client.model.counts.subscribed > 0);
+    expect(await client.failure(consumer.commit([{ topic: "t", partition: 0, offset: 0 }]))).toMatchObject({
+      code: "COMMIT_UNKNOWN",
+      effect: "UNKNOWN",
+      cause: { code: "UNKNOWN_PARTITION" },
+    });
     expect(state.end).toBe(null);
   });
 

@@ -9,7 +9,7 @@
 import { assertDefined, delay, onAbort, type TimerHandle, toVarveError, VarveError } from "@varve/base";
 import { GROUP_METHODS } from "@varve/rpc";
 import type { Cluster } from "../cluster/cluster.js";
-import { aborted, closed, untilAborted } from "../errors.js";
+import { aborted, closed, endOfWrite, untilAborted } from "../errors.js";
 import { invalidArgument, type WaitOptions } from "../options.js";
 import { checkTopicName } from "../producer/encoded-record.js";
 import type { VarveRecord } from "../records/output.js";
@@ -196,6 +196,15 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
    * TIMEOUT, ABORTED, INVALID_ARGUMENT.
    */
   async commit(offsets?: readonly TopicPartitionOffset[], wait: WaitOptions = {}): Promise<void> {
+    try {
+      await this.store(offsets, wait);
+    } catch (thrown) {
+      const error = toVarveError(thrown);
+      throw endOfWrite(error, error.effect);
+    }
+  }
+
+  private async store(offsets: readonly TopicPartitionOffset[] | undefined, wait: WaitOptions): Promise<void> {
     if (offsets === undefined) return this.membership.committer.flush(null, wait);
     const entries = offsets.map(({ topic, partition, offset }) => {
       const work = this.membership.find(topic, partition);
