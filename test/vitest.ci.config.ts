@@ -23,7 +23,7 @@ export default defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
     testTimeout: 300_000,
-    hookTimeout: 120_000,
+    hookTimeout: 180_000,
     pool: "forks",
     sequence: { sequencer: longestFirst(LONGEST) },
     projects: [

@@ -17,9 +17,9 @@ export default defineConfig({
     root: new URL("..", import.meta.url).pathname,
     include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/dist/**", "test/ci/**"],
-    // Against what hangs. Tests judge no speed by them: on a machine with eight times as much to do, tests of 10 s need more than 60.
-    testTimeout: 90_000,
-    hookTimeout: 90_000,
+    // Against what hangs. Tests judge no speed by them: on a machine with eight times as much to do, tests of 15 s need more than 90.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     pool: "forks",
     maxWorkers: 2,
     sequence: { sequencer: longestFirst(LONGEST) },

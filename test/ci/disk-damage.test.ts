@@ -44,7 +44,7 @@ describe(`damaged files of one broker of three, SEED=${seed}`, () => {
     topicId = made.topicId;
     for (let at = 0; at < 5; at++) await append(40, 20_000);
     await joinOnce();
-  }, 60_000);
+  });
   afterAll(() => cluster.stop());
 
   async function append(count: number, bytes: number): Promise<void> {
@@ -115,59 +115,55 @@ describe(`damaged files of one broker of three, SEED=${seed}`, () => {
     }
   }
 
-  test.each(ROWS)(
-    "$what: $outcome",
-    async ({ what, outcome, damage, says }) => {
-      const victim = cluster.broker(1 + (round % 3));
-      const other = cluster.broker(1 + ((round + 1) % 3));
-      await append(20, 2_000);
-      await cluster.healthy();
-      await cluster.client.admin.seekGroup({ group: GROUP, topic: TOPIC, to: { offset: round } });
-      await victim.kill();
-      const { dataDir } = victim;
-      const sinceIso = new Date().toISOString();
-      const kept = mkdtempSync(join(tmpdir(), "varve-kept-"));
-      try {
-        if (outcome === "refused") cpSync(dataDir, join(kept, "data"), { recursive: true });
-        damage({
-          dataDir,
-          otherDataDir: other.dataDir,
-          logs: [logFolder(dataDir, topicId, 0), logFolder(dataDir, topicId, 1)],
-        });
+  test.each(ROWS)("$what: $outcome", async ({ what, outcome, damage, says }) => {
+    const victim = cluster.broker(1 + (round % 3));
+    const other = cluster.broker(1 + ((round + 1) % 3));
+    await append(20, 2_000);
+    await cluster.healthy();
+    await cluster.client.admin.seekGroup({ group: GROUP, topic: TOPIC, to: { offset: round } });
+    await victim.kill();
+    const { dataDir } = victim;
+    const sinceIso = new Date().toISOString();
+    const kept = mkdtempSync(join(tmpdir(), "varve-kept-"));
+    try {
+      if (outcome === "refused") cpSync(dataDir, join(kept, "data"), { recursive: true });
+      damage({
+        dataDir,
+        otherDataDir: other.dataDir,
+        logs: [logFolder(dataDir, topicId, 0), logFolder(dataDir, topicId, 1)],
+      });
+      victim.start();
+      if (outcome === "refused") {
+        const { code, stderr } = await victim.running.finished;
+        expect(code).toBe(1);
+        expect(stderr).toMatch(says ?? /data directory/);
+        rmSync(dataDir, { recursive: true });
+        cpSync(join(kept, "data"), dataDir, { recursive: true });
         victim.start();
-        if (outcome === "refused") {
-          const { code, stderr } = await victim.running.finished;
-          expect(code).toBe(1);
-          expect(stderr).toMatch(says ?? /data directory/);
-          rmSync(dataDir, { recursive: true });
-          cpSync(join(kept, "data"), dataDir, { recursive: true });
-          victim.start();
-        }
-        await append(5, 200);
-        await victim.ready();
-        if (outcome === "renewed")
-          await until(`damage is found: ${what}`, () =>
-            /quarantined|no replica is created|has no folder/.test(victim.log) ? true : null,
-          );
-        await cluster.healthy();
-        if (outcome !== "refused" && says !== undefined) expect(victim.log).toMatch(says);
-        if (outcome === "served") expect(victim.log).not.toContain("quarantined");
-        await expectServedBy(victim);
-        await controllerIsWhole(victim, sinceIso);
-        const group = await cluster.client.admin.describeGroup(GROUP);
-        expect(group.offsets.map(({ committed }) => committed)).toEqual([round - 1, round - 1]);
-      } catch (error) {
-        for (const { id, log, running } of cluster.brokers)
-          console.log(
-            `${what}: the log of broker ${id}, ${id === victim.id ? "whose files were damaged" : "for comparison"}:\n${log.slice(-20_000)}\n${running.stderr}`,
-          );
-        throw error;
-      } finally {
-        rmSync(kept, { recursive: true, force: true });
       }
-    },
-    60_000,
-  );
+      await append(5, 200);
+      await victim.ready();
+      if (outcome === "renewed")
+        await until(`damage is found: ${what}`, () =>
+          /quarantined|no replica is created|has no folder/.test(victim.log) ? true : null,
+        );
+      await cluster.healthy();
+      if (outcome !== "refused" && says !== undefined) expect(victim.log).toMatch(says);
+      if (outcome === "served") expect(victim.log).not.toContain("quarantined");
+      await expectServedBy(victim);
+      await controllerIsWhole(victim, sinceIso);
+      const group = await cluster.client.admin.describeGroup(GROUP);
+      expect(group.offsets.map(({ committed }) => committed)).toEqual([round - 1, round - 1]);
+    } catch (error) {
+      for (const { id, log, running } of cluster.brokers)
+        console.log(
+          `${what}: the log of broker ${id}, ${id === victim.id ? "whose files were damaged" : "for comparison"}:\n${log.slice(-20_000)}\n${running.stderr}`,
+        );
+      throw error;
+    } finally {
+      rmSync(kept, { recursive: true, force: true });
+    }
+  });
 
   test("damage on two of three replicas is refused loudly, and nothing is deleted", async () => {
     await append(20, 20_000);
@@ -203,5 +199,5 @@ describe(`damaged files of one broker of three, SEED=${seed}`, () => {
       ).toBe(true);
       expect(filesIn(path).some((file) => file.endsWith("quarantine.json"))).toBe(true);
     }
-  }, 60_000);
+  });
 });

@@ -30,7 +30,7 @@ describe.skipIf(problem !== null)("a disk that fails", () => {
     cluster = await FaultCluster.start({ brokers: 3, withFaults: true, settings });
     await cluster.client.admin.createTopic({ topic: TOPIC, partitions: 1, replicas: 3 });
     producer = cluster.client.producer();
-  }, 60_000);
+  });
   afterAll(() => cluster.stop());
 
   async function send(count: number, bytes = 10): Promise<void> {
@@ -87,7 +87,6 @@ describe.skipIf(problem !== null)("a disk that fails", () => {
       }
       await backAndWhole(leader);
     },
-    60_000,
   );
 
   test("a slow disk costs its broker the leadership, which does not come back while it is slow", async () => {
@@ -113,7 +112,7 @@ describe.skipIf(problem !== null)("a disk that fails", () => {
     leader.faults?.clear();
     await cluster.healthy();
     expect(await cluster.values(TOPIC)).toEqual(acked);
-  }, 60_000);
+  });
 
   test("a disk that hangs costs its broker the leadership at once, and ends the process soon", async () => {
     const leader = await cluster.leaderOf(TOPIC);
@@ -131,5 +130,5 @@ describe.skipIf(problem !== null)("a disk that fails", () => {
       expect(said).toMatch(/the disk has not answered a write or sync of \S+\.wal for 4 s/);
     await load;
     await backAndWhole(leader);
-  }, 60_000);
+  });
 });

@@ -60,7 +60,7 @@ describe.skipIf(!hasProc)("a broker and clients that take their time", () => {
     honest = await HonestClient.of(broker);
     socketsBefore = broker.openSockets();
     rssBefore = broker.rssMib();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     honest?.close();

@@ -66,7 +66,7 @@ describe.skipIf(problem !== null)("a full disk", () => {
     });
     for (const topic of ["ballast", "kept"])
       await cluster.client.admin.createTopic({ topic, partitions: 1, replicas: 3 });
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
@@ -136,7 +136,7 @@ describe.skipIf(problem !== null)("a full disk", () => {
     await sendsAgain();
     await cluster.healthy();
     await expectEverythingThere();
-  }, 60_000);
+  });
 
   test("a disk that somebody else has filled to the last byte ends no broker, loses nothing, and produce goes on when it is freed", async () => {
     const load = sendUntilRefused("kept", 20_000);
@@ -159,7 +159,7 @@ describe.skipIf(problem !== null)("a full disk", () => {
         ? true
         : null,
     );
-  }, 60_000);
+  });
 
   test("brokers start on disks without a free byte: they elect and serve reads, refuse produce, and take it again when space returns", async () => {
     await Promise.all(cluster.brokers.map((broker) => broker.kill()));
@@ -188,7 +188,7 @@ describe.skipIf(problem !== null)("a full disk", () => {
     await sendsAgain();
     await cluster.healthy();
     await expectEverythingThere();
-  }, 60_000);
+  });
 
   test("a replica that a full disk had no space for is made when space returns, although nothing else changes", async () => {
     fill(filler(3));
@@ -199,7 +199,7 @@ describe.skipIf(problem !== null)("a full disk", () => {
     );
     rmSync(filler(3));
     await cluster.healthy();
-  }, 60_000);
+  });
 });
 
 /** Takes all that is left of a disk. */

@@ -40,33 +40,29 @@ async function withCluster(use: (cluster: FaultCluster) => Promise<void>): Promi
   }
 }
 
-test.skipIf(problem !== null)(
-  "all brokers lose their power at once, and nothing acknowledged is lost",
-  async () => {
-    console.log(`power cuts with SEED=${SEED}`);
-    const random = randomFrom(SEED);
-    await withCluster(async (cluster) => {
-      const acked: string[] = [];
-      for (const [round, { what, amidSyncs, isLost }] of ROUNDS.entries()) {
-        const load = new Load(cluster.client.producer(), `${round}`, acked);
-        await load.hasAcked(ACKED_MIN);
-        if (amidSyncs) await syncsHang(cluster.brokers);
-        const cuts = await Promise.all(
-          cluster.brokers.map((broker) => broker.cutPower({ isLost: () => isLost(random) })),
-        );
-        const lost = cuts.map(({ sectorsLost, namesLost }) => sectorsLost + namesLost);
-        console.log(`${what}: ${lost.join(", ")} sectors and names were lost, after ${acked.length} acknowledgements`);
-        if (amidSyncs) expect(Math.min(...lost), "what the broker that lost least has lost").toBeGreaterThan(0);
-        for (const { faults } of cluster.brokers) faults?.clear();
-        await cluster.startAll();
-        await load.finish();
-        expect((await cluster.values(TOPIC)).sort()).toEqual(acked.slice().sort());
-      }
-      for (const { log } of cluster.brokers) expect(log).not.toContain("quarantined");
-    });
-  },
-  60_000,
-);
+test.skipIf(problem !== null)("all brokers lose their power at once, and nothing acknowledged is lost", async () => {
+  console.log(`power cuts with SEED=${SEED}`);
+  const random = randomFrom(SEED);
+  await withCluster(async (cluster) => {
+    const acked: string[] = [];
+    for (const [round, { what, amidSyncs, isLost }] of ROUNDS.entries()) {
+      const load = new Load(cluster.client.producer(), `${round}`, acked);
+      await load.hasAcked(ACKED_MIN);
+      if (amidSyncs) await syncsHang(cluster.brokers);
+      const cuts = await Promise.all(
+        cluster.brokers.map((broker) => broker.cutPower({ isLost: () => isLost(random) })),
+      );
+      const lost = cuts.map(({ sectorsLost, namesLost }) => sectorsLost + namesLost);
+      console.log(`${what}: ${lost.join(", ")} sectors and names were lost, after ${acked.length} acknowledgements`);
+      if (amidSyncs) expect(Math.min(...lost), "what the broker that lost least has lost").toBeGreaterThan(0);
+      for (const { faults } of cluster.brokers) faults?.clear();
+      await cluster.startAll();
+      await load.finish();
+      expect((await cluster.values(TOPIC)).sort()).toEqual(acked.slice().sort());
+    }
+    for (const { log } of cluster.brokers) expect(log).not.toContain("quarantined");
+  });
+});
 
 test.skipIf(problem !== null)(
   "with disks that lie about their syncs a power cut does lose what was acknowledged: the injector works",
@@ -85,7 +81,6 @@ test.skipIf(problem !== null)(
       expect(await cluster.values(TOPIC)).toEqual(["honest"]);
     });
   },
-  60_000,
 );
 
 /** From now on no sync of the write-ahead logs returns; resolves when every broker has written something meanwhile. */

@@ -62,4 +62,4 @@ test("a bit that flips in a segment of a running broker is found by its scrub, a
   } finally {
     await cluster.stop();
   }
-}, 60_000);
+});

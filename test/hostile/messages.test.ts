@@ -4,7 +4,8 @@
  */
 import { once } from "node:events";
 import { type ClientHttp2Session, connect } from "node:http2";
-import { gzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gzip, gzipSync } from "node:zlib";
 import { isVarveError, MIB } from "@varve/base";
 import { fuzzSeed, mutateBytes, Prng } from "@varve/base/testing";
 import { encodeBatch } from "@varve/records";
@@ -19,7 +20,7 @@ import { HonestClient } from "./honest.js";
 const seed = fuzzSeed();
 const CALLS_PER_METHOD = 60;
 const CALLS_AT_ONCE = 20;
-const DEADLINE = { deadlineMs: 5_000 } as const;
+const DEADLINE = { deadlineMs: 20_000 } as const;
 /** Some calls wait for what never comes. */
 const SOON = { deadlineMs: 300 } as const;
 /** Where the records of a batch begin: Apache Kafka documentation, "Record Batch". */
@@ -105,7 +106,7 @@ describe.skipIf(!hasProc)(`a broker and messages that no honest client sends (SE
     }, `${UNARY.length} methods`);
     console.log([...outcomes].map(([code, count]) => `${code} ${count}`).join(", "));
     expect(outcomes.get("INVALID_ARGUMENT")).toBeGreaterThan(100);
-  }, 90_000);
+  });
 
   test("every stream: messages, then a typed end or none", async () => {
     const prng = new Prng(seed + 1);
@@ -174,7 +175,8 @@ describe.skipIf(!hasProc)(`a broker and messages that no honest client sends (SE
   });
 
   test("a compressed batch that is a bomb is stored as it is and never inflated beyond its limit", async () => {
-    const bomb = gzipSync(Buffer.alloc(512 * MIB));
+    // Beside the event loop: a client that answers no ping for 15 s is gone.
+    const bomb = await promisify(gzip)(Buffer.alloc(512 * MIB));
     const small = encodeBatch({ records: [{ timestampMs: 1, value: null }], compression: "gzip" }, nodeCodec);
     const batch = Buffer.concat([small.subarray(0, RECORDS_AT), bomb]);
     batch.writeInt32BE(batch.length - 12, 8);

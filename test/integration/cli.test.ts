@@ -4,12 +4,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freeBasePort } from "./ports.js";
 import { devFileOf, type Finished, isAlive, type RunOptions, until, VarveProcess, varve } from "./varve-process.js";
-
-// Dozens of processes start in turn here; a machine that does other work, too, needs longer than the usual limit.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 let root = "";
 beforeAll(() => {

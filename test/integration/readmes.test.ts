@@ -231,5 +231,5 @@ describe("README.md, Stream events with a group", () => {
     second.child.kill("SIGTERM");
     expect(await second.finished).toMatchObject({ code: 0, stderr: "" });
     expect(second.stdout).toMatch(/lets go of [\s\S]*in all\n$/);
-  }, 60_000);
+  });
 });

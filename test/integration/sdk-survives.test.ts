@@ -5,7 +5,7 @@
 import { afterEach, expect, test } from "vitest";
 import { freezeLeader, PARTITIONS, SdkCluster, TOPIC } from "./sdk-cluster.js";
 
-const TEST_MS = 90_000;
+const TEST_MS = 180_000;
 const FROZEN_MS = 12_000;
 /** Time for a first acknowledgement when the first bootstrap address is dead; far below any request's deadline. */
 const FIRST_ACK_MS = 5_000;

@@ -181,7 +181,7 @@ describe.skipIf(chromium === null)(`the status page of three brokers${why}`, () 
       (hidden) => expect(hidden).toBe(true),
     );
     await page.shows("#health", "All is well.");
-  }, 60_000);
+  });
 
   describe("over a made-up status", () => {
     let server: MadeUp | null = null;
