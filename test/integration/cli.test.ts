@@ -357,7 +357,9 @@ describe("the life of varve dev", () => {
     const port = await freeBasePort(2);
     const env = { VARVE_BOOTSTRAP: `127.0.0.1:${port}` };
     const first = await startDev(folder, port, "--brokers", "2", "--json");
-    expect(JSON.parse(first.stdout)).toEqual(devFileOf(folder));
+    // The file may be seen before the output has come through its pipe.
+    const printed = await until("the output", () => (first.stdout.endsWith("}\n") ? first.stdout : null));
+    expect(JSON.parse(printed)).toEqual(devFileOf(folder));
     await varve(["topic", "create", "kept", "--partitions", "1"], { env });
     await varve(["produce", "kept"], { env, stdin: "one\ntwo\n" });
     const pids = devFileOf(folder)?.brokers.map(({ pid }) => pid) ?? [];
