@@ -14,14 +14,19 @@ const GATHER_MS = 2_000;
  * its quorum (Raft thesis 6.2). So what is not well is looked at again.
  */
 const LOOKS_MAX = 5;
+/** With what one look may take at most, a caller with 5 s hears the answer. */
+const LOOKING_MS_MAX = 1_500;
 const LOOK_AGAIN_MS = 100;
 const PROBLEMS_MAX = 1_000;
 
 export async function clusterHealth(broker: Broker): Promise<Init<ClusterHealthResponse>> {
+  const { clock } = broker.ports;
+  const untilMs = clock.monotonicMs() + LOOKING_MS_MAX;
   for (let look = 1; ; look++) {
     const health = await healthNow(broker);
-    if (health.healthy === true || look === LOOKS_MAX || !isOfReplicas(health)) return health;
-    await delay(broker.ports.clock, LOOK_AGAIN_MS);
+    const isLast = look === LOOKS_MAX || clock.monotonicMs() >= untilMs;
+    if (health.healthy === true || isLast || !isOfReplicas(health)) return health;
+    await delay(clock, LOOK_AGAIN_MS);
   }
 }
 
