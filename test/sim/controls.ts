@@ -19,34 +19,60 @@ export interface Control {
   readonly invariants: readonly string[];
 }
 
+const THREE = { brokers: 3, replicas: 3 } as const;
+/** So that rot meets the WAL. */
+const FEW_FILES = {
+  segmentBytes: 32_768,
+  retentionBytes: -1,
+  valueBytesMax: 16,
+  walFileBytes: 1_048_576,
+  expectsRefusal: false,
+} as const;
+
 export const CONTROLS: readonly Control[] = [
   { variant: "ack-before-fsync", seed: 1, invariants: ["S6"] },
   { variant: "vote-not-persisted", seed: 1, invariants: ["S6"] },
   { variant: "commit-old-term", seed: 1, invariants: ["S5"] },
   { variant: "read-without-noop", seed: 1, invariants: ["S2"] },
-  { variant: "truncate-on-crc-error", seed: 26, invariants: ["S6"] },
+  {
+    variant: "truncate-on-crc-error",
+    seed: 3,
+    plan: { ...THREE, partitions: 1, groupShards: 1, faults: ["rot"], calmMsMax: 1_500, ...FEW_FILES },
+    invariants: ["S6"],
+  },
   { variant: "config-change-without-overlap", seed: 2, invariants: ["S9"] },
   { variant: "dedup-in-memory", seed: 1, invariants: ["S11"] },
   { variant: "high-watermark-from-follower", seed: 1, invariants: ["S5", "S10"] },
   { variant: "commit-without-fence", seed: 68, invariants: ["C2", "C3"] },
-  { variant: "wal-freed-early", seed: 11, invariants: ["no-failure", "S6", "S7"] },
+  {
+    variant: "wal-freed-early",
+    seed: 1,
+    plan: {
+      ...THREE,
+      faults: ["crash", "slowDisk"],
+      calmMsMax: 1_000,
+      syncMs: { least: 5, most: 40 },
+      walFileBytes: 65_536,
+    },
+    invariants: ["no-failure", "S6", "S7"],
+  },
   { variant: "checkpoint-without-joint", seed: 5, invariants: ["S9"] },
   {
     variant: "read-before-applied",
     seed: 1,
-    plan: { brokers: 3, replicas: 3, faults: ["stallDisk", "slowDisk", "crash"] },
+    plan: { ...THREE, faults: ["stallDisk", "slowDisk", "crash"] },
     invariants: ["S2"],
   },
   {
     variant: "wiped-disk-keeps-identity",
     seed: 1,
-    plan: { brokers: 3, replicas: 3, faults: ["wipe", "crash"] },
+    plan: { ...THREE, faults: ["wipe", "crash"] },
     invariants: ["S6"],
   },
   {
     variant: "stale-flush-ack",
     seed: 1,
-    plan: { brokers: 3, replicas: 3, faults: ["lateFlush"], calmMsMax: 5_000 },
+    plan: { ...THREE, faults: ["lateFlush"], calmMsMax: 5_000 },
     invariants: ["S5", "S10"],
   },
   { variant: "directory-not-synced", seed: 1, invariants: ["no-failure", "S6", "S7"] },

@@ -108,7 +108,7 @@ export class Duties {
     this.retirement.tellOthers();
     if (isServing) {
       this.disk.step();
-      if (this.retirement.isBegun) this.leadership.leave();
+      if (this.retirement.isBegun) this.leadership.leave((broker) => this.retirement.mayLead(broker));
       else if (!this.disk.isSlowHere()) this.leadership.balance();
     }
     this.controller.step();

@@ -55,12 +55,15 @@ export class Leadership {
     }
   }
 
-  /** Hands every leadership here to the most complete other voter; the number that is still here. */
-  leave(): number {
+  /**
+   * Hands every leadership here to the most complete other voter of those brokers that may take one; the number that is still here. Brokers that
+   * are to lead no more may not take each other's: they would hand them back and forth for ever.
+   */
+  leave(mayTake: (broker: BrokerId) => boolean = () => true): number {
     let led = 0;
     for (const replica of this.options.replicas()) {
       if (!replica.isLeader()) continue;
-      const successor = this.successor(replica);
+      const successor = this.successor(replica, mayTake);
       if (successor === null) continue;
       led++;
       if (replica.node.transferee === 0) replica.transferLeader(successor);
@@ -76,11 +79,12 @@ export class Leadership {
     return true;
   }
 
-  private successor(replica: Replica): ReplicaId | null {
+  private successor(replica: Replica, mayTake: (broker: BrokerId) => boolean): ReplicaId | null {
     let best: ReplicaId | null = null;
     let bestMatch = -1;
     for (const id of replica.log.replicas.voters) {
-      if (id === replica.id || !this.canLead(replica, id)) continue;
+      const broker = this.options.brokerOf(replica.groupId, id);
+      if (id === replica.id || broker === null || !mayTake(broker) || !this.canLead(replica, id)) continue;
       const match = replica.node.progress(id)?.match ?? -1;
       if (match > bestMatch) {
         best = id;

@@ -41,6 +41,11 @@ export class Retirement {
     return state !== null && state.broker(brokerId) !== null && !state.mayLead(brokerId);
   }
 
+  /** Whether another broker is meant to lead. */
+  mayLead(broker: BrokerId): boolean {
+    return this.options.state()?.mayLead(broker) === true;
+  }
+
   /** Called once a second: tells connected brokers what they may have missed. One that is out itself knows nothing of others. */
   tellOthers(): void {
     const state = this.options.state();
