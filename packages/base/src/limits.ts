@@ -22,6 +22,8 @@ export const LIMITS = {
   replicasMax: 7,
   /** Produced bytes in flight per client connection. */
   inFlightBytesPerConnectionMax: 32 * MIB,
+  /** Produce requests in flight per client connection. */
+  inFlightRequestsPerConnectionMax: 10_000,
   /** Produced bytes in flight per broker. */
   inFlightBytesMax: 256 * MIB,
   /** Recent committed frames kept in memory per broker. */

@@ -130,32 +130,43 @@ async function serveProduceStream(
 ): Promise<void> {
   const pipeline = new ProducePipeline(options.api, options.router, options.traffic.connections, peer);
   const open = new Set<Promise<void>>();
+  const { requests } = options.traffic;
   for await (const { correlationId, produce } of stream.requests) {
+    requests.add(peer, 1);
     const answer = answerProduce(options, pipeline, produce, signal)
       .then((outcome) => stream.write({ correlationId, ...outcome }))
       // The client is gone: nobody is left to tell.
       .catch(() => {})
-      .finally(() => open.delete(answer));
+      .finally(() => {
+        open.delete(answer);
+        requests.release(peer, 1);
+      });
     open.add(answer);
-    await pipeline.room();
+    await Promise.all([pipeline.room(), requests.room(peer)]);
   }
   await Promise.all(open);
 }
 
-/** Runs a unary produce within the bytes that its connection may have in flight. @throws VarveError BROKER_OVERLOADED. */
+/** Runs a unary produce within what its connection may have in flight. @throws VarveError BROKER_OVERLOADED. */
 async function withinConnection(
-  { connections }: Traffic,
+  { connections, requests }: Traffic,
   peer: string,
   ref: PartitionRef,
   { batch: { length: bytes } }: ProduceRequest,
   produce: () => Promise<ProduceResult>,
 ): Promise<ProduceResult> {
-  if (!connections.take(peer, bytes))
-    throw overloaded(nameOf(ref), "produced bytes in flight on the connection", connections.bytesMax);
+  if (!requests.take(peer, 1))
+    throw overloaded(nameOf(ref), "what is in flight on the connection", requests.max, "requests");
   try {
-    return await produce();
+    if (!connections.take(peer, bytes))
+      throw overloaded(nameOf(ref), "produced bytes in flight on the connection", connections.max);
+    try {
+      return await produce();
+    } finally {
+      connections.release(peer, bytes);
+    }
   } finally {
-    connections.release(peer, bytes);
+    requests.release(peer, 1);
   }
 }
 

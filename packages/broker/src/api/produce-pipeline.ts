@@ -6,18 +6,18 @@
  */
 import type { ProduceRequest, ProduceResult } from "../partition/partition.js";
 import type { CallContext, Router } from "../routing/router.js";
-import type { ConnectionBytes } from "./connection-bytes.js";
+import type { ConnectionBudget } from "./connection-budget.js";
 import type { LogApi, PartitionRef } from "./log-api.js";
 
 export class ProducePipeline {
   private readonly api: LogApi;
   private readonly router: Router;
-  private readonly connections: ConnectionBytes;
+  private readonly connections: ConnectionBudget;
   private readonly peer: string;
   private readonly queues = new Map<string, Promise<unknown>>();
 
   /** @param peer the connection that the stream came on. */
-  constructor(api: LogApi, router: Router, connections: ConnectionBytes, peer: string) {
+  constructor(api: LogApi, router: Router, connections: ConnectionBudget, peer: string) {
     this.api = api;
     this.router = router;
     this.connections = connections;

@@ -2,12 +2,13 @@
  * traffic.ts: bytes of clients' calls that this broker holds in memory at the moment, for the bounds and their gauges.
  */
 import type { ByteBudget } from "../partition/byte-budget.js";
-import { ConnectionBytes } from "./connection-bytes.js";
+import { ConnectionBudget } from "./connection-budget.js";
 import { ReadShare } from "./read-share.js";
 
 /** Settings of the broker that bound clients' calls. */
 export interface TrafficLimits {
   readonly inFlightBytesPerConnectionMax: number;
+  readonly inFlightRequestsPerConnectionMax: number;
   readonly responseBytesMax: number;
 }
 
@@ -20,7 +21,10 @@ export interface Holder {
 }
 
 export class Traffic {
-  readonly connections: ConnectionBytes;
+  /** Produced bytes that wait for their acknowledgement. */
+  readonly connections: ConnectionBudget;
+  /** Produce requests that wait for their acknowledgement, or for their client to take it. */
+  readonly requests: ConnectionBudget;
   /** What subscriptions hold for connections that have not taken it yet. */
   readonly reads: ReadShare;
   /** Streams with subscriptions, while they are open. */
@@ -31,7 +35,8 @@ export class Traffic {
   /** @param inFlight the budget of the whole broker: what is forwarded counts as much as what is appended here. */
   constructor(inFlight: ByteBudget, limits: TrafficLimits) {
     this.inFlight = inFlight;
-    this.connections = new ConnectionBytes(limits.inFlightBytesPerConnectionMax);
+    this.connections = new ConnectionBudget(limits.inFlightBytesPerConnectionMax);
+    this.requests = new ConnectionBudget(limits.inFlightRequestsPerConnectionMax);
     this.reads = new ReadShare(limits.responseBytesMax, limits.responseBytesMax * RESPONSE_SHARE);
   }
 

@@ -187,6 +187,14 @@ export const SETTINGS = {
       effect:
         "Produced bytes of one connection that wait for their acknowledgement. Beyond it the broker reads its streams on when some are acknowledged, and answers BROKER_OVERLOADED to unary calls.",
     }),
+    inFlightRequestsPerConnectionMax: integer({
+      default: LIMITS.inFlightRequestsPerConnectionMax,
+      min: 10,
+      max: 1_000_000,
+      unit: "",
+      effect:
+        "Produce requests of one connection that wait for their acknowledgement, or for their client to take it; each costs the broker some 2 KiB beside its bytes. Beyond it the broker reads its streams on when some are answered, and answers BROKER_OVERLOADED to unary calls.",
+    }),
     inFlightBytesMax: integer({
       default: LIMITS.inFlightBytesMax,
       min: 64 * KIB,

@@ -60,8 +60,9 @@ export function watchBroker(
   metrics.watchMemoryBound(
     "in_flight_connection_largest",
     config.limits.inFlightBytesPerConnectionMax,
-    () => traffic.connections.largestBytes,
+    () => traffic.connections.largest,
   );
+  metrics.watchGauge("connectionRequestsLargest", () => traffic.requests.largest);
   metrics.watchMemoryBound("subscriptions", CREDIT_BYTES_MAX, () => traffic.subscriptionBytesLargest);
   metrics.watchMemoryBound("subscriptions_all", config.limits.responseBytesMax, () => traffic.reads.usedBytes);
   metrics.watchMemoryBound("uncommitted", config.limits.uncommittedBytesPerGroupMax, () => {

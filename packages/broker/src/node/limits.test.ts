@@ -181,6 +181,50 @@ test("a stream whose connection has its bytes in flight waits and loses nothing"
   expect(most).toBeLessThanOrEqual(96 * KIB);
 });
 
+test("a stream is read on only as far as its connection's requests in flight go, and loses nothing", async () => {
+  const requestsMax = 50;
+  const { broker, slow, channel } = await start({ inFlightRequestsPerConnectionMax: requestsMax });
+  const stream = channel.bidi(METHODS.produceStream, {});
+  const batch = batchOfBytes(KIB);
+  const count = 20 * requestsMax;
+  slow.syncMs = 100;
+  for (let id = 1; id <= count; id++) void stream.write({ correlationId: id, produce: { topic: TOPIC, batch } });
+  let most = 0;
+  const inFlight = async (): Promise<number> =>
+    (await metric(broker, "varve_in_flight_requests_connection_largest")) ?? Number.NaN;
+  await vi.waitFor(async () => {
+    most = Math.max(most, await inFlight());
+    expect(most).toBeGreaterThanOrEqual(requestsMax - 1);
+  }, STATE);
+  const refused = await outcome(produce(channel, batch));
+  slow.syncMs = 0;
+  const answers = new Set<number>();
+  for await (const { correlationId, error } of stream.responses) {
+    expect(error).toBeNull();
+    if (correlationId % requestsMax === 0) most = Math.max(most, await inFlight());
+    if (answers.add(correlationId).size === count) break;
+  }
+  expect(most).toBeLessThanOrEqual(requestsMax);
+  expect(["ok", "BROKER_OVERLOADED"]).toContain(refused);
+  await vi.waitFor(async () => expect(await inFlight()).toBe(0), STATE);
+});
+
+test("unary calls beyond a connection's requests in flight are refused as not applied", async () => {
+  const requestsMax = 10;
+  const { broker, slow, channel } = await start({ inFlightRequestsPerConnectionMax: requestsMax });
+  const batch = batchOfBytes(KIB);
+  slow.syncMs = 400;
+  const first = Array.from({ length: requestsMax }, () => outcome(produce(channel, batch)));
+  await vi.waitFor(
+    async () => expect(await metric(broker, "varve_in_flight_requests_connection_largest")).toBe(requestsMax),
+    STATE,
+  );
+  const refused = await produce(channel, batch).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: "BROKER_OVERLOADED", effect: "NOT_APPLIED" });
+  expect(await outcome(produce(connect(broker), batch))).toBe("ok");
+  expect(new Set(await Promise.all(first))).toEqual(new Set(["ok"]));
+});
+
 test("no call takes longer than limits.requestDeadlineMs, whatever its client would wait", async () => {
   const { slow, channel } = await start({ requestDeadlineMs: 300 });
   slow.syncMs = 2_000;

@@ -194,6 +194,11 @@ export const GAUGES = {
     type: "gauge",
     help: "Free bytes below which produce is refused with DISK_FULL.",
   },
+  connectionRequestsLargest: {
+    name: "varve_in_flight_requests_connection_largest",
+    type: "gauge",
+    help: "Produce requests that wait for their acknowledgement, or for their client to take it, of the connection with the most. At limits.inFlightRequestsPerConnectionMax: a client sends and does not read.",
+  },
   diskSlow: {
     name: "varve_disk_slow",
     type: "gauge",

@@ -113,9 +113,14 @@ export function fencedProducer(name: PartitionName, producerId: number, got: num
   });
 }
 
-export function overloaded(name: PartitionName, what: string, limit: number): VarveError {
+export function overloaded(
+  name: PartitionName,
+  what: string,
+  limit: number,
+  unit: "bytes" | "requests" = "bytes",
+): VarveError {
   return new VarveError("BROKER_OVERLOADED", {
-    message: `${at(name)} cannot take more now: ${what} has reached ${limit} bytes; nothing was written; retry later`,
+    message: `${at(name)} cannot take more now: ${what} has reached ${limit} ${unit}; nothing was written; retry later`,
     details: { topic: name.topic, partition: name.partition, what, limit },
     retryAfterMs: 50,
   });
