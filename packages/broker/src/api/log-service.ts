@@ -243,13 +243,18 @@ async function readWithin(
   { peer, hasRoom }: RpcCallContext,
   limits: CallContext,
 ): Promise<ReadAnswer> {
-  const isTaken = await traffic.reads.take(peer, wanted.bytesMax, limits.signal);
+  // Of the many that one connection may have waiting, none is read any more when it is gone: all at once they would be.
+  if (!(await traffic.reads.take(peer, wanted.bytesMax, limits.signal))) throw gone(peer);
   try {
     if (!hasRoom(wanted.bytesMax)) throw untaken(peer);
     return await api.read(ref, { ...wanted, waitMs: 0 }, limits);
   } finally {
-    if (isTaken) traffic.reads.release(peer, wanted.bytesMax);
+    traffic.reads.release(peer, wanted.bytesMax);
   }
+}
+
+function gone(peer: string): VarveError {
+  return new VarveError("ABORTED", { message: `${peer} gave up or is gone; nothing was read`, effect: "NONE" });
 }
 
 function untaken(peer: string): VarveError {

@@ -92,6 +92,12 @@ export class Door {
     this.guards.get(peer)?.handed(bytes);
   }
 
+  /** Counts what streams hand to the connection of `peer`, until it has taken it. */
+  outgoingOf(peer: string): { add(bytes: number): void; taken(bytes: number): void } {
+    const guard = this.guards.get(peer);
+    return { add: (bytes) => guard?.addStreamed(bytes), taken: (bytes) => guard?.addStreamed(-bytes) };
+  }
+
   /** No more connections; those that are open live on. */
   close(): void {
     clearInterval(this.sweeper);

@@ -210,17 +210,20 @@ class GrpcServer implements GrpcRpcServer {
         done();
       };
       const { context, done } = this.admit(call, true, finish);
-      const room = (bytes: number): Promise<void> => this.room(context, bytes);
-      handler(new GrpcServerStream(call, method, context.signal, room), context).then(() => finish(null), finish);
+      const { add, taken } = this.door.outgoingOf(context.peer);
+      const room = (bytes: number): Promise<void> => this.room(context, bytes, add);
+      handler(new GrpcServerStream(call, method, context.signal, { room, add, taken }), context).then(
+        () => finish(null),
+        finish,
+      );
     };
   }
 
   /** Resolves when a message of that many bytes may be handed to the caller's connection, or the caller is gone. */
-  private async room({ peer, signal, hasRoom }: CallContext, bytes: number): Promise<void> {
-    if (bytes < LARGE_RESPONSE_BYTES) return;
-    while (!signal.aborted && !hasRoom(bytes))
+  private async room({ signal, hasRoom }: CallContext, bytes: number, add: (bytes: number) => void): Promise<void> {
+    while (bytes >= LARGE_RESPONSE_BYTES && !signal.aborted && !hasRoom(bytes))
       await new Promise((resolve) => setTimeout(resolve, ROOM_LOOK_MS).unref());
-    this.door.handed(peer, bytes);
+    add(bytes);
   }
 
   /** Notes an open call; `onAbort` is told when this server ends it. */

@@ -9,25 +9,38 @@ import type { Init } from "../wire/message-codec.js";
 import { asBuffer } from "./metadata.js";
 import { LARGE_RESPONSE_BYTES } from "./options.js";
 
+/** What is on its way to the caller's connection, which has not taken it yet. */
+export interface Outgoing {
+  /** Resolves when a message of that many bytes may be handed over, or the caller is gone; it is counted then. */
+  room(bytes: number): Promise<void>;
+  /** Counts what is handed over without asking. */
+  add(bytes: number): void;
+  /** The connection has taken them, or never will. */
+  taken(bytes: number): void;
+}
+
 export class GrpcServerStream<Request, Response> implements ServerStream<Request, Response> {
   private readonly call: ServerDuplexStream<Buffer, Buffer>;
   private readonly method: BidiMethod<Request, Response>;
   private readonly signal: AbortSignal;
-  private readonly room: (bytes: number) => Promise<void>;
+  private readonly outgoing: Outgoing;
+  /** Counted in `outgoing`. grpc-js holds up to 16 messages of any size before it says that it would rather not, so they are counted here. */
+  private untakenBytes = 0;
+  private isOver = false;
   private waiting: Promise<void> = Promise.resolve();
   private waiters = 0;
 
-  /** @param room resolves when a message of that many bytes may be handed to the connection. */
   constructor(
     call: ServerDuplexStream<Buffer, Buffer>,
     method: BidiMethod<Request, Response>,
     signal: AbortSignal,
-    room: (bytes: number) => Promise<void>,
+    outgoing: Outgoing,
   ) {
     this.call = call;
     this.method = method;
     this.signal = signal;
-    this.room = room;
+    this.outgoing = outgoing;
+    onAbort(signal, () => this.over());
   }
 
   get requests(): AsyncIterable<Request> {
@@ -37,13 +50,33 @@ export class GrpcServerStream<Request, Response> implements ServerStream<Request
   write(response: Init<Response>): Promise<void> {
     if (this.signal.aborted) return Promise.reject(clientGone());
     const bytes = asBuffer(this.method.encodeResponse(response));
-    if (this.waiters === 0 && bytes.length < LARGE_RESPONSE_BYTES) return this.hand(bytes);
+    if (this.waiters === 0 && bytes.length < LARGE_RESPONSE_BYTES) {
+      this.outgoing.add(bytes.length);
+      return this.hand(bytes);
+    }
     return this.handInTurn(bytes);
   }
 
+  /** Hands over what is counted. */
   private hand(bytes: Buffer): Promise<void> {
-    if (this.signal.aborted) return Promise.reject(clientGone());
-    return this.call.write(bytes) ? Promise.resolve() : this.drained();
+    if (this.isOver) {
+      this.outgoing.taken(bytes.length);
+      return Promise.reject(clientGone());
+    }
+    this.untakenBytes += bytes.length;
+    return this.call.write(bytes, () => this.taken(bytes.length)) ? Promise.resolve() : this.drained();
+  }
+
+  private taken(bytes: number): void {
+    if (this.isOver) return;
+    this.untakenBytes -= bytes;
+    this.outgoing.taken(bytes);
+  }
+
+  private over(): void {
+    this.isOver = true;
+    this.outgoing.taken(this.untakenBytes);
+    this.untakenBytes = 0;
   }
 
   /** A large message waits for room on its connection, and what comes after it waits behind it. */
@@ -54,7 +87,7 @@ export class GrpcServerStream<Request, Response> implements ServerStream<Request
     this.waiting = promise;
     try {
       await before;
-      await this.room(bytes.length);
+      await this.outgoing.room(bytes.length);
       const handed = this.hand(bytes);
       resolve();
       await handed;

@@ -55,10 +55,13 @@ export class SessionGuard {
   private readonly resets = new Bucket(RESETS);
   private unfinished = 0;
   private responses = 0;
+  /** Of the responses, messages of streams: they are counted one by one, since much of them waits in grpc-js, where no length of HTTP/2's shows it. */
+  private streamed = 0;
   private measuredMs = 0;
   /** When it was last seen to take something, or to have nothing to take. */
   private tookMs = performance.now();
   private isCutOff = false;
+  private isGone = false;
 
   /** @param onCutOff told once when the connection ends for what the other side did. */
   constructor(session: ServerHttp2Session, shared: Shared, onCutOff: () => void) {
@@ -98,6 +101,14 @@ export class SessionGuard {
   handed(bytes: number): void {
     this.responses += bytes;
     this.shared.responseBytes += bytes;
+  }
+
+  /** Messages of streams were handed over, or (negative) taken by the other side. */
+  addStreamed(bytes: number): void {
+    if (this.isGone) return;
+    this.streamed += bytes;
+    this.handed(bytes);
+    if (bytes < 0) this.tookMs = performance.now();
   }
 
   /** Looks at the time that messages take, and at what waits; called now and then. */
@@ -154,8 +165,8 @@ export class SessionGuard {
 
   private measure(nowMs: number): void {
     this.measuredMs = nowMs;
-    let bytes = 0;
-    for (const stream of this.arrivals.keys()) bytes += stream.writableLength;
+    let bytes = this.streamed;
+    for (const { stream, isUnary } of this.arrivals.values()) if (isUnary) bytes += stream.writableLength;
     this.shared.responseBytes += bytes - this.responses;
     this.responses = bytes;
   }
@@ -174,6 +185,7 @@ export class SessionGuard {
   }
 
   private forget(): void {
+    this.isGone = true;
     this.arrivals.clear();
     this.shared.responseBytes -= this.responses;
     this.responses = 0;
