@@ -1,12 +1,13 @@
 /**
  * vitest.ci.config.ts: the longer suites of `npm run test:ci`, beside those of `npm test`.
  *
- * Most of them wait most of the time, so two run at once. Those that judge times of the whole cluster run alone, one after the other, afterwards.
+ * Most of them wait most of the time, so two run at once. Those that judge times of the whole cluster, or keep both
+ * processors busy, run alone, one after the other, afterwards.
  */
 import { defineConfig } from "vitest/config";
 import { longestFirst } from "./longest-first.js";
 
-const JUDGE_TIMES = ["chaos", "disk-errors", "producer-soak", "reader-sockets", "thousand-groups"].map(
+const ALONE = ["chaos", "disk-errors", "hostile-slow", "reader-sockets", "thousand-groups"].map(
   (name) => `test/ci/${name}.test.ts`,
 );
 const LONGEST = [
@@ -32,14 +33,14 @@ export default defineConfig({
         test: {
           name: "two at once",
           include: ["test/ci/**/*.test.ts"],
-          exclude: JUDGE_TIMES,
+          exclude: ALONE,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { name: "alone", include: JUDGE_TIMES, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: { name: "alone", include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
       },
     ],
   },

@@ -197,6 +197,12 @@ async function fill(broker: BrokerProcess): Promise<void> {
 /** Bytes in use under a bound of memory, as the operators' port shows them; asked seldom, since all metrics are work for the broker. */
 async function metricOf(broker: BrokerProcess, bound: string): Promise<string | undefined> {
   await new Promise((resolve) => setTimeout(resolve, 300)); // Between two looks; the caller's deadline bounds them.
-  const text = await (await fetch(`http://127.0.0.1:${broker.port + 2}/metrics`)).text();
+  // A connection that waited for the next question may be closed just when that comes.
+  const text = await until("the metrics", () =>
+    fetch(`http://127.0.0.1:${broker.port + 2}/metrics`).then(
+      (response) => response.text(),
+      () => null,
+    ),
+  );
   return new RegExp(`^varve_memory_bound_used_bytes\\{bound="${bound}"\\} (\\S+)`, "m").exec(text)?.[1];
 }

@@ -10,6 +10,8 @@ import { freeBasePort } from "../integration/ports.js";
 import { isAlive, until, VarveProcess } from "../integration/varve-process.js";
 
 const KIB_PER_MIB = 1_024;
+/** A broker that has a gibibyte of answers to drop needs seconds of a processor for it. */
+const RETURN_MS = 90_000;
 
 export class BrokerProcess {
   readonly port: number;
@@ -78,7 +80,8 @@ export class BrokerProcess {
 
   /** Resolves when no more sockets are open than `socketsBefore`. */
   async socketsReturnTo(socketsBefore: number): Promise<void> {
-    await until(`open sockets return to ${socketsBefore}`, () => (this.openSockets() <= socketsBefore ? true : null));
+    const haveReturned = (): true | null => (this.openSockets() <= socketsBefore ? true : null);
+    await until(`open sockets return to ${socketsBefore}`, haveReturned, RETURN_MS);
   }
 
   async stop(): Promise<void> {

@@ -16,6 +16,8 @@ const BEFORE_MS = 500;
 /** Of fewer calls a p99 says little; a busy machine needs more time for them. */
 const BEFORE_CALLS = 20;
 const ATTEMPTS = 3;
+/** Of any call, also while an attack is brought up. */
+const CALL_MS_MAX = 10_000;
 
 /** Times are told without waits for a processor (honest-child.mjs). */
 export interface Figures {
@@ -23,6 +25,8 @@ export interface Figures {
   readonly p50Ms: number;
   /** Of no calls: null, which no comparison holds for. */
   readonly p99Ms: number;
+  /** Of the longest call; null: there were none. */
+  readonly mostMs: number | null;
   /** With waits for a processor. */
   readonly wallP99Ms: number;
   readonly failures: readonly string[];
@@ -80,12 +84,14 @@ export class HonestClient {
       await until(`${BEFORE_CALLS} calls of an honest client`, () => this.#isMeasured());
       const before = this.#quietest(await this.figures());
       await prepare?.();
-      const { failures } = await this.figures();
+      const { failures, mostMs } = await this.figures();
       expect(failures, what).toEqual([]);
+      expect(mostMs ?? 0, `${what}: the longest call while it is prepared`).toBeLessThan(CALL_MS_MAX);
       await attack();
       const during = await this.figures();
       console.log(`${what}: p99 ${text(before)} before, ${text(during)} during`);
       expect(during.failures, what).toEqual([]);
+      expect(during.mostMs ?? 0, `${what}: the longest call`).toBeLessThan(CALL_MS_MAX);
       const isUnharmed = during.count > 0 && during.p99Ms <= Math.max(RATIO_MAX * before.p99Ms, FLOOR_MS);
       if (isUnharmed) return;
       if (attempt === ATTEMPTS) expect.fail(`${what}: p99 ${text(before)} before, ${text(during)} during`);

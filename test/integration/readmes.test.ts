@@ -58,7 +58,7 @@ function fileOf(path: string, block: Block, extension: string): string {
 }
 
 /** Longest that commands of a README take; well below the test's own limit, so that none outlives its test. */
-const COMMANDS_MS = 25_000;
+const COMMANDS_MS = 120_000;
 
 let cluster: TestCluster;
 let bootstrap: string;
