@@ -186,7 +186,7 @@ test("a stream is read on only as far as its connection's requests in flight go,
   const { broker, slow, channel } = await start({ inFlightRequestsPerConnectionMax: requestsMax });
   const stream = channel.bidi(METHODS.produceStream, {});
   const batch = batchOfBytes(KIB);
-  const count = 20 * requestsMax;
+  const count = 8 * requestsMax;
   slow.syncMs = 100;
   for (let id = 1; id <= count; id++) void stream.write({ correlationId: id, produce: { topic: TOPIC, batch } });
   let most = 0;
