@@ -46,6 +46,11 @@ const LOOK_AGAIN_MS = 400;
 /** A batch that cannot leave takes records for so long, and never for more than a share of the time that each is tried. */
 const SHARE_MS_MAX = 1_000;
 const SHARE_RATIO = 0.05;
+/**
+ * An id or epoch is for all that waits: it is waited for at least so long, even if the head's time is over before. Else a producer whose batches have all but
+ * run out of time, each behind another, would never get one.
+ */
+const IDENTITY_MS_MIN = 2_000;
 /** Lingering leaves at least this share of the delivery timeout for attempts. */
 const LINGER_RATIO_MAX = 0.5;
 
@@ -263,7 +268,7 @@ export class Lane {
     this.state = { kind: "busy" };
     const head = this.queue[0];
     const leftMs = (head?.deadlineAtMs ?? 0) - this.options.cluster.ports.clock.monotonicMs();
-    task(Math.max(1, leftMs))
+    task(Math.max(IDENTITY_MS_MIN, leftMs))
       .catch((thrown: unknown) => {
         this.lastError = toVarveError(thrown);
         const error = this.lastError;

@@ -1,5 +1,5 @@
 /** producer-gaps.test.ts: when a gap in a producer's sequences is believed, and what is told of batches that end without a clear answer. */
-import { type Effect, ERROR_CATALOGUE, type ErrorCode, VarveError } from "@varve/base";
+import { delay, type Effect, ERROR_CATALOGUE, type ErrorCode, VarveError } from "@varve/base";
 import { Prng } from "@varve/base/testing";
 import { batchBaseSequence, batchProducerEpoch, decodeRecords } from "@varve/records";
 import { nodeCodec } from "@varve/records/node";
@@ -40,6 +40,32 @@ function valuesOf(batch: Uint8Array): string[] {
 function logOf({ model }: SimClient): string[] {
   return model.partition("t", 0).batches.flatMap(valuesOf);
 }
+
+test("a producer whose sends have all but run out of time still gets the epoch that lets the later ones through", async () => {
+  let isSlow = true;
+  const client = simOf(() => PASS, { initProducerMs: 400, produceMs: () => (isSlow ? 1_200 : 1) });
+  // Each batch leaves the queue when its time is over, so the next one has little of its time left: less than a new epoch takes.
+  const producer = client.varve.producer({ ...FULL, deliveryTimeoutMs: 1_000 });
+  const sends: Promise<boolean>[] = [];
+  const sendFor = async (ms: number): Promise<void> => {
+    for (const untilMs = client.clock.monotonicMs() + ms; client.clock.monotonicMs() < untilMs; ) {
+      const sent = producer.send({ topic: "t", value: padded(String(sends.length)) });
+      sends.push(
+        sent.then(
+          () => true,
+          () => false,
+        ),
+      );
+      await delay(client.clock, 50);
+    }
+  };
+  await client.run(sendFor(3_000));
+  isSlow = false;
+  await client.run(sendFor(6_000));
+  const ends = await client.run(Promise.all(sends));
+  expect(ends.slice(0, 10), "nothing is acknowledged while brokers are slower than sends may take").not.toContain(true);
+  expect(ends.slice(-40), "2 s of sends, long after that").not.toContain(false);
+});
 
 describe("a gap in the sequences", () => {
   test("that a batch met on its way past the one before it is none, although that one was acknowledged first", async () => {

@@ -45,6 +45,8 @@ export interface ModelClusterOptions {
   readonly produceFate?: (request: ProduceRequest, broker: number) => ProduceFate;
   /** Time from the arrival of a produce request to its answer. Default 0. */
   readonly produceMs?: () => number;
+  /** Time from the arrival of a request for an id or a later epoch to its answer. Default 0. */
+  readonly initProducerMs?: number;
 }
 
 const PASS: ProduceFate = { kind: "pass" };
@@ -115,6 +117,8 @@ export class ModelCluster {
     return {
       initProducer: async ({ producerId, producerEpoch }) => {
         this.counts.initProducer++;
+        const { clock, initProducerMs = 0 } = this.options;
+        if (initProducerMs > 0) await delay(clock, initProducerMs);
         if (producerId === null) return { producerId: this.nextProducerId++, producerEpoch: 0 };
         this.counts.raised++;
         return { producerId, producerEpoch: producerEpoch + 1 };
