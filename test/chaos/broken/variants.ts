@@ -26,7 +26,7 @@ export const VARIANTS: readonly Variant[] = [
     does: "a leader acknowledges what only its own disk has",
     checks: ["K1"],
     faults: "leader-cut",
-    rounds: 2,
+    rounds: 4,
   },
   {
     name: "dedup-lost",

@@ -114,6 +114,11 @@ export class Measures {
     if (resumedMs !== null) this.resumed.push(resumedMs);
   }
 
+  /** Acknowledgements of a quorum until now. */
+  get acknowledged(): number {
+    return this.partitions.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
+  }
+
   /** The leader of these partitions is killed now. */
   leaderKilled(partitions: readonly { readonly partition: number; readonly epoch: number }[]): void {
     const ms = nowMs() - this.startMs;
