@@ -26,8 +26,7 @@ test.each(CONTROLS)(
     expect(broken, "the variant was not caught").not.toBeNull();
     if (broken === null) return;
     const { seed } = broken;
-    const { plan } = control;
-    const sound = plan === undefined ? await soundRun(seed) : await runSeed({ seed, plan });
+    const sound = control.plan === undefined ? await soundRun(seed) : await runSeed(runOf({ ...control, seed }));
     expect(sound.violation).toBeNull();
   },
 );

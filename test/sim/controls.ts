@@ -8,6 +8,7 @@
 import { VARIANTS, type Variant } from "./breakage.js";
 import type { Plan } from "./plan.js";
 import { runJobs } from "./pool.js";
+import { runOf } from "./regressions.js";
 import { type RunReport, runSeed } from "./simulation.js";
 
 export interface Control {
@@ -15,6 +16,8 @@ export interface Control {
   readonly seed: number;
   /** Changes to what the seed draws. */
   readonly plan?: Partial<Plan>;
+  /** What is done to the cluster, as in `regressions.ts`, instead of what the seed draws. */
+  readonly decisions?: readonly string[];
   /** Which invariants may find it. */
   readonly invariants: readonly string[];
 }
@@ -43,7 +46,39 @@ export const CONTROLS: readonly Control[] = [
   { variant: "config-change-without-overlap", seed: 2, invariants: ["S9"] },
   { variant: "dedup-in-memory", seed: 1, invariants: ["S11"] },
   { variant: "high-watermark-from-follower", seed: 1, invariants: ["S5", "S10"] },
-  { variant: "commit-without-fence", seed: 68, invariants: ["C2", "C3"] },
+  {
+    variant: "commit-without-fence",
+    seed: 1,
+    plan: {
+      brokers: 3,
+      partitions: 3,
+      replicas: 3,
+      groupShards: 1,
+      heartbeatMs: 150,
+      electionTimeoutMs: 1500,
+      segmentBytes: 4096,
+      retentionBytes: 8192,
+      mainShare: 0.85,
+      walFileBytes: 1048576,
+      checkpointIntervalBytes: 65536,
+      tailCacheBytesMax: 1048576,
+      hungDiskMs: 10000,
+      appendBytesMax: 4096,
+      batchBytes: 4096,
+      valueBytesMax: 700,
+      syncMs: { least: 0.5, most: 8 },
+      driftMax: 0.02,
+      wallOffsetMsMax: 500,
+      rpcTrouble: 0.05,
+      calmMsMax: 1500,
+      thinkMsMax: 2000,
+      leaderBias: 0.6,
+      faults: ["crash"],
+      expectsRefusal: false,
+    },
+    decisions: ["3950 produce 1007", "4000 pauseMember 139", "4900 join 5"],
+    invariants: ["C2", "C3"],
+  },
   {
     variant: "wal-freed-early",
     seed: 1,
@@ -82,9 +117,10 @@ export const CONTROLS: readonly Control[] = [
 const WINDOW = 40;
 
 /** Runs a control from its seed on until it is caught; null: it is not. */
-export async function findAgain({ variant, seed, plan = {}, invariants }: Control): Promise<RunReport | null> {
+export async function findAgain(control: Control): Promise<RunReport | null> {
+  const { variant, seed, invariants } = control;
   for (let at = seed; at < seed + WINDOW; at++) {
-    const report = await runSeed({ seed: at, variant, plan });
+    const report = await runSeed({ ...runOf({ ...control, seed: at }), variant });
     if (report.violation !== null && invariants.includes(report.violation.invariant)) return report;
   }
   return null;

@@ -171,7 +171,7 @@ export class Machine {
 
   /** No call of the disk ends for so long. */
   stall(forMs: number): void {
-    this.stalledUntilMs = this.world.clock.monotonicMs() + forMs;
+    this.stalledUntilMs = Math.max(this.stalledUntilMs, this.world.clock.monotonicMs() + forMs);
   }
 
   /** The same, until the machine is switched off and on: its process is to notice and end. */

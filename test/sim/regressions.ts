@@ -9,14 +9,18 @@
 import { type Decision, decisionOf } from "./decisions.js";
 import type { Plan } from "./plan.js";
 
-export interface Regression {
-  readonly name: string;
-  /** Which invariant broke. */
-  readonly found: string;
+/** A run that somebody may repeat. */
+export interface KeptRun {
   readonly seed: number;
   readonly plan?: Partial<Plan>;
   /** As `textOf` writes them: when, what, and the salt of what it draws. */
   readonly decisions?: readonly string[];
+}
+
+export interface Regression extends KeptRun {
+  readonly name: string;
+  /** Which invariant broke. */
+  readonly found: string;
 }
 
 export const REGRESSIONS: readonly Regression[] = [
@@ -131,13 +135,16 @@ export const REGRESSIONS: readonly Regression[] = [
 ];
 
 /** What `runSeed` is given to repeat it. */
-export function runOf({ seed, plan, decisions }: Regression): {
+export function runOf({ seed, plan, decisions }: KeptRun): {
   readonly seed: number;
   readonly plan?: Partial<Plan>;
   readonly decisions?: readonly Decision[];
 } {
-  if (decisions === undefined) return { seed };
-  return { seed, decisions: decisions.map(decisionOf), ...(plan === undefined ? {} : { plan }) };
+  return {
+    seed,
+    ...(plan === undefined ? {} : { plan }),
+    ...(decisions === undefined ? {} : { decisions: decisions.map(decisionOf) }),
+  };
 }
 
 /** @throws RangeError. */
