@@ -79,18 +79,6 @@ export const CONTROLS: readonly Control[] = [
     decisions: ["3950 produce 1007", "4000 pauseMember 139", "4900 join 5"],
     invariants: ["C2", "C3"],
   },
-  {
-    variant: "wal-freed-early",
-    seed: 1,
-    plan: {
-      ...THREE,
-      faults: ["crash", "slowDisk"],
-      calmMsMax: 1_000,
-      syncMs: { least: 5, most: 40 },
-      walFileBytes: 65_536,
-    },
-    invariants: ["no-failure", "S6", "S7"],
-  },
   { variant: "checkpoint-without-joint", seed: 5, invariants: ["S9"] },
   {
     variant: "read-before-applied",
