@@ -40,7 +40,7 @@ export class Checks {
   readonly truth = new Truth();
   readonly answers = new AnswersAreTrue(this.truth);
   readonly groupState = new GroupState();
-  /** Leaders so far, by group; for how often leadership changes. */
+  /** How often another leader came, by group; its first one is none. */
   readonly leaderChanges = new Map<number, number>();
   private readonly newLeaders = new Set<string>();
   private readonly oneLeader = new OneLeaderOneVote();
@@ -135,7 +135,7 @@ export class Checks {
       if (isServing) checkServing(this.truth.group(log.spec), log, term);
       if (this.newLeaders.has(`${groupId}/${term}`)) return;
       this.newLeaders.add(`${groupId}/${term}`);
-      this.leaderChanges.set(groupId, (this.leaderChanges.get(groupId) ?? 0) + 1);
+      this.leaderChanges.set(groupId, (this.leaderChanges.get(groupId) ?? -1) + 1);
     });
   }
 

@@ -98,6 +98,18 @@ export const CONTROLS: readonly Control[] = [
     plan: { ...THREE, faults: ["lateFlush"], calmMsMax: 5_000 },
     invariants: ["S5", "S10"],
   },
+  {
+    variant: "wal-freed-early",
+    seed: 70,
+    plan: {
+      ...THREE,
+      faults: ["crash", "slowDisk"],
+      calmMsMax: 1_000,
+      syncMs: { least: 5, most: 40 },
+      walFileBytes: 65_536,
+    },
+    invariants: ["no-failure", "S6", "S7"],
+  },
   { variant: "directory-not-synced", seed: 1, invariants: ["no-failure", "S6", "S7"] },
 ];
 
