@@ -277,7 +277,7 @@ export class StorageImpl implements Storage {
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
-    const { wal, fileCache, lock, health, logs, options } = this.parts;
+    const { wal, walFiles, fileCache, lock, health, logs, options } = this.parts;
     if (!health.isFailed) {
       const abort = new AbortController();
       const inTime = delay(options.clock, CLOSE_MS_MAX, abort.signal).catch(() => undefined);
@@ -287,6 +287,7 @@ export class StorageImpl implements Storage {
       abort.abort();
     }
     await wal.close();
+    if (!health.isFailed) await walFiles.settled();
     fileCache.closeAll();
     await lock.release();
   }

@@ -39,3 +39,23 @@ test.each([
   expect(files.advance()).toMatchObject({ number: 8, bytes: FILE_BYTES });
   expect((await disk.list(DIR)).map(Number.parseFloat)).toEqual(left);
 });
+
+test("a file that is under way when the WAL is closed ends before its folder is let go, and fails in silence", async () => {
+  const disk = new SimDisk();
+  await disk.makeDir(DIR);
+  await createZeroFile(disk, file(7).path, FILE_BYTES);
+  const failures: Error[] = [];
+  const space = new SpaceQueue(new ManualClock(), silentLogger);
+  const options = { dir: DIR, disk, fileBytes: FILE_BYTES, onFatal: (error: Error) => failures.push(error), space };
+  const files = new WalFiles(options, [file(7)], []);
+  const { path } = file(8);
+  disk.onStep = ({ what }) => {
+    if (what === "sync") disk.loseFile(`${path}.new`);
+  };
+  void files.prepare();
+  files.close();
+  await settle();
+  await files.settled();
+  expect((await disk.list(DIR)).map(Number.parseFloat)).toEqual([7]);
+  expect(failures).toEqual([]);
+});

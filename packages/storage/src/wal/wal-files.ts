@@ -150,9 +150,14 @@ export class WalFiles {
     });
   }
 
-  /** Nothing is made ready any more. */
+  /** Nothing is made ready any more; what is under way stops by itself, and tells nobody when it fails. */
   close(): void {
     this.isClosed = true;
+  }
+
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    await this.preparing;
   }
 
   /** The next file if it is ready; makes it the current one. */
@@ -169,7 +174,9 @@ export class WalFiles {
   prepare(): Promise<void> {
     if (this.spare !== null) return Promise.resolve();
     this.preparing ??= this.makeSpare()
-      .catch((error: unknown) => this.options.onFatal(error instanceof Error ? error : new Error(String(error))))
+      .catch((error: unknown) => {
+        if (!this.isClosed) this.options.onFatal(error instanceof Error ? error : new Error(String(error)));
+      })
       .finally(() => {
         this.preparing = null;
       });
