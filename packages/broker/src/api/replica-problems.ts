@@ -3,6 +3,7 @@
  */
 import type { ReplicaId } from "@varve/base";
 import type { ControllerReplica, Partition } from "@varve/cluster";
+import { voterTarget } from "../duties/controller-voters.js";
 import type { GroupStatus } from "../duties/status.js";
 
 type Status = Pick<GroupStatus, "voters" | "inSync">;
@@ -14,27 +15,31 @@ export function partitionProblem(
 ): string | null {
   if (status === undefined) return "has no leader: it takes no records";
   const moving = leaving.length > 0 ? "; its replicas are being moved or made anew" : "";
-  return shortage(status, replicas, () => true, moving);
+  return shortage(status, replicas, ({ replicaId }) => status.voters.includes(replicaId), moving);
 }
 
-/** The controller has a replica on every broker, of which only some are meant to vote; the others learn, and must have learned all, too. */
+/**
+ * The controller has a replica on every broker. Some vote, as many as its leader makes voters by and by (`duties/controller-voters.ts`); the others
+ * learn, and must have learned all, too.
+ */
 export function controllerProblem(
   status: Status | undefined,
-  replicas: readonly Pick<ControllerReplica, "replicaId" | "voter" | "leaving">[],
+  replicas: readonly Pick<ControllerReplica, "replicaId" | "leaving">[],
 ): string | null {
   if (status === undefined) return "has no leader: topics, brokers and groups cannot be changed";
   const staying = replicas.filter(({ leaving }) => !leaving);
-  return shortage(status, staying, ({ voter }) => voter, "; the others are being caught up, or silent");
+  const target = voterTarget(staying.length);
+  const votes = staying.filter(({ replicaId }) => status.voters.includes(replicaId)).length;
+  if (votes < target) return `has ${votes} of ${target} voters; others are being caught up, or silent`;
+  return shortage(status, staying, () => true, "; the others are being caught up, or silent");
 }
 
-function shortage<Replica extends { readonly replicaId: ReplicaId }>(
-  { voters, inSync }: Status,
-  replicas: readonly Replica[],
-  votes: (replica: Replica) => boolean,
+function shortage(
+  { inSync }: Status,
+  replicas: readonly { readonly replicaId: ReplicaId }[],
+  counts: (replica: { readonly replicaId: ReplicaId }) => boolean,
   why: string,
 ): string | null {
-  const upToDate = replicas.filter(
-    (replica) => inSync.includes(replica.replicaId) && (!votes(replica) || voters.includes(replica.replicaId)),
-  ).length;
+  const upToDate = replicas.filter((replica) => inSync.includes(replica.replicaId) && counts(replica)).length;
   return upToDate === replicas.length ? null : `has ${upToDate} of ${replicas.length} replicas up to date${why}`;
 }
