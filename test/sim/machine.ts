@@ -203,6 +203,11 @@ export class Machine {
     if (keepsIdentity) this.start();
   }
 
+  /** The cluster has let it go while it was down: it stays down. */
+  retire(): void {
+    this.hasRetired = true;
+  }
+
   /** How much of a file was durable before the newest flush began: what damage may hit. */
   safeEnd(path: string): number {
     const { length } = this.disk.contentOf(path);

@@ -43,7 +43,7 @@ export class Topics {
   async create(prng: Prng, replicas: number): Promise<void> {
     const topic = prng.pick(NAMES);
     const partitions = prng.between(1, 2);
-    await this.change(topic, async (known) => {
+    await this.change(topic, async (known, isAlone) => {
       const config = { retentionBytes: SOME_RETENTION_BYTES };
       const made = await this.client.varve.admin.createTopic({
         topic,
@@ -52,20 +52,20 @@ export class Topics {
         config,
         ifNotExists: true,
       });
-      if (known.changing === 1) known.topicId = made.topicId;
+      if (isAlone()) known.topicId = made.topicId;
       this.created++;
     });
   }
 
   async delete(prng: Prng): Promise<void> {
     const topic = prng.pick(NAMES);
-    await this.change(topic, async (known) => {
+    await this.change(topic, async (_known, isAlone) => {
       const { admin } = this.client.varve;
       await admin.deleteTopic(topic);
       this.deleted++;
-      if (known.changing > 1) return;
+      if (!isAlone()) return;
       const found = await admin.listTopics().catch(() => []);
-      if (known.changing === 1 && !known.isUncertain && found.some((each) => each.topic === topic))
+      if (isAlone() && found.some((each) => each.topic === topic))
         this.checks.fail(new Violation("M2", `${topic} was deleted and is listed`));
     });
   }
@@ -109,14 +109,15 @@ export class Topics {
     else if (error.effect !== "NOT_APPLIED") known.isUncertain = true;
   }
 
-  private async change(topic: string, work: (known: Known) => Promise<void>): Promise<void> {
+  /** `isAlone`: nothing else has changed the topic since the work began, nor may yet: what it was answered is how the topic is now. */
+  private async change(topic: string, work: (known: Known, isAlone: () => boolean) => Promise<void>): Promise<void> {
     const known = this.topics.get(topic);
     if (known === undefined) return;
-    known.changing++;
-    known.changes++;
+    const isFirst = known.changing++ === 0;
+    const change = ++known.changes;
     known.topicId = null;
     try {
-      await work(known);
+      await work(known, () => isFirst && known.changes === change && !known.isUncertain);
     } catch (error) {
       this.failed(known, error);
     } finally {

@@ -181,7 +181,7 @@ export class Workload {
     },
   };
 
-  /** Tells the cluster, until it knows, that a broker's data is lost, and starts it again. */
+  /** Tells the cluster, until it knows, that a broker's data is lost, and starts it again; one that was decommissioned meanwhile stays away. */
   replace(machine: Machine): void {
     const tell = async (): Promise<void> => {
       for (;;) {
@@ -190,6 +190,10 @@ export class Workload {
           break;
         } catch (error) {
           if (!isVarveError(error)) throw error;
+          if (machine.isLeaving && error.message.startsWith("there is no broker")) {
+            machine.retire();
+            return;
+          }
           await delay(this.world.clock, REPLACE_RETRY_MS);
         }
       }

@@ -22,6 +22,7 @@ import {
   RawNode,
   type Snapshot,
 } from "raft-ts";
+import { lostEnd } from "./lost-end.js";
 
 /** What a replica is at this moment, as those above it see it. */
 export type Role =
@@ -173,16 +174,10 @@ export class Replica {
     });
   }
 
-  /**
-   * A leader's heartbeat names no index that this replica has not acknowledged to it, and within a term nothing acknowledged is replaced. So a log that
-   * ends before has lost its end, in a way that its own files do not show, and must not be counted on: what it lacks may be committed.
-   */
-  private hasLost({ type, term, from, commit }: Message): boolean {
-    if (type !== "MsgHeartbeat" || term < this.node.term || commit <= this.log.lastIndex()) return false;
-    this.log.condemn(
-      `the log ends at entry ${this.log.lastIndex()}, but its leader (replica ${from}, term ${term}) knows that entries up to ${commit} were acknowledged here: the end of the WAL is gone`,
-    );
-    return true;
+  private hasLost(message: Message): boolean {
+    const loss = lostEnd(message, this.node.term, this.log.lastIndex());
+    if (loss !== null) this.log.condemn(loss);
+    return loss !== null;
   }
 
   campaign(): void {

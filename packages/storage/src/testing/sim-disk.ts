@@ -418,7 +418,8 @@ export class SimDisk implements Disk {
 
   /** @throws EIO when that file cannot be read. */
   checkRead(path: string): void {
-    if (this.unreadable.has(path)) throw systemError("EIO", `simulated failure of a read of ${path}`);
+    if (!this.unreadable.has(path)) return;
+    throw Object.assign(systemError("EIO", `simulated failure of a read of ${path}`), { syscall: "read" });
   }
 
   noteRead(path: string, bytes: number): void {
