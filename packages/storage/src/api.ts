@@ -268,7 +268,7 @@ export interface StorageOptions {
   readonly walFileBytes: number;
   readonly tailCacheBytesMax: number;
   readonly undrainedBytesMax: number;
-  /** Below this much free space produce is refused. */
+  /** Below this much free space produce is refused, until an eighth more is free. */
   readonly diskReserveBytes: number;
   readonly checkpointIntervalBytes: number;
   readonly producerExpiryMs: number;

@@ -16,6 +16,7 @@ import {
 } from "@varve/base";
 import type { Storage } from "./api.js";
 import { digits20, uuidBytes } from "./bytes.js";
+import { DiskReserve } from "./disk-reserve.js";
 import { DiskWatch } from "./disk-watch.js";
 import { DrainScheduler } from "./drain-scheduler.js";
 import type { Checksum } from "./frame/payload.js";
@@ -160,11 +161,7 @@ async function openLogs(
 ) {
   const { clock, logger } = options;
   const dir = `${dataDir}/wal`;
-  const health: StorageHealth = {
-    isFailed: false,
-    freeBytes: await disk.freeBytes(dataDir),
-    freeBytesAtMs: clock.monotonicMs(),
-  };
+  const health: StorageHealth = { isFailed: false };
   let failOpening: ((error: Error) => void) | null = null;
   const onFatal = (error: Error): void => {
     if (health.isFailed) return;
@@ -189,7 +186,9 @@ async function openLogs(
   const watch = new DiskWatch(clock);
   const walFiles = new WalFiles({ dir, disk, fileBytes: options.walFileBytes, onFatal, space }, recovery.live, pool);
   const logs = new Map<GroupId, GroupLogImpl>();
-  const undrained = { total: 0 };
+  const undrained = { total: 0, drained: 0 };
+  const reserveBytes = options.diskReserveBytes;
+  const reserve = await DiskReserve.measure({ disk, dataDir, clock, logger, undrained, reserveBytes });
   const scheduler = new DrainScheduler(() => logs.values(), undrained, options.undrainedBytesMax);
   const wal = new Wal({
     files: walFiles,
@@ -250,7 +249,7 @@ async function openLogs(
   });
   failOpening = null;
   for (const log of logs.values()) scheduler.committed(log.core, log);
-  return { wal, walFiles, walScrub, fileCache, context, logs, setAside, lostGroups, scheduler, health };
+  return { wal, walFiles, walScrub, fileCache, context, logs, setAside, lostGroups, scheduler, health, reserve };
 }
 
 /** Freed files to use again. The others go, among them files made ready for later, whose names stand in the way now. */

@@ -3,7 +3,7 @@
  *
  * Composition only: what is written when is decided in wal/, log/ and drain-scheduler.ts. Layout: README.md.
  */
-import { assert, type Disk, type DiskLock, delay, type GroupId, type Logger, type ReplicaId } from "@varve/base";
+import { assert, type Disk, type DiskLock, delay, type GroupId, type ReplicaId } from "@varve/base";
 import type {
   GroupLog,
   GroupSpec,
@@ -14,6 +14,7 @@ import type {
   StorageOptions,
   StorageStats,
 } from "./api.js";
+import type { DiskReserve } from "./disk-reserve.js";
 import type { PendingWork } from "./disk-watch.js";
 import type { DrainScheduler } from "./drain-scheduler.js";
 import type { Checksum } from "./frame/payload.js";
@@ -75,32 +76,27 @@ export interface StorageParts {
   readonly lostGroups: Map<GroupId, number>;
   readonly scheduler: DrainScheduler;
   readonly health: StorageHealth;
+  readonly reserve: DiskReserve;
 }
 
-/** Whether a failure has ended all writing, and how much the disk still takes. */
+/** Whether a failure has ended all writing. */
 export interface StorageHealth {
   isFailed: boolean;
-  freeBytes: number;
-  freeBytesAtMs: number;
 }
 
 /** Drains and checkpoints at a stop take this long at most; what is left is in the WAL. */
 const CLOSE_MS_MAX = 1_500;
-/** Free space is asked for at most this often. */
-const FREE_BYTES_EVERY_MS = 200;
 /** Logs that are drained and checkpointed at once at a stop. */
 const CLOSE_AT_ONCE = 16;
 
 export class StorageImpl implements Storage {
   private readonly parts: StorageParts;
-  private readonly logger: Logger;
   private stored: StoredIdentity;
   private noteText: string | null;
   private isClosed = false;
 
   constructor(parts: StorageParts) {
     this.parts = parts;
-    this.logger = parts.options.logger;
     this.stored = parts.identity;
     this.noteText = parts.note;
   }
@@ -226,28 +222,13 @@ export class StorageImpl implements Storage {
   }
 
   pressure(): "BROKER_OVERLOADED" | "DISK_FULL" | null {
-    const { health, options, context } = this.parts;
-    this.refreshFreeBytes();
-    // What is not in segments yet will take its space soon.
-    if (health.freeBytes - context.undrained.total < options.diskReserveBytes) return "DISK_FULL";
+    const { reserve, options, context } = this.parts;
+    if (reserve.isShort()) return "DISK_FULL";
     return context.undrained.total > options.undrainedBytesMax ? "BROKER_OVERLOADED" : null;
   }
 
-  private refreshFreeBytes(): void {
-    const { health, options, disk, dataDir } = this.parts;
-    const nowMs = options.clock.monotonicMs();
-    if (nowMs - health.freeBytesAtMs < FREE_BYTES_EVERY_MS || this.isClosed) return;
-    health.freeBytesAtMs = nowMs;
-    disk.freeBytes(dataDir).then(
-      (bytes) => {
-        health.freeBytes = bytes;
-      },
-      (error: unknown) => this.logger.warn({ error: String(error), dataDir }, "the free disk space cannot be read"),
-    );
-  }
-
   stats(): StorageStats {
-    const { wal, walFiles, logs, context, health } = this.parts;
+    const { wal, walFiles, logs, context, reserve } = this.parts;
     let segmentBytesWritten = 0;
     for (const log of logs.values()) segmentBytesWritten += log.core.files.bytesWritten;
     return {
@@ -258,7 +239,7 @@ export class StorageImpl implements Storage {
       walFiles: walFiles.count,
       undrainedBytes: context.undrained.total,
       tailBytes: context.tail.bytes,
-      diskFreeBytes: health.freeBytes,
+      diskFreeBytes: reserve.freeBytes,
     };
   }
 

@@ -21,6 +21,8 @@ import type { Evictable, LoadedRuns, TailCache } from "./tail-cache.js";
 /** Bytes of committed frames that are in no segment yet, over all logs. */
 export interface UndrainedBytes {
   total: number;
+  /** Those that have been drained since the start, or thrown away. */
+  drained: number;
 }
 
 /** What all logs of a broker share. */
@@ -125,6 +127,7 @@ export class LogCore implements Evictable {
   addUndrained(bytes: number): void {
     this.undrainedBytes += bytes;
     this.context.undrained.total += bytes;
+    if (bytes < 0) this.context.undrained.drained -= bytes;
     assert(this.undrainedBytes >= 0, "no frame is drained twice");
   }
 
