@@ -334,7 +334,8 @@ export const SETTINGS = {
       min: 0,
       max: 1_024 * GIB,
       unit: "bytes",
-      effect: "Free disk space below which produce is refused with DISK_FULL, until an eighth more is free; reads, metadata and elections go on.",
+      effect:
+        "Free disk space below which produce is refused with DISK_FULL, until an eighth more is free; reads, metadata and elections go on.",
     }),
     checkpointIntervalBytes: integer({
       default: 16 * MIB,

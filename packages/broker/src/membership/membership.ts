@@ -40,8 +40,8 @@ export interface MembershipOptions {
   /** This broker's own peer address, as it stands in the seed list when it is a seed. */
   readonly peerAddress: string;
   readonly expectedClusterId: string | null;
-  readonly storage: Storage;
-  readonly hub: PeerHub;
+  readonly storage: Pick<Storage, "identity" | "note" | "setNote" | "adopt">;
+  readonly hub: Pick<PeerHub, "connected" | "call" | "handleCall" | "announce">;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -113,6 +113,8 @@ export class Membership {
   private readonly options: MembershipOptions;
   private note: FoundingNote | null;
   private writing: Promise<void> = Promise.resolve();
+  /** Whom it asked last to let it join; 0: nobody. */
+  private lastAsked: BrokerId = 0;
 
   constructor(options: MembershipOptions) {
     this.options = options;
@@ -147,11 +149,19 @@ export class Membership {
   }
 
   private async attempt(): Promise<Member | null> {
-    const heard = this.options.hub.connected().find((peer) => peer.clusterId !== null);
+    const heard = this.nextHeard();
     if (heard?.clusterId != null) return this.adoptHeard(heard, heard.clusterId);
     const { seeds, peerAddress, expectedClusterId } = this.options;
     if (seeds[0] !== peerAddress || expectedClusterId !== null) return null;
     return this.found();
+  }
+
+  /** Another peer of a cluster each time: one may be cut off from its controller, or have left the cluster. */
+  private nextHeard(): PeerHello | null {
+    const members = this.options.hub.connected().filter((peer) => peer.clusterId !== null);
+    members.sort((left, right) => left.brokerId - right.brokerId);
+    const { lastAsked } = this;
+    return members.find(({ brokerId }) => brokerId > lastAsked) ?? members[0] ?? null;
   }
 
   /** What is missing, in words. */
@@ -215,6 +225,7 @@ export class Membership {
   }
 
   private async join(via: BrokerId, clusterId: string): Promise<Member | null> {
+    this.lastAsked = via;
     try {
       const { replicaId, voters } = await this.ask(via, null);
       await this.write({ kind: "joined", clusterId, replicaId, voters });
