@@ -90,9 +90,9 @@ export class Checks {
   }
 
   /** A log that is new on its disk. */
-  onCreated(log: GroupLog): void {
+  onCreated(log: GroupLog, mayBeDamaged: boolean): void {
     this.run(() => {
-      this.damaged.onSeen(log, false);
+      this.damaged.onSeen(log, mayBeDamaged);
       const { groupId, replicaId } = log.spec;
       const hasPromised = this.disks.get(keyOf(log.spec))?.hasPromised === true;
       hold(

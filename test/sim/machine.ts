@@ -279,7 +279,7 @@ export class Machine {
       broker,
       checks: world.checks,
       logConfig: (config) => this.logConfig(config),
-      mayBeDamaged: this.isDamaged,
+      mayBeDamaged: () => this.isDamaged,
       note: (what, ...numbers) => world.trace.note(this.name, what, ...numbers),
       onLog: (log) => world.breakage.onLog(log),
       onStateMachine: (stateMachine) => world.breakage.onStateMachine(stateMachine),
@@ -321,8 +321,10 @@ export class Machine {
   /** The process says that its disk has failed and ends, as the shipped one does. */
   private failed(process: Process, error: Error): void {
     if (this.process !== process) return;
-    if (!this.mayFail)
-      this.world.checks.fail(new Violation("no-failure", `${this.name}: ${error.stack ?? error.message}`));
+    // A broker ends when it finds that the controller's log is damaged: its next start asks for a fresh replica.
+    const isMet =
+      this.mayFail || (this.isDamaged && error.message.includes("controller's log in this data directory is damaged"));
+    if (!isMet) this.world.checks.fail(new Violation("no-failure", `${this.name}: ${error.stack ?? error.message}`));
     this.note(`ends: ${error.message}`);
     process.clock.kill();
     this.world.clock.setTimer(0, () => {

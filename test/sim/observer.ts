@@ -22,7 +22,8 @@ export interface ObservedBroker {
   readonly checks: Checks;
   /** Replaces what topics say of sizes, which cannot be as small as simulations need them. */
   readonly logConfig: (config: LogConfig) => LogConfig;
-  readonly mayBeDamaged: boolean;
+  /** Whether its machine's disk was damaged on purpose. */
+  readonly mayBeDamaged: () => boolean;
   note(what: string, ...numbers: readonly number[]): void;
   /** A log that runs from now on. */
   onLog(log: GroupLog): void;
@@ -50,14 +51,14 @@ export function observe(observed: ObservedBroker): void {
   const { storage, host, hub } = broker;
   for (const log of storage.groups()) {
     observed.onLog(log);
-    checks.onRecovered(log, mayBeDamaged);
+    checks.onRecovered(log, mayBeDamaged());
     note("recovered", log.spec.groupId, log.pointers().appliedIndex, log.lastIndex(), log.hardState.term);
     watchLog(log, observed);
   }
   wrap(storage, "createGroup", (create) => async (spec, config) => {
     const log = await create(spec, logConfig(config));
     observed.onLog(log);
-    checks.onCreated(log);
+    checks.onCreated(log, mayBeDamaged());
     watchLog(log, observed);
     return log;
   });

@@ -44,6 +44,7 @@ export class Topics {
     const topic = prng.pick(NAMES);
     const partitions = prng.between(1, 2);
     await this.change(topic, async (known, isAlone) => {
+      known.topicId = null;
       const config = { retentionBytes: SOME_RETENTION_BYTES };
       const made = await this.client.varve.admin.createTopic({
         topic,
@@ -59,7 +60,8 @@ export class Topics {
 
   async delete(prng: Prng): Promise<void> {
     const topic = prng.pick(NAMES);
-    await this.change(topic, async (_known, isAlone) => {
+    await this.change(topic, async (known, isAlone) => {
+      known.topicId = null;
       const { admin } = this.client.varve;
       await admin.deleteTopic(topic);
       this.deleted++;
@@ -73,17 +75,14 @@ export class Topics {
   /** Changes settings. Once that is answered and nothing else is under way, they are what they were set to. */
   async alter(prng: Prng): Promise<void> {
     const topic = prng.pick(NAMES);
-    const known = this.topics.get(topic);
-    if (known === undefined) return;
     const retentionBytes = prng.pick([SOME_RETENTION_BYTES, SOME_RETENTION_BYTES, -1]);
     const retentionMs = prng.pick([3_600_000, 86_400_000]);
     const { admin } = this.client.varve;
-    const before = ++known.changes;
-    try {
+    await this.change(topic, async (_known, isAlone) => {
       await admin.alterTopic({ topic, config: { retentionBytes, retentionMs } });
       this.altered++;
       const { config } = await admin.describeTopic(topic);
-      if (known.changes !== before || known.changing > 0 || known.isUncertain) return;
+      if (!isAlone()) return;
       if (config.retentionBytes !== retentionBytes || config.retentionMs !== retentionMs)
         this.checks.fail(
           new Violation(
@@ -91,9 +90,7 @@ export class Topics {
             `${topic} was set to ${retentionBytes}, ${retentionMs} and has ${JSON.stringify(config)}`,
           ),
         );
-    } catch (error) {
-      this.failed(known, error);
-    }
+    });
   }
 
   /** One of them, whether it is there or not. */
@@ -115,7 +112,6 @@ export class Topics {
     if (known === undefined) return;
     const isFirst = known.changing++ === 0;
     const change = ++known.changes;
-    known.topicId = null;
     try {
       await work(known, () => isFirst && known.changes === change && !known.isUncertain);
     } catch (error) {

@@ -173,6 +173,7 @@ export class Broker {
       host: this.host,
       leaders: this.leaders,
       readiness: () => readinessOf(this.facts()),
+      handOver: (replica, to) => this.duties.leadership.handOver(replica, [to]),
     });
     this.membership = new Membership({
       brokerId: settings.brokerId,

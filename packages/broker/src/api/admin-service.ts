@@ -298,7 +298,7 @@ class Admin {
       await delay(clock, LOOK_AGAIN_MS);
     }
     throw new VarveError("TIMEOUT", {
-      message: `broker ${request.to} does not lead ${located.topic.topic}/${request.partition} yet: it may be down or behind; the transfer may still happen`,
+      message: `broker ${request.to} does not lead ${located.topic.topic}/${request.partition} yet: it may be down, behind, or have a slow disk; a transfer that has begun may still happen`,
     });
   }
 

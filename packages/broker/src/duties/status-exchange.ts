@@ -7,6 +7,7 @@ import { notController } from "../controller/controller.js";
 import type { Readiness } from "../ops/index.js";
 import { PeerMethod } from "../peer-kinds.js";
 import type { ReplicaHost } from "../replica/host.js";
+import type { Replica } from "../replica/replica.js";
 import { peerCall } from "../routing/forwarding.js";
 import { encodeJson } from "../routing/json-payload.js";
 import type { LeaderTable } from "../routing/leader-table.js";
@@ -18,6 +19,8 @@ export interface StatusExchangeOptions {
   readonly host: ReplicaHost;
   readonly leaders: LeaderTable;
   readonly readiness: () => Readiness;
+  /** Hands a leadership to a replica that can take it now; false: it cannot. */
+  readonly handOver: (replica: Replica, to: ReplicaId) => boolean;
 }
 
 const TRANSFER_MS = 5_000;
@@ -32,7 +35,7 @@ export class StatusExchange {
       const [groupId, to] = parseGroupIds(payload);
       const replica = groupId === undefined ? null : options.host.get(groupId);
       if (replica === null || to === undefined || !replica.isReadyLeader()) throw notController();
-      replica.transferLeader(to);
+      options.handOver(replica, to);
       return new Uint8Array(0);
     });
   }
@@ -50,12 +53,15 @@ export class StatusExchange {
     return [this.own(groupIds), ...answers.filter((answer) => answer !== null)];
   }
 
-  /** Asks a group's leader to hand over to another replica; whether and when it does shows in `leaders`. @throws VarveError NOT_LEADER. */
+  /**
+   * Asks a group's leader to hand over to another replica, which it does when that can take over at once: while it waits for a successor it takes
+   * no records. Whether and when it did shows in `leaders`. @throws VarveError NOT_LEADER.
+   */
   async askTransfer(groupId: GroupId, to: ReplicaId): Promise<void> {
-    const { brokerId, host, hub, leaders } = this.options;
+    const { brokerId, host, hub, leaders, handOver } = this.options;
     const here = host.get(groupId);
     if (here?.isReadyLeader()) {
-      here.transferLeader(to);
+      handOver(here, to);
       return;
     }
     const leader = leaders.get(groupId)?.broker ?? null;
