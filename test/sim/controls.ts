@@ -79,7 +79,18 @@ export const CONTROLS: readonly Control[] = [
     decisions: ["3950 produce 1007", "4000 pauseMember 139", "4900 join 5"],
     invariants: ["C2", "C3"],
   },
-  { variant: "checkpoint-without-joint", seed: 5, invariants: ["S9"] },
+  {
+    variant: "checkpoint-without-joint",
+    seed: 2,
+    plan: {
+      brokers: 5,
+      replicas: 3,
+      faults: ["hook", "crash", "slowDisk"],
+      calmMsMax: 1_000,
+      checkpointIntervalBytes: 4_096,
+    },
+    invariants: ["S9"],
+  },
   {
     variant: "read-before-applied",
     seed: 1,

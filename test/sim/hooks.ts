@@ -53,8 +53,17 @@ const RARE: ReadonlySet<Hook> = new Set<Hook>([
   "transfer-before-sent",
 ]);
 
-/** What is drawn from: rare ones thrice. */
-const DRAWN: readonly Hook[] = [...HOOKS, ...RARE, ...RARE];
+/** Followers that need a snapshot are the rarest. */
+const RAREST: readonly Hook[] = ["snapshot-before-sent", "snapshot-before-install"];
+const RAREST_MORE_OFTEN = 6;
+
+/** What is drawn from: rare ones thrice, the rarest nine times. */
+const DRAWN: readonly Hook[] = [
+  ...HOOKS,
+  ...RARE,
+  ...RARE,
+  ...Array.from({ length: RAREST_MORE_OFTEN }, () => RAREST).flat(),
+];
 
 /** A process that dies at the one leaves what brings the next to the other: a segment that is longer than its mark says. */
 const LEADS_TO: Readonly<Partial<Record<Hook, Hook>>> = { "before-truncate": "before-segment-sync" };

@@ -64,6 +64,8 @@ export class Workload {
   private read = 0;
   private asked = 0;
   private transfers = 0;
+  /** Transfers that were asked for and have not been answered: each may still change a leader. */
+  openTransfers = 0;
   private moves = 0;
   /** The one broker that may leave in a run. */
   private decommissioned: number | null = null;
@@ -146,12 +148,14 @@ export class Workload {
     alterTopic: (prng) => this.topics.alter(prng),
     transfer: async (prng) => {
       const partition = prng.between(0, this.world.plan.partitions - 1);
-      await this.admin.varve.admin.transferLeadership({
-        topic: TOPIC,
-        partition,
-        to: prng.between(1, this.world.names.length),
-      });
-      this.transfers++;
+      const to = prng.between(1, this.world.names.length);
+      this.openTransfers++;
+      try {
+        await this.admin.varve.admin.transferLeadership({ topic: TOPIC, partition, to });
+        this.transfers++;
+      } finally {
+        this.openTransfers--;
+      }
     },
     move: async (prng) => {
       const { plan, names } = this.world;

@@ -10,6 +10,8 @@ if (!isTold) console.warn("waits for a processor are told by Linux only");
 /** Long enough for others to begin meanwhile. */
 const WORK_MS = 1_000;
 
+const SLEEP_MS = 500;
+
 /** Work of a fixed amount. */
 function work(): number {
   let sum = 0;
@@ -19,12 +21,9 @@ function work(): number {
 
 test("sleep counts", async () => {
   const ownMs = ownTimeMs();
-  const wallMs = performance.now();
-  await sleep(100);
-  const tookMs = performance.now() - wallMs;
-  const waited = tookMs - (ownTimeMs() - ownMs);
-  // A sleeper can wait for a processor only after its time.
-  expect(tookMs - waited).toBeGreaterThanOrEqual(95);
+  await sleep(SLEEP_MS);
+  // A sleeper waits for a processor before and after, for as long as others please: what it slept was still counted.
+  expect(ownTimeMs() - ownMs).toBeGreaterThan(SLEEP_MS / 2);
 });
 
 test.skipIf(!isTold)("work counts, and time in which others have the processor does not", () => {
