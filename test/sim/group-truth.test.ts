@@ -48,3 +48,13 @@ test("a seek in between makes a lower offset right", () => {
   truth.seekEnded(true);
   truth.onFetched(truth.mark(), new Map([[0, 0]]));
 });
+
+test("a commit that was asked while a seek was under way may have come before it", () => {
+  const truth = new GroupTruth();
+  truth.onFinished(0, 0);
+  truth.seekBegins();
+  const { since } = truth.mark();
+  truth.seekEnded(true);
+  truth.onCommitAcked(0, 1, since);
+  truth.onFetched(truth.mark(), new Map([[0, 0]]));
+});

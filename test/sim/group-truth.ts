@@ -18,6 +18,14 @@ interface SeekWindow {
   begun: number;
 }
 
+/** When something was asked. */
+interface Mark {
+  /** The seeks that had begun, all of them over; null: one was under way. Seeks meanwhile make the answer meaningless. */
+  readonly since: number | null;
+  /** What must be fetched at least. */
+  readonly least: ReadonlyMap<number, number>;
+}
+
 export class GroupTruth {
   readonly acked = new Map<string, { readonly partition: number; readonly offset: number }>();
   readonly refused = new Set<string>();
@@ -76,18 +84,18 @@ export class GroupTruth {
     }
   }
 
-  onCommitAcked(partition: number, offset: number, since: number): void {
+  onCommitAcked(partition: number, offset: number, since: Mark["since"]): void {
     this.commits++;
     if (this.window.open > 0 || this.window.begun !== since) return;
     this.committed.set(partition, Math.max(this.committed.get(partition) ?? 0, offset));
   }
 
-  /** To be handed back when the answer comes: seeks in between make it meaningless. */
-  mark(): { readonly since: number; readonly least: ReadonlyMap<number, number> } {
-    return { since: this.window.begun, least: new Map(this.committed) };
+  /** To be handed back when the answer comes. */
+  mark(): Mark {
+    return { since: this.window.open > 0 ? null : this.window.begun, least: new Map(this.committed) };
   }
 
-  onFetched(mark: ReturnType<GroupTruth["mark"]>, offsets: ReadonlyMap<number, number>): void {
+  onFetched(mark: Mark, offsets: ReadonlyMap<number, number>): void {
     this.fetches++;
     if (this.window.open > 0 || this.window.begun !== mark.since) return;
     for (const [partition, least] of mark.least) {
