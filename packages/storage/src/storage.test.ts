@@ -196,6 +196,26 @@ describe("opening", () => {
     );
   });
 
+  test("a state log that is opened and closed again before its state machine was attached keeps sections and frames", async () => {
+    const setup = await setUp({}, "state");
+    setup.log.setSectionSource(() => [{ tag: 20, bytes: Uint8Array.of(setup.log.pointers().appliedIndex) }]);
+    for (let index = 1; index <= 9; index++) {
+      const hardState = index === 1 ? { term: 1, vote: 1, commit: 0 } : null;
+      const frame = frameOf({ groupId: 1, index, term: 1, baseOffset: 0 }, FrameKind.state, new Uint8Array(400));
+      await saveDurably(setup.log, { hardState, frames: [frame] });
+      setup.log.commitTo(index);
+    }
+    await settle();
+    setup.disk.killProcess();
+    const before = await reopen(setup);
+    const [covered, above] = [before.recoveredSections[0]?.bytes[0], before.recoveredFrames.map(({ index }) => index)];
+    expect(above.length).toBeGreaterThan(0);
+    await setup.storage.close();
+    const after = await reopen(setup);
+    expect(after.recoveredSections[0]?.bytes[0]).toBe(covered);
+    expect(after.recoveredFrames.map(({ index }) => index)).toEqual(above);
+  });
+
   test("a dropped log never comes back, and its group may be created again, empty", async () => {
     const setup = await setUp();
     await appendCommitted(setup.log, 30);

@@ -149,12 +149,19 @@ export class LogKeeper {
 
   /** Whether a checkpoint that is written now makes up for the one at `index`: the newest, unless a segment begins with a state that is gone. */
   canReplaceCheckpoint(index: RaftIndex): boolean {
+    if (!this.knowsState) return false;
     const begins = this.core.plan.list().some(({ previousIndex }) => previousIndex === index);
     return index === this.newestCheckpoint && (!begins || this.core.state.index === index);
   }
 
+  /** Whether a restart would replay frames that a checkpoint spared it. */
   get isCheckpointStale(): boolean {
-    return !this.core.isStopped && this.newestCheckpoint < this.core.state.index;
+    return this.knowsState && !this.core.isStopped && this.newestCheckpoint < this.core.state.index;
+  }
+
+  /** A state log whose state machine has not been attached yet can have no checkpoint: it would say that the state at this index is empty. */
+  private get knowsState(): boolean {
+    return this.core.spec.kind === "data" || this.sectionSource !== null;
   }
 
   /** Drains all that is committed now, in the background; resolves when it is over, done or failed. */
