@@ -11,6 +11,8 @@ import type { Plan } from "./plan.js";
 const FAULT_SHARES = {
   crash: 6,
   crashAll: 1,
+  stop: 3,
+  takenPort: 1,
   kill: 3,
   hook: 6,
   pause: 3,

@@ -76,6 +76,15 @@ export class Faults {
       victim.kill();
       this.lasting(prng, DOWN_MS_MAX, () => victim.start());
     },
+    stop: (victim, prng) => {
+      victim.stop();
+      this.lasting(prng, DOWN_MS_MAX, () => victim.start());
+    },
+    takenPort: (victim, prng) => {
+      victim.kill();
+      victim.isPortTaken = true;
+      this.lasting(prng, DOWN_MS_MAX, () => victim.start());
+    },
     hook: (victim, prng) => this.world.note(`armed: ${this.world.hooks.arm(victim.name, prng)}`),
     pause: (victim, prng) => {
       victim.pause();

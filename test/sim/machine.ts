@@ -2,7 +2,7 @@
  * machine.ts: one machine of a simulated cluster: a disk and stores that outlive crashes, and on them the shipped broker, put together as
  * `runBroker` does it, with simulated ports.
  */
-import type { Logger } from "@varve/base";
+import { type Logger, VarveError } from "@varve/base";
 import { memoryKeyValue, type Prng, type SimClock } from "@varve/base/testing";
 import { type BrokerConfig, parseConfig } from "@varve/broker";
 import { Broker, type BrokerSettings, brokerServices, type Replica, settingsFrom } from "@varve/broker/testing";
@@ -45,10 +45,18 @@ const PEER_PORT = 7_651;
 const GRPC_PORT = 7_650;
 const RESTART_MS = 1_000;
 const BOUNDS_EVERY_MS = 1_000;
+/** A process that was told to stop is killed after so long, as by a supervisor. */
+const STOP_MS_MAX = 10_000;
+/** Of that, for leaderships to move. */
+const LEAVE_MS_MAX = 5_000;
 const METER = { produced() {}, fetched() {}, committed() {}, leaderChanged() {} };
 
 export function grpcAddress(name: string): string {
   return `${name}:${GRPC_PORT}`;
+}
+
+function portTaken(name: string): VarveError {
+  return new VarveError("ADDRESS_UNUSABLE", { message: `port ${PEER_PORT} of ${name} is in use` });
 }
 
 interface Process {
@@ -57,6 +65,8 @@ interface Process {
   readonly failedSync: FailedSyncEnds;
   broker: Broker | null;
   isReady: boolean;
+  /** It was told to stop. */
+  isStopping: boolean;
 }
 
 export class Machine {
@@ -78,6 +88,8 @@ export class Machine {
   syncFails = false;
   /** Nearly nothing fits on its disk. */
   isFull = false;
+  /** Somebody else has its port: its next start fails after its data directory was opened, and the one after that works. */
+  isPortTaken = false;
   /** The cluster was asked to let this broker go. */
   isLeaving = false;
   /** Its disk was lost, and the cluster has not been told yet: it must not start. */
@@ -88,6 +100,8 @@ export class Machine {
   private process: Process | null = null;
   private refusal: string | null = null;
   private hasRetired = false;
+  /** It was to start while its last process had not ended. */
+  private startsAgain = false;
   /** The newest flush of the WAL: rot in it cannot be told from a torn end. */
   private lastFlush: { readonly path: string; readonly position: number } | null = null;
 
@@ -137,6 +151,7 @@ export class Machine {
   }
 
   start(): void {
+    if (this.process?.isStopping === true) this.startsAgain = true;
     if (this.process !== null || this.isAway || this.hasRetired) return;
     const process: Process = {
       clock: new ProcessClock(this.world.clock, this.oscillator),
@@ -144,15 +159,47 @@ export class Machine {
       hungDisk: new HungDiskEnds(this.name, this.world.plan.hungDiskMs, BOUNDS_EVERY_MS),
       broker: null,
       isReady: false,
+      isStopping: false,
     };
     this.process = process;
+    this.startsAgain = false;
     this.refusal = null;
     this.syncFails = false;
     this.disk.healSyncs();
     this.note("start");
     this.boot(process).catch((error: unknown) => {
-      if (this.process === process) this.bootFailed(error);
+      if (this.process === process && !process.isStopping) this.bootFailed(error);
     });
+  }
+
+  /** The process is asked to end: it hands its leaderships over and writes what waits; one that takes too long, or only begins, is killed. */
+  stop(): void {
+    const { process } = this;
+    if (process === null || process.isStopping) return;
+    this.note("stop");
+    process.isStopping = true;
+    process.isReady = false;
+    const ended = (): void => {
+      if (this.process !== process) return;
+      const again = this.startsAgain;
+      this.kill();
+      if (again) this.start();
+    };
+    if (process.broker === null) {
+      ended();
+      return;
+    }
+    this.world.clock.setTimer(STOP_MS_MAX, ended);
+    this.leave(process.broker).then(ended, (error: unknown) => {
+      if (this.process === process && !this.isDamaged && !this.mayFail) this.world.checks.fail(error);
+    });
+  }
+
+  /** As `runBroker` does it. */
+  private async leave(broker: Broker): Promise<void> {
+    await broker.leave(LEAVE_MS_MAX);
+    this.world.rpc.stop(grpcAddress(this.name));
+    await broker.stop();
   }
 
   /** The power goes: the process, and any of the writes that were not synced. */
@@ -244,6 +291,7 @@ export class Machine {
     const random = this.prng.fork();
     const config = this.config();
     const reached = (hook: Hook): boolean => this.reached(process, hook);
+    const link = processLink(world.network.host(this.name), clock);
     const ports = world.breakage.ports({ disk: disk.process(), walThread: disk.walThread() });
     const broker = await Broker.start(this.settings(config), {
       clock,
@@ -255,7 +303,7 @@ export class Machine {
       }),
       codec: nodeCodec,
       keyValue: hookedKeyValue(keyValue, reached),
-      link: processLink(world.network.host(this.name), clock),
+      link: this.isPortTaken ? { ...link, listen: () => Promise.reject(portTaken(this.name)) } : link,
       meter: METER,
       onFlush() {},
       onFatal: (error) => this.failed(process, error),
@@ -337,6 +385,13 @@ export class Machine {
 
   private bootFailed(error: unknown): void {
     const text = error instanceof Error ? error.message : String(error);
+    if (this.isPortTaken) {
+      this.note(`does not start: ${text}`);
+      this.isPortTaken = false;
+      this.kill();
+      this.world.clock.setTimer(RESTART_MS, () => this.start());
+      return;
+    }
     const isRetired = this.broker?.isDecommissioned === true || (this.isLeaving && text.includes("decommissioned"));
     if (!this.isDamaged && !this.mayFail && !isRetired) this.world.checks.fail(error);
     this.note(`does not start: ${text}`);
