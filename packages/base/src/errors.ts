@@ -230,6 +230,13 @@ export const ERROR_CATALOGUE = {
    */
   UNREACHABLE: row("UNAVAILABLE", 13, 541, "NOT_APPLIED", "backoff"),
   /**
+   * No TLS connection to the address came about; details `reason` is `unknown-authority`, `expired`, `not-yet-valid`, `wrong-name`,
+   * `plaintext` (what answers speaks no TLS), `client-certificate-missing`, `client-certificate-refused`, `files` or `handshake`.
+   * Do: what the message says: correct `tls` of the client, or the certificate. The SDK tries the other brokers first, and gives up when
+   * each of them fails so.
+   */
+  TLS_FAILED: row("UNAVAILABLE", 13, 541, "NOT_APPLIED", "never"),
+  /**
    * The client, producer, reader, consumer or stream was closed before.
    * Do: make a new one.
    */

@@ -17,6 +17,8 @@ export interface BrokerSettings {
   readonly version: string;
   readonly seeds: readonly string[];
   readonly expectedClusterId: string | null;
+  /** The cluster that this broker's certificate names: founding takes its id, and it belongs to no other. Null without a certificate. */
+  readonly certifiedClusterId: string | null;
   readonly heartbeatMs: number;
   readonly electionTimeoutMs: number;
   readonly appendBytesMax: number;

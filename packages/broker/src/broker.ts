@@ -180,6 +180,7 @@ export class Broker {
       seeds: settings.seeds,
       peerAddress: settings.peerAddress,
       expectedClusterId: settings.expectedClusterId,
+      certifiedClusterId: settings.certifiedClusterId,
       storage,
       hub: this.hub,
       clock,
@@ -234,7 +235,7 @@ export class Broker {
     });
     let groupStore: KeyValue | null = null;
     try {
-      checkIdentity(storage, settings.brokerId);
+      checkIdentity(storage, settings);
       groupStore = await ports.keyValue.open(`${settings.dataDir}/state`);
       const started = new Broker(settings, ports, storage, groupStore);
       broker = started;

@@ -34,9 +34,9 @@ export async function main(args: readonly string[]): Promise<number> {
     stderr: new StreamOutput(process.stderr, () => {}),
     env: process.env,
     stop: stop.signal,
-    connect: async (bootstrap) => {
+    connect: async (bootstrap, tls) => {
       const { Varve } = await import("@varve/client");
-      return new Varve({ bootstrap: [...bootstrap] });
+      return new Varve({ bootstrap: [...bootstrap], ...(tls === null ? {} : { tls }) });
     },
   };
   return run(args, shell, packageVersion());

@@ -42,15 +42,28 @@ export function unknownPartition(topic: string, partition: number, partitions: n
   });
 }
 
+/** The end of a call when every known address has failed with TLS_FAILED, as `last` did: certificates do not become right by waiting. */
+export function noneSecure(what: string, last: VarveError, effect: Effect): VarveError {
+  return new VarveError("TLS_FAILED", {
+    message: `${what} found no broker to speak TLS with; ${last.message}`,
+    effect,
+    retryable: false,
+    details: last.details,
+    cause: last,
+  });
+}
+
 /** Whether a request whose repeat is recognised, or that only reads, may be sent again after `error`. */
 export function mayRepeat(error: VarveError): boolean {
   const policy: ErrorPolicy = ERROR_CATALOGUE[error.code];
   return error.retryable || policy.retry !== "never";
 }
 
+const ADDRESS_CODES: ReadonlySet<ErrorCode> = new Set(["UNREACHABLE", "TIMEOUT", "SHUTTING_DOWN", "TLS_FAILED"]);
+
 /** Whether `error` says that the broker or the way to it is in trouble, so that another address may do better. */
 export function blamesAddress(error: VarveError): boolean {
-  return error.code === "UNREACHABLE" || error.code === "TIMEOUT" || error.code === "SHUTTING_DOWN";
+  return ADDRESS_CODES.has(error.code);
 }
 
 /** Codes that say nothing about the effect: it is whatever is known. */

@@ -47,7 +47,7 @@ export type {
 } from "./consumer/options.js";
 export type { StalledEvent } from "./consumer/stall-finder.js";
 export { Varve } from "./node/varve.js";
-export type { VarveOptions, WaitOptions } from "./options.js";
+export type { TlsOptions, VarveOptions, WaitOptions } from "./options.js";
 export type { DiagnosticsChannel } from "./ports.js";
 export type { AcksName, PartitionerName, ProducerOptions, RecordToSend, SendResult } from "./producer/options.js";
 export type { Producer } from "./producer/producer.js";

@@ -8,8 +8,22 @@ export interface VarveOptions {
   readonly bootstrap: string | readonly string[];
   /** Longest time that a call tries, milliseconds. Default 30,000. Larger: rides out longer outages; smaller: fails sooner. */
   readonly requestDeadlineMs?: number | undefined;
+  /** Encrypts the connections; `{}` for brokers whose certificates an authority of the system signed. Default: no TLS. */
+  readonly tls?: TlsOptions | undefined;
   /** Gets what the SDK has to say, in pino's shape. Default: nothing is said; the SDK never prints. */
   readonly logger?: Logger | undefined;
+}
+
+/** How brokers are known, and how this client shows who it is. The files are PEM, and read again at each new connection. */
+export interface TlsOptions {
+  /** Authorities that may have signed the brokers' certificates. Default: those of the system. */
+  readonly caFile?: string | undefined;
+  /** The client's certificate and its intermediates, where brokers ask for one; with `keyFile`. */
+  readonly certFile?: string | undefined;
+  /** The key of the client's certificate. */
+  readonly keyFile?: string | undefined;
+  /** Name that every broker's certificate must be for. Default: the host of the address that is connected to. */
+  readonly serverName?: string | undefined;
 }
 
 /** Ends a wait. */
@@ -25,6 +39,20 @@ export interface ClientSettings {
 }
 
 const DEFAULT_PORT = 7650;
+const TLS_FIELDS: readonly string[] = ["caFile", "certFile", "keyFile", "serverName"];
+
+/** `tls` when it is whole. @throws VarveError INVALID_ARGUMENT: a certificate without its key, an empty or unknown field. */
+export function checkedTls(tls: TlsOptions): TlsOptions {
+  if (typeof tls !== "object" || tls === null) throw invalidArgument("tls must be an object such as { caFile }");
+  for (const [name, value] of Object.entries(tls)) {
+    if (!TLS_FIELDS.includes(name)) throw invalidArgument(`tls.${name} is unknown; there are ${TLS_FIELDS.join(", ")}`);
+    if (value !== undefined && (typeof value !== "string" || value === ""))
+      throw invalidArgument(`tls.${name} is ${JSON.stringify(value)}, but must be a text`);
+  }
+  if ((tls.certFile === undefined) !== (tls.keyFile === undefined))
+    throw invalidArgument("tls.certFile and tls.keyFile belong together; give both or neither");
+  return tls;
+}
 
 /** @throws VarveError INVALID_ARGUMENT: no address, an address that is none, a deadline that is no positive number. */
 export function clientSettings(options: VarveOptions): ClientSettings {

@@ -1,6 +1,7 @@
 /** index.ts: a broker's settings: the table, the parser, the reference, and what follows from them for addresses and topics. */
 export { formatHostPort, type HostPort, isLoopback, isWildcard, parseHostPort } from "./address.js";
 export { type AdvertisedAddresses, advertisedAddresses, type BoundPorts } from "./advertised.js";
+export { type ExposedListener, exposedInPlain } from "./exposed.js";
 export { type Environment, invalidConfig, parseConfig } from "./parse-config.js";
 export { type ConfigReferenceRow, configReference } from "./reference.js";
 export type { BrokerConfig } from "./settings.js";

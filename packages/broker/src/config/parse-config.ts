@@ -22,7 +22,15 @@ const ENV_DISTANCE_MAX = 1;
 /** Unknown keys that one error lists. */
 const UNKNOWN_KEYS_MAX = 100;
 /** Variables of the command line, which are no settings of a broker. */
-const OTHER_VARIABLES: ReadonlySet<string> = new Set(["VARVE_BOOTSTRAP", "VARVE_CONFIG"]);
+const OTHER_VARIABLES: ReadonlySet<string> = new Set([
+  "VARVE_BOOTSTRAP",
+  "VARVE_CONFIG",
+  "VARVE_CLIENT_TLS",
+  "VARVE_CLIENT_TLS_CA_FILE",
+  "VARVE_CLIENT_TLS_CERT_FILE",
+  "VARVE_CLIENT_TLS_KEY_FILE",
+  "VARVE_CLIENT_TLS_SERVER_NAME",
+]);
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;

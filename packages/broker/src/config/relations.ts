@@ -1,7 +1,8 @@
 /**
  * relations.ts: what must hold between settings that are each within their own limits.
  */
-import { isLoopback, isWildcard } from "./address.js";
+import { isWildcard } from "./address.js";
+import { exposedInPlain } from "./exposed.js";
 import type { BrokerConfig } from "./settings.js";
 
 /** Election timeouts shorter than this many heartbeats would depose leaders that lost a packet or two. */
@@ -69,10 +70,11 @@ const RELATIONS: readonly Relation[] = [
     holds: ({ topicDefaults, limits }) => topicDefaults.partitions <= limits.partitionsPerTopicMax,
   },
   {
-    rule: "listen.grpcPort, listen.peerPort and listen.opsPort must differ",
-    of: ["listen.grpcPort", "listen.peerPort", "listen.opsPort"],
+    rule: "listen.grpcPort, listen.peerPort, listen.opsPort and listen.metricsPort must differ",
+    of: ["listen.grpcPort", "listen.peerPort", "listen.opsPort", "listen.metricsPort"],
     holds: ({ listen }) => {
-      const fixed = [listen.grpcPort, listen.peerPort, listen.opsPort].filter((port) => port !== 0);
+      const ports = [listen.grpcPort, listen.peerPort, listen.opsPort, listen.metricsPort];
+      const fixed = ports.filter((port) => port !== 0 && port !== null);
       return new Set(fixed).size === fixed.length;
     },
   },
@@ -82,9 +84,34 @@ const RELATIONS: readonly Relation[] = [
     holds: ({ cluster }) => new Set(cluster.seeds).size === cluster.seeds.length,
   },
   {
-    rule: "listen.address is reachable from other machines, and nothing is encrypted or authenticated: set listen.insecure: true if the network is trusted, or bind 127.0.0.1",
-    of: ["listen.address", "listen.insecure"],
-    holds: ({ listen }) => listen.insecure || isLoopback(listen.address),
+    rule: "listen.address is reachable from other machines, and clients or brokers are neither encrypted nor authenticated: set tls and peerTls, set listen.insecure: true if the network is trusted, or bind 127.0.0.1",
+    of: ["listen.address", "listen.insecure", "tls.certFile", "peerTls.certFile"],
+    holds: (config) => config.listen.insecure || exposedInPlain(config).length === 0,
+  },
+  {
+    rule: "tls.certFile and tls.keyFile belong together: set both or neither",
+    of: ["tls.certFile", "tls.keyFile"],
+    holds: ({ tls }) => (tls.certFile === null) === (tls.keyFile === null),
+  },
+  {
+    rule: "tls.caFile is of no use without tls.certFile",
+    of: ["tls.certFile", "tls.caFile"],
+    holds: ({ tls }) => tls.caFile === null || tls.certFile !== null,
+  },
+  {
+    rule: "tls.clientAuth: required needs tls.caFile, which says whose certificates are accepted",
+    of: ["tls.clientAuth", "tls.caFile"],
+    holds: ({ tls }) => tls.clientAuth === "none" || tls.caFile !== null,
+  },
+  {
+    rule: "peerTls.certFile, peerTls.keyFile and peerTls.caFile belong together: set all or none",
+    of: ["peerTls.certFile", "peerTls.keyFile", "peerTls.caFile"],
+    holds: ({ peerTls }) => new Set(Object.values(peerTls).map((file) => file === null)).size === 1,
+  },
+  {
+    rule: "listen.metricsAddress needs listen.metricsPort",
+    of: ["listen.metricsAddress", "listen.metricsPort"],
+    holds: ({ listen }) => listen.metricsAddress === null || listen.metricsPort !== null,
   },
   {
     rule: "listen.address stands for all interfaces, so advertised.grpcAddress, advertised.peerAddress and advertised.opsAddress must say where others reach this broker",

@@ -10,8 +10,15 @@ import type { BrokerConfig } from "./settings.js";
 const PEER_QUEUE_BYTES_MAX = 64 * MIB;
 const RETENTION_CHECK_MS = SECOND_MS;
 
-/** `machine`: the name of the host where the configuration names none. */
-export function settingsFrom(config: BrokerConfig, machine: string): BrokerSettings {
+/**
+ * `machine`: the name of the host where the configuration names none. `certifiedClusterId`: the cluster that this broker's certificate for its
+ * peers names; null without one.
+ */
+export function settingsFrom(
+  config: BrokerConfig,
+  machine: string,
+  certifiedClusterId: string | null = null,
+): BrokerSettings {
   const { raft, limits, storage } = config;
   return {
     brokerId: config.brokerId,
@@ -24,6 +31,7 @@ export function settingsFrom(config: BrokerConfig, machine: string): BrokerSetti
     version: VERSION,
     seeds: config.cluster.seeds,
     expectedClusterId: config.cluster.expectedClusterId,
+    certifiedClusterId,
     heartbeatMs: raft.heartbeatMs,
     electionTimeoutMs: raft.electionTimeoutMs,
     appendBytesMax: raft.appendBytesMax,

@@ -10,6 +10,7 @@ import { hostPortProblem, listenHostProblem } from "./address.js";
 import { boolean, type ConfigOf, choice, integer, list, text } from "./setting.js";
 
 const PORT = { min: 0, max: 65_535, unit: "" } as const;
+const FILE = { default: null, lengthMax: 4_096 } as const;
 const ADDRESS = { default: null, lengthMax: 300, problem: hostPortProblem } as const;
 
 export const SETTINGS = {
@@ -72,7 +73,7 @@ export const SETTINGS = {
       lengthMax: 255,
       problem: listenHostProblem,
       effect:
-        "Address that all listeners bind to. Anything but a loopback address needs listen.insecure: true, since traffic is neither encrypted nor authenticated.",
+        "Address that all listeners bind to. Anything but a loopback address needs TLS for clients (tls) and between brokers (peerTls), or listen.insecure: true.",
     }),
     grpcPort: integer({ default: 7_650, ...PORT, effect: "Port of the clients' gRPC API. 0: any free one." }),
     peerPort: integer({
@@ -83,12 +84,57 @@ export const SETTINGS = {
     opsPort: integer({
       default: 7_652,
       ...PORT,
-      effect: "Port of /livez, /readyz and /metrics, plain HTTP. 0: any free one.",
+      effect: "Port of /livez, /readyz and /metrics, plain HTTP also where TLS is on. 0: any free one.",
     }),
     insecure: boolean({
       default: false,
       effect:
-        "true allows listeners on addresses that other machines reach, without encryption or authentication. Only inside a network that you trust.",
+        "true allows listeners on addresses that other machines reach, without encryption or authentication; each start warns of it. Only inside a network that you trust.",
+    }),
+    metricsAddress: text({
+      default: null,
+      lengthMax: 255,
+      problem: listenHostProblem,
+      effect:
+        "Address of a port of its own for /metrics and the status page, so that listen.opsPort answers /livez and /readyz only. Plain HTTP. Unset: listen.address, when listen.metricsPort is set.",
+    }),
+    metricsPort: integer({
+      default: null,
+      ...PORT,
+      effect:
+        "Port of /metrics and the status page apart from the probes. 0: any free one. Unset: they are on listen.opsPort.",
+    }),
+  },
+  tls: {
+    certFile: text({
+      ...FILE,
+      effect:
+        "PEM file with this broker's certificate for clients, then its intermediates; clients check that it is for the host that they connect to. Set: the clients' port speaks TLS only. Files that change are used from the next connection on, without a restart.",
+    }),
+    keyFile: text({ ...FILE, effect: "PEM file with the key of tls.certFile, without a password." }),
+    caFile: text({
+      ...FILE,
+      effect:
+        "PEM file with the authorities whose client certificates are accepted. Needed by tls.clientAuth: required.",
+    }),
+    clientAuth: choice({
+      default: "none",
+      choices: ["none", "required"],
+      effect:
+        "required: clients without a certificate of an authority in tls.caFile are refused at the handshake. none: clients are encrypted and not authenticated.",
+    }),
+  },
+  peerTls: {
+    certFile: text({
+      ...FILE,
+      effect:
+        "PEM file with this broker's certificate for other brokers, then its intermediates. Among its alternative names is the URI varve://cluster/ID: a cluster that is founded takes that id, one that exists must have it. Valid for server and client use. Set: the peers' port speaks mutual TLS only.",
+    }),
+    keyFile: text({ ...FILE, effect: "PEM file with the key of peerTls.certFile, without a password." }),
+    caFile: text({
+      ...FILE,
+      effect:
+        "PEM file with the authorities that sign brokers' certificates; a peer must be signed by one of them and name the same cluster. Best an authority that signs nothing else.",
     }),
   },
   advertised: {

@@ -18,6 +18,7 @@ function setUp(peers: readonly BrokerId[], helps: (peer: BrokerId) => boolean) {
     seeds: ["b1:7651"],
     peerAddress: "b9:7651",
     expectedClusterId: null,
+    certifiedClusterId: null,
     storage: {
       identity: { directoryId: "d9", clusterId: null, brokerId: null, bootIds: ["boot"], formatVersion: 1 },
       note: null,

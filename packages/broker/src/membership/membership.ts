@@ -40,6 +40,8 @@ export interface MembershipOptions {
   /** This broker's own peer address, as it stands in the seed list when it is a seed. */
   readonly peerAddress: string;
   readonly expectedClusterId: string | null;
+  /** What a founding takes as the cluster's id, in place of a random one, and whom alone this directory joins. */
+  readonly certifiedClusterId: string | null;
   readonly storage: Pick<Storage, "identity" | "note" | "setNote" | "adopt">;
   readonly hub: Pick<PeerHub, "connected" | "call" | "handleCall" | "announce">;
   readonly clock: Clock;
@@ -173,13 +175,19 @@ export class Membership {
 
   /** A peer belongs to a cluster: ours, if we promised it; else we ask to join it. */
   private async adoptHeard(peer: PeerHello, clusterId: string): Promise<Member | null> {
-    const { expectedClusterId } = this.options;
+    const { expectedClusterId, certifiedClusterId } = this.options;
+    if (certifiedClusterId !== null && certifiedClusterId !== clusterId) {
+      throw new VarveError("DATA_DIR_UNUSABLE", {
+        message: `broker ${peer.brokerId} belongs to cluster ${clusterId}, but this broker's certificate is of cluster ${certifiedClusterId}; check the seeds`,
+      });
+    }
     if (expectedClusterId !== null && expectedClusterId !== clusterId) {
       throw new VarveError("DATA_DIR_UNUSABLE", {
         message: `broker ${peer.brokerId} belongs to cluster ${clusterId}, but expectedClusterId is ${expectedClusterId}; check the seeds`,
       });
     }
     if (this.note?.kind === "promised" && this.note.founding.clusterId === clusterId) {
+      if (!(await this.isOfFounding(peer, this.note.founding))) return null;
       const member = memberOf(this.note, this.options.storage.identity.directoryId);
       if (member !== null) {
         await this.adopt(clusterId);
@@ -189,6 +197,16 @@ export class Membership {
     // M1: a promise that was given may have founded its cluster; joining another could make this directory a member of two.
     if (this.note?.kind === "promised" && this.note.founding.clusterId !== clusterId) return null;
     return this.join(peer.brokerId, clusterId);
+  }
+
+  /**
+   * Whether the peer's cluster is the one of this founding. A random id says so by itself; one from a certificate may have been founded before,
+   * by others: then only a peer that keeps the same promise proves it (M1).
+   */
+  private async isOfFounding(peer: PeerHello, founding: Founding): Promise<boolean> {
+    if (this.options.certifiedClusterId === null) return true;
+    this.lastAsked = peer.brokerId;
+    return (await this.askPromise(peer.brokerId, founding))?.ok === true;
   }
 
   /**
@@ -263,7 +281,7 @@ export class Membership {
   }
 
   private propose(peers: readonly PeerHello[]): Founding {
-    const { seeds, random, storage, brokerId, peerAddress } = this.options;
+    const { seeds, random, storage, brokerId, peerAddress, certifiedClusterId } = this.options;
     const count = seeds.length >= VOTERS_LARGE ? VOTERS_LARGE : VOTERS_SMALL;
     const self = { brokerId, directoryId: storage.identity.directoryId };
     const others = [...peers].sort((left, right) => left.brokerId - right.brokerId);
@@ -273,7 +291,7 @@ export class Membership {
       replicaId: at + 1,
       peerAddress: at === 0 ? peerAddress : "",
     }));
-    return { clusterId: randomUuid(random), seedList: seeds.join(","), voters };
+    return { clusterId: certifiedClusterId ?? randomUuid(random), seedList: seeds.join(","), voters };
   }
 
   private async askPromise(to: BrokerId, founding: Founding): Promise<HeardPromise | null> {
@@ -306,7 +324,7 @@ export class Membership {
     const own = this.options.seeds.join(",");
     const { clusterId } = this.options.storage.identity;
     if (clusterId !== null && clusterId !== founding.clusterId) return `this broker belongs to cluster ${clusterId}`;
-    if (this.note?.kind === "promised" && this.note.founding.clusterId !== founding.clusterId) {
+    if (this.note?.kind === "promised" && !isSameFounding(this.note.founding, founding)) {
       return `this broker has promised cluster ${this.note.founding.clusterId} to another founder`;
     }
     if (this.note?.kind === "joined") return `this broker has joined cluster ${this.note.clusterId}`;
@@ -347,6 +365,17 @@ export interface JoinAnswer {
   readonly voters: readonly FoundingVoter[];
   /** Why this directory may never join; absent when it may. */
   readonly refused?: string;
+}
+
+/** A certificate fixes the cluster's id, so that two foundings may have the same: what they consist of tells them apart. */
+function isSameFounding(left: Founding, right: Founding): boolean {
+  const key = ({ clusterId, seedList, voters }: Founding): string =>
+    JSON.stringify([
+      clusterId,
+      seedList,
+      voters.map(({ brokerId, directoryId, replicaId }) => [brokerId, directoryId, replicaId]),
+    ]);
+  return key(left) === key(right);
 }
 
 function memberOf(note: FoundingNote, directoryId: string): Member | null {

@@ -99,8 +99,17 @@ function strangerLost({ brokerId, lost }: JoinRequest): VarveError {
 }
 
 /** @throws VarveError DATA_DIR_UNUSABLE: the directory is another broker's. */
-export function checkIdentity(storage: Storage, brokerId: BrokerId): void {
-  const known = storage.identity.brokerId;
+export function checkIdentity(
+  storage: Storage,
+  { brokerId, certifiedClusterId }: { readonly brokerId: BrokerId; readonly certifiedClusterId: string | null },
+): void {
+  const { brokerId: known, clusterId } = storage.identity;
+  if (clusterId !== null && certifiedClusterId !== null && clusterId !== certifiedClusterId) {
+    throw new VarveError("DATA_DIR_UNUSABLE", {
+      message: `this data directory belongs to cluster ${clusterId}, but the certificate in peerTls.certFile is of cluster ${certifiedClusterId}; nothing was changed; have one made for varve://cluster/${clusterId}`,
+      details: { clusterId, certifiedClusterId },
+    });
+  }
   if (known === null || known === brokerId) return;
   throw new VarveError("DATA_DIR_UNUSABLE", {
     message: `this data directory belongs to broker ${known}, but the configuration says ${brokerId}; nothing was changed; correct one of them`,

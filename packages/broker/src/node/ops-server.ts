@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { SECOND_MS, VarveError } from "@varve/base";
-import { type OpsSource, opsResponse } from "../ops/index.js";
+import { type OpsScope, type OpsSource, opsResponse } from "../ops/index.js";
 import { statusPage } from "../status-page/page.js";
 
 export interface OpsServerOptions {
@@ -15,6 +15,8 @@ export interface OpsServerOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly source: Omit<OpsSource, "page">;
+  /** Default: all. */
+  readonly scope?: OpsScope;
 }
 
 export interface OpsServer {
@@ -33,9 +35,9 @@ const REQUEST_TIMEOUT_MS = 5 * SECOND_MS;
  * Resolves when the port accepts connections.
  * @throws VarveError ADDRESS_UNUSABLE when the address is taken or is not this machine's.
  */
-export async function startOpsServer({ address, port, source }: OpsServerOptions): Promise<OpsServer> {
+export async function startOpsServer({ address, port, source, scope = "all" }: OpsServerOptions): Promise<OpsServer> {
   const withPage = { ...source, page: statusPage(sha256) };
-  const server = createServer((request, response) => void answer(request, response, withPage));
+  const server = createServer((request, response) => void answer(request, response, withPage, scope));
   server.maxConnections = CONNECTIONS_MAX;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.headersTimeout = REQUEST_TIMEOUT_MS;
@@ -45,9 +47,19 @@ export async function startOpsServer({ address, port, source }: OpsServerOptions
   return { port: bound, close: () => close(server) };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, source: OpsSource): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  source: OpsSource,
+  scope: OpsScope,
+): Promise<void> {
   request.resume();
-  const { status, contentType, body, headers } = await opsResponse(request.method ?? "GET", request.url ?? "/", source);
+  const { status, contentType, body, headers } = await opsResponse(
+    request.method ?? "GET",
+    request.url ?? "/",
+    source,
+    scope,
+  );
   const bytes = Buffer.from(body);
   response.writeHead(status, {
     "content-type": contentType,

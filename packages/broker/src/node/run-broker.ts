@@ -17,7 +17,6 @@ import {
   type WalThread,
 } from "@varve/base";
 import { nodeClock, nodeRandom } from "@varve/base/node";
-import { nodeLink } from "@varve/peer/node";
 import { createServer } from "@varve/rpc/node";
 import { nodeDisk, nodeWalThread } from "@varve/storage/node";
 import { brokerServices } from "../api/services.js";
@@ -31,8 +30,9 @@ import { nativeCodec } from "./codec.js";
 import { connectionLimits, warnOfFewFiles, watchConnections } from "./connections.js";
 import { lmdbStores } from "./lmdb-store.js";
 import { createLogger } from "./logger.js";
-import { startOpsServer } from "./ops-server.js";
+import { startOps } from "./ops-ports.js";
 import { watchProcess } from "./process-metrics.js";
+import { openSecurity } from "./security.js";
 
 /** A broker that was started. */
 export interface RunningBroker {
@@ -40,6 +40,8 @@ export interface RunningBroker {
   readonly grpcPort: number;
   readonly peerPort: number;
   readonly opsPort: number;
+  /** Of metrics and the status page, where they have a port of their own. */
+  readonly metricsPort: number | null;
   /** Resolves when it serves; rejects when it never can, or was stopped before. */
   readonly ready: Promise<void>;
   /** Resolves with the error after which it cannot go on: a failed fsync, a lost identity. The process should end. */
@@ -83,18 +85,16 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
   const facts = (): BrokerFacts => broker?.facts() ?? startingFacts(config.brokerId);
   const undo: (() => Promise<void>)[] = [async () => processWatch?.close()];
   try {
-    const ops = await startOpsServer({
-      address: config.listen.address,
-      port: config.listen.opsPort,
-      source: {
-        liveness: () => livenessOf(facts()),
-        readiness: () => readinessOf(facts()),
-        status: () => desk?.clusterText() ?? startingText(facts(), config.rack, nodeClock.wallMs()),
-        metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
-      },
+    const security = await openSecurity(config, metrics, logger);
+    undo.push(async () => security.close());
+    const ops = await startOps(config, {
+      liveness: () => livenessOf(facts()),
+      readiness: () => readinessOf(facts()),
+      status: () => desk?.clusterText() ?? startingText(facts(), config.rack, nodeClock.wallMs()),
+      metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
     });
     undo.push(() => ops.close());
-    const started = await Broker.start(settingsFrom(config, hostname()), {
+    const started = await Broker.start(settingsFrom(config, hostname(), security.certifiedClusterId), {
       clock: overrides.clock ?? nodeClock,
       random: nodeRandom,
       logger,
@@ -102,7 +102,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
       walThread: overrides.walThread ?? nodeWalThread(),
       codec: nativeCodec,
       keyValue: overrides.keyValue ?? lmdbStores({ logger }),
-      link: overrides.link ?? nodeLink,
+      link: overrides.link ?? security.link,
       meter: {
         produced: (bytes, records) => {
           metrics.produceBytes.add(bytes);
@@ -133,6 +133,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
       requestBytesMax: config.limits.produceRequestBytesMax,
       requestDeadlineMs: config.limits.requestDeadlineMs,
       connections: connectionLimits(config),
+      tls: security.clients,
       onInternalError: (error, method) => logger.error({ err: error, method }, "a call failed inside the broker"),
     });
     const services = brokerServices(started, {
@@ -166,11 +167,13 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
       await server.close(leftMs());
       await started.stop();
       await ops.close();
+      security.close();
       processWatch?.close();
     };
     return {
       id: config.brokerId,
       ...ports,
+      metricsPort: ops.metricsPort,
       ready,
       failed,
       broker: started,
@@ -182,6 +185,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
         server.destroy();
         await started.kill();
         await ops.close();
+        security.close();
         processWatch?.close();
       },
     };

@@ -2,6 +2,7 @@
 export { METRIC_ROWS, type MetricRow, SERIES_MAX } from "./metric-table.js";
 export {
   type BrokerMetrics,
+  type CertificateExpiries,
   type CountMetric,
   createMetrics,
   type ErrorMetric,
@@ -12,6 +13,7 @@ export {
   type Sample,
   type SeriesName,
   type SeriesSamples,
+  type TlsListener,
 } from "./metrics.js";
 export { type BrokerFacts, type Liveness, livenessOf, type Readiness, readinessOf } from "./readiness.js";
-export { type OpsPage, type OpsResponse, type OpsSource, opsResponse } from "./routes.js";
+export { type OpsPage, type OpsResponse, type OpsScope, type OpsSource, opsResponse } from "./routes.js";

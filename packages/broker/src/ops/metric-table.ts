@@ -124,6 +124,21 @@ export const WATCHED_COUNTERS = {
     type: "counter",
     help: "Replicas in which the scrub found damage; they are quarantined and made anew from their peers. Above 0: look at the disk.",
   },
+  tlsReloads: {
+    name: "varve_tls_reloads_total",
+    type: "counter",
+    help: "Times that changed TLS files were taken over without a restart.",
+  },
+  tlsReloadFailures: {
+    name: "varve_tls_reload_failures_total",
+    type: "counter",
+    help: "Looks at TLS files, every 2 s, that found files which cannot be used; the earlier ones stay in use. Rising: the log says what is wrong with them.",
+  },
+  tlsRefused: {
+    name: "varve_tls_refused_total",
+    type: "counter",
+    help: "TLS connections that were refused, of clients and of brokers: strangers, expired certificates, other clusters, plain text. The log names them.",
+  },
   segmentBytes: { name: "varve_segment_written_bytes_total", type: "counter", help: "Bytes written to segments." },
   connectionsRefused: {
     name: "varve_connections_refused_total",
@@ -251,6 +266,12 @@ export const LABELLED_GAUGES = {
     type: "gauge",
     labels: ["quantile"],
     help: "Lateness of the event loop since the last scrape (quantile 0.5, 0.99 and 1 = the longest). A longest above half of the election timeout costs leaderships.",
+  },
+  certificateExpiry: {
+    name: "varve_tls_certificate_expiry_timestamp_seconds",
+    type: "gauge",
+    labels: ["listener", "certificate"],
+    help: "When the first certificate of a TLS file ends to be valid, Unix time: of the own certificate (own) and of the authorities that are trusted (authority), by listener (clients, peers). Alert weeks ahead; a renewed file is taken over within seconds.",
   },
   buildInfo: {
     name: "varve_build_info",

@@ -48,6 +48,15 @@ export type MemoryBound =
 
 export type EventLoopQuantile = "0.5" | "0.99" | "1";
 
+/** Listeners that have certificates. */
+export type TlsListener = "clients" | "peers";
+
+/** Wall clock, milliseconds. */
+export interface CertificateExpiries {
+  readonly certificateExpiryMs: number | null;
+  readonly authorityExpiryMs: number | null;
+}
+
 export type SeriesName = keyof typeof SERIES;
 
 /** One time series and its value of now. */
@@ -69,6 +78,8 @@ export interface BrokerMetrics
   watchCounter(name: keyof typeof WATCHED_COUNTERS, read: () => number): void;
   /** Shows a bound of memory and how much of it is used. */
   watchMemoryBound(bound: MemoryBound, limitBytes: number, readUsedBytes: () => number): void;
+  /** Shows when certificates expire; those that are null are not shown. */
+  watchCertificates(listener: TlsListener, read: () => CertificateExpiries): void;
   /** Says how to read the event loop's delay, seconds, since the last scrape. */
   watchEventLoop(read: () => Readonly<Record<EventLoopQuantile, number>>): void;
   /** Says how to read the series of partitions and groups, at each scrape. Where it fails, they are absent and the rest is shown. */
@@ -99,6 +110,7 @@ export function createMetrics({ version, nodeVersion }: MetricsOptions): BrokerM
     watchGauge: (name, read) => watchedGauges[name](read),
     watchCounter: (name, read) => watchedCounters[name](read),
     watchMemoryBound: memoryBounds(registry),
+    watchCertificates: certificates(registry),
     watchEventLoop: eventLoop(registry),
     watchSeries: series.watch,
     contentType: registry.contentType,
@@ -179,6 +191,23 @@ function memoryBounds(registry: Registry): BrokerMetrics["watchMemoryBound"] {
   return (bound, limitBytes, readUsedBytes) => {
     limits.set({ bound }, limitBytes);
     readers.set(bound, readUsedBytes);
+  };
+}
+
+function certificates(registry: Registry): BrokerMetrics["watchCertificates"] {
+  const readers = new Map<TlsListener, () => CertificateExpiries>();
+  new Gauge({
+    ...configuration(registry, LABELLED_GAUGES.certificateExpiry),
+    collect() {
+      for (const [listener, read] of readers) {
+        const { certificateExpiryMs, authorityExpiryMs } = read();
+        if (certificateExpiryMs !== null) this.set({ listener, certificate: "own" }, certificateExpiryMs / SECOND_MS);
+        if (authorityExpiryMs !== null) this.set({ listener, certificate: "authority" }, authorityExpiryMs / SECOND_MS);
+      }
+    },
+  });
+  return (listener, read) => {
+    readers.set(listener, read);
   };
 }
 

@@ -21,6 +21,9 @@ export interface OpsSource {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
+/** What a port answers to: everything, only the probes, or only metrics and the status page. */
+export type OpsScope = "all" | "probes" | "pages";
+
 export interface OpsResponse {
   readonly status: 200 | 404 | 405 | 500 | 503;
   readonly contentType: string;
@@ -30,12 +33,24 @@ export interface OpsResponse {
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
-const PATHS = ["/", "/status.json", "/livez", "/readyz", "/metrics"] as const;
+const PROBES = ["/livez", "/readyz"] as const;
+const PAGES = ["/", "/status.json", "/metrics"] as const;
+const PATHS: Readonly<Record<OpsScope, readonly string[]>> = {
+  all: [...PROBES, ...PAGES],
+  probes: PROBES,
+  pages: PAGES,
+};
 
 /** The response to one request. Never rejects: what fails inside is a 500 with its message. */
-export async function opsResponse(method: string, target: string, source: OpsSource): Promise<OpsResponse> {
+export async function opsResponse(
+  method: string,
+  target: string,
+  source: OpsSource,
+  scope: OpsScope = "all",
+): Promise<OpsResponse> {
   const path = target.split("?", 1)[0] ?? "";
   if (method !== "GET" && method !== "HEAD") return json(405, { error: `${method} is not allowed, use GET` });
+  if (!PATHS[scope].includes(path)) return json(404, { error: "not found", paths: PATHS[scope] });
   try {
     return await get(path, source);
   } catch (error) {
@@ -67,7 +82,7 @@ async function get(path: string, source: OpsSource): Promise<OpsResponse> {
       return { status: 200, contentType, body: text };
     }
     default:
-      return json(404, { error: "not found", paths: PATHS });
+      return json(404, { error: "not found" });
   }
 }
 

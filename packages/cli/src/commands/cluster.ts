@@ -65,7 +65,7 @@ async function health(shell: Shell, global: GlobalOptions): Promise<void> {
 
 /** The cluster's own judgement; a cluster that cannot give one within the time is not healthy. */
 async function judge(shell: Shell, global: GlobalOptions): Promise<{ healthy: boolean; problems: readonly string[] }> {
-  const client = await shell.connect(global.bootstrap);
+  const client = await shell.connect(global.bootstrap, global.tls);
   const limit = AbortSignal.timeout(HEALTH_MS);
   const silent = new Promise<never>((_, reject) => {
     limit.addEventListener("abort", () => reject(limit.reason), { once: true });

@@ -4,7 +4,7 @@
  */
 import type { Readable } from "node:stream";
 import type { VarveError } from "@varve/base";
-import type { Varve } from "@varve/client";
+import type { TlsOptions, Varve } from "@varve/client";
 import type { Environment } from "./environment.js";
 import type { Output } from "./output.js";
 import { type Style, styleFor } from "./style.js";
@@ -25,13 +25,15 @@ export interface Shell {
   /** Aborted, with a StopReason, by Ctrl-C, SIGTERM, or when stdout takes no more. */
   readonly stop: AbortSignal;
   /** Loads and opens a client; it connects at its first call. Commands that need no cluster do not pay for it. */
-  readonly connect: (bootstrap: readonly string[]) => Promise<ClusterClient>;
+  readonly connect: (bootstrap: readonly string[], tls: TlsOptions | null) => Promise<ClusterClient>;
 }
 
 /** Options that every command understands. */
 export interface GlobalOptions {
   readonly json: boolean;
   readonly bootstrap: readonly string[];
+  /** How to speak TLS with the brokers; null: plain. */
+  readonly tls: TlsOptions | null;
 }
 
 export function stopReason(shell: Shell): StopReason | null {
@@ -52,7 +54,7 @@ export async function withCluster<T>(
   options: GlobalOptions,
   work: (client: ClusterClient) => Promise<T>,
 ): Promise<T> {
-  const client = await shell.connect(options.bootstrap);
+  const client = await shell.connect(options.bootstrap, options.tls);
   try {
     return await work(client);
   } finally {

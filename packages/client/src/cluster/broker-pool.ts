@@ -9,6 +9,8 @@ import type { RpcChannel, RpcTransport } from "@varve/rpc";
 /** How long an address that failed is passed over while others are there; doubles with each failure in a row. */
 const AVOID_FIRST_MS = 500;
 const AVOID_MAX_MS = 30_000;
+/** How long a failure of TLS counts: certificates are renewed. */
+const WITHOUT_TLS_MS = 30_000;
 
 interface Trouble {
   readonly failures: number;
@@ -26,6 +28,8 @@ export class BrokerPool {
   private readonly options: BrokerPoolOptions;
   private readonly channels = new Map<string, RpcChannel>();
   private readonly trouble = new Map<string, Trouble>();
+  /** When TLS failed there last. */
+  private readonly withoutTls = new Map<string, number>();
   private brokers = new Map<BrokerId, string>();
   private favourite: string;
   private closed = false;
@@ -44,6 +48,7 @@ export class BrokerPool {
       if (known.has(address)) continue;
       this.channels.delete(address);
       this.trouble.delete(address);
+      this.withoutTls.delete(address);
       channel.close();
     }
     if (!known.has(this.favourite)) this.favourite = this.options.bootstrap[0] ?? this.favourite;
@@ -55,13 +60,18 @@ export class BrokerPool {
     return address === undefined || this.isAvoided(address) ? null : address;
   }
 
+  /** Every address that is known, once. */
+  addresses(): string[] {
+    return [...new Set([...this.options.bootstrap, ...this.brokers.values()])];
+  }
+
   /**
    * An address that is likely to answer: the one that last did, else the one whose trouble is oldest. Never `except` while there is
    * another: a broker that is cut off from the others answers, and knows nothing new.
    */
   anyAddress(except: string | null = null): string {
     if (this.favourite !== except && !this.isAvoided(this.favourite)) return this.favourite;
-    const known = [...new Set([...this.options.bootstrap, ...this.brokers.values()])];
+    const known = this.addresses();
     const others = known.filter((address) => address !== except);
     const addresses = others.length > 0 ? others : known;
     const free = addresses.filter((address) => !this.isAvoided(address));
@@ -89,6 +99,7 @@ export class BrokerPool {
   /** The address answered. */
   succeeded(address: string): void {
     this.trouble.delete(address);
+    this.withoutTls.delete(address);
   }
 
   /** The address refused, broke or did not answer. */
@@ -96,6 +107,13 @@ export class BrokerPool {
     const failures = (this.trouble.get(address)?.failures ?? 0) + 1;
     const avoidMs = Math.min(AVOID_MAX_MS, AVOID_FIRST_MS * 2 ** Math.min(failures - 1, 10));
     this.trouble.set(address, { failures, avoidUntilMs: this.options.clock.monotonicMs() + avoidMs });
+  }
+
+  /** No TLS connection to the address came about. Whether that is so, lately, at each address that is known. */
+  noneSecure(address: string): boolean {
+    const nowMs = this.options.clock.monotonicMs();
+    this.withoutTls.set(address, nowMs);
+    return this.addresses().every((known) => nowMs - (this.withoutTls.get(known) ?? -Infinity) <= WITHOUT_TLS_MS);
   }
 
   close(): void {

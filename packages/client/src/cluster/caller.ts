@@ -5,7 +5,7 @@
  */
 import { delay, type Logger, type VarveError } from "@varve/base";
 import type { Init, UnaryMethod } from "@varve/rpc";
-import { Attempts, aborted, blamesAddress, endOfWrite, mayRepeat } from "../errors.js";
+import { Attempts, aborted, blamesAddress, endOfWrite, mayRepeat, noneSecure } from "../errors.js";
 import type { ClientPorts } from "../ports.js";
 import { backoffMs } from "./backoff.js";
 import type { BrokerPool } from "./broker-pool.js";
@@ -70,6 +70,8 @@ export class Caller {
         if (signal?.aborted) throw aborted(what, attempts.effect(), signal.reason);
         if (blamesAddress(error)) this.pool.failed(address);
         if (options.isFinal?.(error) === true) throw error.withEffect(attempts.effect());
+        if (error.code === "TLS_FAILED" && this.pool.noneSecure(address))
+          throw noneSecure(what, error, attempts.effect());
         if (!mayRepeat(error)) throw endOfWrite(error, attempts.effect());
         this.tell(what, address, error, attempts.count);
         except = address; // Whatever is wrong there may be right elsewhere.

@@ -13,6 +13,7 @@ import { delay, type Logger, randomUuid, type TimerHandle, toVarveError, VarveEr
 import { type ClientStream, GROUP_METHODS, type SessionRequest, type SessionResponse, StartFrom } from "@varve/rpc";
 import { backoffMs } from "../cluster/backoff.js";
 import type { Cluster } from "../cluster/cluster.js";
+import { blamesAddress, noneSecure } from "../errors.js";
 import { groupByTopic, type HeldPartition } from "./assignment.js";
 import { LoopGuard } from "./loop-guard.js";
 
@@ -204,7 +205,11 @@ export class GroupSession {
       return;
     }
     if (!isRefusalOfMember(error)) {
-      if (error.code === "UNREACHABLE" || error.code === "TIMEOUT") this.cluster.pool.failed(address);
+      if (error.code === "TLS_FAILED" && this.cluster.pool.noneSecure(address)) {
+        this.end(noneSecure(`group ${this.identity.group}`, error, "NONE"));
+        return;
+      }
+      if (blamesAddress(error) && error.code !== "SHUTTING_DOWN") this.cluster.pool.failed(address);
       this.except = address; // Whatever is wrong there may be right elsewhere.
       return;
     }

@@ -1,8 +1,8 @@
 /** varve.ts: the client of a Node.js process: gRPC, the process's clocks and randomness, codecs without native modules. */
 import { nodeRandom } from "@varve/base/node";
 import { nodeCodec } from "@varve/records/node";
-import { grpcTransport } from "@varve/rpc/node";
-import type { VarveOptions } from "../options.js";
+import { grpcTransport, tlsTransport } from "@varve/rpc/node";
+import { checkedTls, type TlsOptions, type VarveOptions } from "../options.js";
 import type { ClientPorts } from "../ports.js";
 import { VarveClient } from "../varve.js";
 import { clientClock } from "./clock.js";
@@ -21,6 +21,11 @@ export const nodePorts: ClientPorts = {
 export class Varve extends VarveClient {
   /** Connects at first use. @throws VarveError INVALID_ARGUMENT. */
   constructor(options: VarveOptions) {
-    super(options, nodePorts);
+    super(options, options.tls === undefined ? nodePorts : securePorts(checkedTls(options.tls)));
   }
+}
+
+function securePorts({ caFile, certFile, keyFile, serverName }: TlsOptions): ClientPorts {
+  const files = { caFile: caFile ?? null, certFile: certFile ?? null, keyFile: keyFile ?? null };
+  return { ...nodePorts, transport: tlsTransport({ ...files, serverName: serverName ?? null }) };
 }

@@ -6,7 +6,7 @@
  *   L2  a stream that breaks settles all its requests, in order; their effect is NOT_APPLIED only if no connection ever was
  *   L3  a stream that is silent for SILENCE_MAX_MS while requests wait is cut
  */
-import { type Clock, type TimerHandle, toVarveError, VarveError } from "@varve/base";
+import { type Clock, type ErrorCode, type TimerHandle, toVarveError, VarveError } from "@varve/base";
 import {
   type ClientStream,
   fromErrorStatus,
@@ -23,6 +23,9 @@ import {
 const SILENCE_MAX_MS = 10_000;
 /** What the broker is told to wait for replicas at most; the producer then sends again. */
 export const REQUEST_TIMEOUT_MS = 8_000;
+
+/** Codes that may say that no connection ever was. */
+const NEVER_SENT: ReadonlySet<ErrorCode> = new Set(["UNREACHABLE", "TLS_FAILED"]);
 
 export interface Answer {
   settled(response: ProduceResponse | null, error: VarveError | null): void;
@@ -125,7 +128,7 @@ export class ProduceLink {
     this.watch?.cancel();
     this.stream.cancel();
     this.onOver(this, this.waiting.size > 0 ? error : null);
-    const applied = error.code === "UNREACHABLE" && error.effect === "NOT_APPLIED" ? "NOT_APPLIED" : "UNKNOWN"; // L2
+    const applied = NEVER_SENT.has(error.code) && error.effect === "NOT_APPLIED" ? "NOT_APPLIED" : "UNKNOWN"; // L2
     const waiting = [...this.waiting.values()];
     this.waiting.clear();
     for (const { answer } of waiting) answer.settled(null, error.withEffect(applied));

@@ -15,7 +15,8 @@ import {
   VarveError,
 } from "@varve/base";
 
-const KEEPALIVE_MS = 10_000;
+/** From the last byte to the kernel's first probe. */
+export const KEEPALIVE_MS = 10_000;
 /** Accepted and not yet taken by the process; the kernel may cap it. */
 const BACKLOG = 511;
 
@@ -42,7 +43,8 @@ export function parseAddress(address: string): { readonly host: string; readonly
   return host === undefined || port < 1 || port > 65_535 ? null : { host, port };
 }
 
-class TcpConnection implements LinkConnection {
+/** A connection over a socket, plain or secured. */
+export class SocketConnection implements LinkConnection {
   readonly remoteAddress: string;
   private readonly socket: Socket;
   private reason: LinkCloseReason = "ended";
@@ -108,10 +110,20 @@ class TcpConnection implements LinkConnection {
 }
 
 function listen(host: string, port: number, onConnection: (connection: LinkConnection) => void): Promise<LinkListener> {
+  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS }, (socket) => {
+    onConnection(new SocketConnection(socket, remoteAddressOf(socket)));
+  });
+  return bind(server, host, port);
+}
+
+/** Where an accepted connection comes from. */
+export function remoteAddressOf(socket: Socket): string {
+  return `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+}
+
+/** Begins to accept. @throws VarveError ADDRESS_UNUSABLE. */
+export function bind(server: Server, host: string, port: number): Promise<LinkListener> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS }, (socket) => {
-      onConnection(new TcpConnection(socket, `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`));
-    });
     server.once("error", (cause) => {
       reject(
         new VarveError("ADDRESS_UNUSABLE", {
@@ -135,11 +147,16 @@ function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-function dial(address: string): LinkConnection {
+/** @throws VarveError INVALID_ARGUMENT. */
+export function requireAddress(address: string): { readonly host: string; readonly port: number } {
   const parsed = parseAddress(address);
   if (parsed === null) throw new VarveError("INVALID_ARGUMENT", { message: `${address} is not host:port` });
-  const options = { ...parsed, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS };
-  return new TcpConnection(connect(options), address);
+  return parsed;
+}
+
+function dial(address: string): LinkConnection {
+  const options = { ...requireAddress(address), noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS };
+  return new SocketConnection(connect(options), address);
 }
 
 /** Byte streams over TCP. */

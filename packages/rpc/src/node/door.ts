@@ -1,5 +1,5 @@
 /**
- * door.ts: where clients' connections come in: counted, bounded, guarded, then handed to grpc-js.
+ * door.ts: where clients' connections come in: counted, bounded, secured where TLS is on, guarded, then handed to grpc-js.
  *
  * grpc-js 1.14 listens by itself, without any bound; through its connection injector it serves sockets that others accepted. Its options do not
  * reach all of HTTP/2's, so this adds to the table of options that it keeps, and looks for the HTTP/2 server among those that it has. Were
@@ -16,6 +16,7 @@ import { Bucket } from "./bucket.js";
 import type { ConnectionLimits, ConnectionStats } from "./connection-limits.js";
 import { FLOW_CONTROL_WINDOW_BYTES } from "./options.js";
 import { SessionGuard, type Shared } from "./session-guard.js";
+import { type ServerTls, TlsDoor } from "./tls-door.js";
 
 /** Headers of a request; gRPC has about ten, and clients add traces and tokens. */
 const HEADER_PAIRS_MAX = 64;
@@ -49,7 +50,7 @@ export class Door {
   private refused = 0;
   private open = 0;
 
-  constructor(server: Server, limits: ConnectionLimits, unaryPaths: ReadonlySet<string>) {
+  constructor(server: Server, limits: ConnectionLimits, unaryPaths: ReadonlySet<string>, tls: ServerTls | null) {
     this.limits = limits;
     this.shared = { limits, unaryPaths, unfinishedBytes: 0, responseBytes: 0, cutOff: 0 };
     const inside = server as unknown as Inside;
@@ -67,9 +68,12 @@ export class Door {
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
     for (const http2Server of inside.http2Servers?.keys() ?? [])
       http2Server.on("session", (session: ServerHttp2Session) => this.enter(session));
+    const serve = (socket: Socket): void => injector.injectConnection(socket);
+    const tlsDoor = tls === null ? null : new TlsDoor(tls, serve);
     this.listener = createServer({ noDelay: true }, (socket) => {
-      if (this.admit(socket)) injector.injectConnection(socket);
-      else socket.destroy();
+      if (!this.admit(socket)) socket.destroy();
+      else if (tlsDoor === null) serve(socket);
+      else tlsDoor.enter(socket);
     });
     this.sweeper = setInterval(() => this.sweep(), SWEEP_MS);
     this.sweeper.unref();

@@ -31,6 +31,7 @@ import { Door } from "./door.js";
 import { statusObject } from "./metadata.js";
 import { LARGE_RESPONSE_BYTES, serverOptions, silenceGrpc } from "./options.js";
 import { GrpcServerStream } from "./server-stream.js";
+import type { ServerTls } from "./tls-door.js";
 
 type Handler = handleUnaryCall<Buffer, Buffer> | handleBidiStreamingCall<Buffer, Buffer>;
 type AnyHandler = UnaryHandler<unknown, unknown> | BidiHandler<unknown, unknown>;
@@ -48,6 +49,8 @@ export interface RpcServerOptions {
   readonly requestDeadlineMs?: number;
   /** Bounds of connections; what is left out has its default in CONNECTION_LIMITS. */
   readonly connections?: Partial<ConnectionLimits>;
+  /** Encrypts, and asks clients for certificates; default: plain HTTP/2. */
+  readonly tls?: ServerTls | undefined;
   /** Told of every failure that callers see as INTERNAL, whose text they do not get. */
   readonly onInternalError?: (error: unknown, method: string) => void;
 }
@@ -58,7 +61,7 @@ export interface GrpcRpcServer extends RpcServer {
   connectionStats(): ConnectionStats;
 }
 
-/** A server of the public API over plain HTTP/2. */
+/** A server of the public API over HTTP/2, plain or inside TLS. */
 export function createServer(options: RpcServerOptions = {}): GrpcRpcServer {
   silenceGrpc();
   return new GrpcServer(options);
@@ -83,7 +86,7 @@ class GrpcServer implements GrpcRpcServer {
     this.options = options;
     const limits = { ...CONNECTION_LIMITS, ...options.connections };
     this.server = new Server(serverOptions(limits, options.requestBytesMax));
-    this.door = new Door(this.server, limits, UNARY_PATHS);
+    this.door = new Door(this.server, limits, UNARY_PATHS, options.tls ?? null);
     this.add(HEALTH_METHODS, this.health);
     const reflection = reflectionHandler(
       () => this.services,

@@ -10,11 +10,17 @@ import { GrpcClientStream } from "./client-stream.js";
 import { asBuffer, wireStatus } from "./metadata.js";
 import { CHANNEL_OPTIONS, silenceGrpc } from "./options.js";
 import { abortedError, callError } from "./raw-error.js";
+import { type ClientTls, TlsCredentials } from "./tls-credentials.js";
 
 /** Connections over plain HTTP/2. */
 export const grpcTransport: RpcTransport = {
-  channel: (address) => new GrpcChannel(address),
+  channel: (address) => new GrpcChannel(address, null),
 };
+
+/** Connections inside TLS. */
+export function tlsTransport(tls: ClientTls): RpcTransport {
+  return { channel: (address) => new GrpcChannel(address, new TlsCredentials(tls, address)) };
+}
 
 /** A channel to `host:port`; the same as `grpcTransport.channel`. */
 export function createClient(address: string): RpcChannel {
@@ -24,12 +30,14 @@ export function createClient(address: string): RpcChannel {
 class GrpcChannel implements RpcChannel {
   readonly address: string;
   private readonly client: Client;
+  private readonly tls: TlsCredentials | null;
   private closed = false;
 
-  constructor(address: string) {
+  constructor(address: string, tls: TlsCredentials | null) {
     silenceGrpc();
     this.address = address;
-    this.client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+    this.tls = tls;
+    this.client = new Client(address, tls ?? credentials.createInsecure(), CHANNEL_OPTIONS);
   }
 
   unary<Request, Response>(
@@ -93,7 +101,9 @@ class GrpcChannel implements RpcChannel {
   private error(error: ServiceError, method: string, signal: AbortSignal | undefined): VarveError {
     if (isVarveError(error)) return error;
     const { address, closed } = this;
-    return callError(wireStatus(error), { address, method, closed, aborted: signal?.aborted === true }, error);
+    const status = wireStatus(error);
+    const tls = this.tls === null ? "none" : (this.tls.failureIn(status.message) ?? "unhurt");
+    return callError(status, { address, method, closed, aborted: signal?.aborted === true, tls }, error);
   }
 }
 
