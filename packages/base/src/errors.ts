@@ -231,7 +231,7 @@ export const ERROR_CATALOGUE = {
   UNREACHABLE: row("UNAVAILABLE", 13, 541, "NOT_APPLIED", "backoff"),
   /**
    * No TLS connection to the address came about; details `reason` is `unknown-authority`, `expired`, `not-yet-valid`, `wrong-name`,
-   * `plaintext` (what answers speaks no TLS), `client-certificate-missing`, `client-certificate-refused`, `files` or `handshake`.
+   * `plaintext` (what answers speaks no TLS), `tls-required` (the client speaks none), `client-certificate-missing`, `client-certificate-refused`, `files` or `handshake`.
    * Do: what the message says: correct `tls` of the client, or the certificate. The SDK tries the other brokers first, and gives up when
    * each of them fails so.
    */

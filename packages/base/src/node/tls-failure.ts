@@ -15,6 +15,8 @@ export type TlsFailureKind =
   | "wrong-name"
   /** What answers speaks no TLS. */
   | "plaintext"
+  /** What answers speaks nothing but TLS, and this side did not. */
+  | "tls-required"
   | "client-certificate-missing"
   | "client-certificate-refused"
   /** The own files cannot be used. */

@@ -1,5 +1,6 @@
 /** index.ts: what runs a broker in a Node.js process. */
 
+export { CLUSTER_URI } from "@varve/peer/node";
 export type { DataDirReport, LogReport, SegmentReport } from "@varve/storage";
 export { DiskHung } from "../duties/disk-duty.js";
 export { nativeCodec } from "./codec.js";

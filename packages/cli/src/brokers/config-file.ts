@@ -7,10 +7,25 @@ import { type BrokerPlace, portOf } from "./layout.js";
 
 /** Settings that the generated file fixes: variables of the surrounding shell must not override them. */
 const FIXED_VARIABLES =
-  /^VARVE_(?:BROKER_ID|DATA_DIR|CONFIG|HOST|CLUSTER_SEEDS|CLUSTER_EXPECTED_CLUSTER_ID|LISTEN_.*|ADVERTISED_.*)$/;
+  /^VARVE_(?:BROKER_ID|DATA_DIR|CONFIG|HOST|CLUSTER_SEEDS|CLUSTER_EXPECTED_CLUSTER_ID|LISTEN_.*|ADVERTISED_.*|TLS_.*|PEER_TLS_.*)$/;
 
-/** The file's text: this broker, with all of `places` as founding seeds. */
-export function configText(place: BrokerPlace, places: readonly BrokerPlace[]): string {
+/** Paths of the certificates of local brokers, which they share. */
+export interface BrokerTlsFiles {
+  /** Of the authority that clients trust. */
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly peerCaFile: string;
+  readonly peerCertFile: string;
+  readonly peerKeyFile: string;
+}
+
+/** The file's text: this broker, with all of `places` as founding seeds. `tls` null: in plain text. */
+export function configText(
+  place: BrokerPlace,
+  places: readonly BrokerPlace[],
+  tls: BrokerTlsFiles | null = null,
+): string {
   return [
     "# Written by varve at each start. Every setting: varve config reference",
     `brokerId: ${place.id}`,
@@ -24,12 +39,29 @@ export function configText(place: BrokerPlace, places: readonly BrokerPlace[]): 
     `  grpcPort: ${portOf(place.grpc)}`,
     `  peerPort: ${portOf(place.peer)}`,
     `  opsPort: ${portOf(place.ops)}`,
+    ...(tls === null ? [] : tlsLines(tls)),
     "",
   ].join("\n");
 }
 
-export function writeConfigFile(place: BrokerPlace, places: readonly BrokerPlace[]): void {
-  writeFileSync(place.configFile, configText(place, places));
+function tlsLines(tls: BrokerTlsFiles): string[] {
+  return [
+    "tls:",
+    `  certFile: ${JSON.stringify(tls.certFile)}`,
+    `  keyFile: ${JSON.stringify(tls.keyFile)}`,
+    "peerTls:",
+    `  certFile: ${JSON.stringify(tls.peerCertFile)}`,
+    `  keyFile: ${JSON.stringify(tls.peerKeyFile)}`,
+    `  caFile: ${JSON.stringify(tls.peerCaFile)}`,
+  ];
+}
+
+export function writeConfigFile(
+  place: BrokerPlace,
+  places: readonly BrokerPlace[],
+  tls: BrokerTlsFiles | null = null,
+): void {
+  writeFileSync(place.configFile, configText(place, places, tls));
 }
 
 /** The environment of a local broker: the caller's own, without what the file fixes. */

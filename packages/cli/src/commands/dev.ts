@@ -24,15 +24,20 @@ const HELP = `
 Runs until Ctrl-C or SIGTERM, which stop all brokers. The folder keeps the data for the next time:
   broker-N/       data of broker N        broker-N.yaml   its configuration, written at each start
   broker-N.log    its log                 dev.json        addresses and processes, while the cluster runs
+  tls/            with --tls: the certificates; clients are given tls/ca.pem
+
+--tls: brokers speak TLS with clients, and mutual TLS with each other, by certificates of authorities made for this folder.
 
 dev.json: { pid, bootstrap, brokers: [{ id, pid, grpc, peer, ops, dataDir, logFile }] }; grpc, peer and ops are texts such as
-"127.0.0.1:7650", the paths are absolute. It appears when all brokers are ready and is rewritten at each restart of one.
+"127.0.0.1:7650", the paths are absolute; with --tls also tls: { caFile }, as new Varve() takes it. The file appears when all
+brokers are ready and is rewritten at each restart of one.
 Variables such as VARVE_RAFT_ELECTION_TIMEOUT_MS change the brokers' settings (varve config reference).
 
 Examples:
   varve dev                                   three brokers on 7650, 7660, 7670
   varve dev --brokers 1 --port 9000           one broker: gRPC 9000, peers 9001, operators 9002
   varve dev --data-dir /tmp/try --no-respawn  another folder; a broker that dies stays down
+  varve dev --tls                             TLS, with certificates of a throw-away authority in .varve/tls
 `;
 
 export function registerDev(parent: Command, shell: Shell): void {
@@ -45,10 +50,14 @@ export function registerDev(parent: Command, shell: Shell): void {
     .option("--port <port>", "gRPC port of broker 1; broker N has this + 10 (N - 1)", integerIn(1, 65_535), 7650)
     .option("--no-respawn", "leave a dead broker down")
     .addHelpText("after", HELP)
-    .action((options: DevOptions, command: Command) => dev(shell, options, globalOptions(command, shell.env).json));
+    .action((options: DevOptions, command: Command) => {
+      // The option of every command, whose variable is for clients and turns nothing on here.
+      const { tls } = command.optsWithGlobals<{ readonly tls: boolean }>();
+      return dev(shell, { ...options, tls }, globalOptions(command, shell.env).json);
+    });
 }
 
-async function dev(shell: Shell, options: DevOptions, json: boolean): Promise<void> {
+async function dev(shell: Shell, options: DevOptions & { readonly tls: boolean }, json: boolean): Promise<void> {
   if (options.port > basePortMax(options.brokers)) {
     throw new UsageError(`--port must be at most ${basePortMax(options.brokers)} for ${options.brokers} brokers`);
   }
@@ -58,6 +67,7 @@ async function dev(shell: Shell, options: DevOptions, json: boolean): Promise<vo
     folder,
     places: placeBrokers(folder, portsFrom(options.port, options.brokers)),
     respawn: options.respawn,
+    tls: options.tls,
     onEvent: (text) => note(shell, false, text),
     signal: shell.stop,
   });
@@ -76,6 +86,7 @@ function forPeople(file: DevFile, tookMs: number, style: Style): string {
   return [
     table(["broker", "grpc", "peer", "ops", "pid", "log"], rows),
     `bootstrap: ${style.bold(file.bootstrap)}\n`,
+    ...(file.tls === undefined ? [] : [`TLS:       ${style.bold(`--tls-ca-file ${file.tls.caFile}`)}\n`]),
     style.dim(`ready after ${seconds(tookMs)}; Ctrl-C stops all\n`),
   ].join("");
 }

@@ -10,11 +10,12 @@
 import { readdirSync } from "node:fs";
 import { VarveError } from "@varve/base";
 import { BrokerProcess, describeEnd } from "../brokers/broker-process.js";
-import { writeConfigFile } from "../brokers/config-file.js";
+import { type BrokerTlsFiles, writeConfigFile } from "../brokers/config-file.js";
 import type { BrokerPlace } from "../brokers/layout.js";
 import { requireFreePorts } from "../brokers/ports.js";
 import { type DevFile, describeDev, removeDevFile, writeDevFile } from "./dev-file.js";
 import { lockDevFolder } from "./dev-lock.js";
+import { devCertificates } from "./dev-tls.js";
 
 /** From the death of a broker to its next start. */
 const RESPAWN_DELAY_MS = 3_000;
@@ -30,6 +31,8 @@ export interface DevClusterOptions {
   readonly folder: string;
   readonly places: readonly BrokerPlace[];
   readonly respawn: boolean;
+  /** Whether brokers speak TLS, with clients and with each other. */
+  readonly tls: boolean;
   /** Told what happens to single brokers, in a line of text. */
   readonly onEvent: (text: string) => void;
   /** Ends a wait for readiness. */
@@ -48,6 +51,7 @@ export class DevCluster {
   private readonly members: Member[] = [];
   private readonly timers = new Set<NodeJS.Timeout>();
   private readonly unlock: () => void;
+  private tls: BrokerTlsFiles | null = null;
   private state: "starting" | "running" | "stopping" | "stopped" = "starting";
 
   private constructor(options: DevClusterOptions, unlock: () => void) {
@@ -78,6 +82,7 @@ export class DevCluster {
     return describeDev(
       process.pid,
       this.members.map(({ place, process: { pid } }) => ({ place, pid })),
+      this.tls?.caFile ?? null,
     );
   }
 
@@ -93,9 +98,14 @@ export class DevCluster {
   }
 
   private async startAll(): Promise<void> {
-    const { places, signal } = this.options;
+    const { places, signal, folder } = this.options;
+    if (this.options.tls)
+      this.tls = await devCertificates(
+        folder,
+        places.map(({ dataDir }) => dataDir),
+      );
     for (const place of places) {
-      writeConfigFile(place, places);
+      writeConfigFile(place, places, this.tls);
       const broker = await BrokerProcess.start(place);
       this.members.push({ place, process: broker, startedAtMs: performance.now(), fastDeaths: 0 });
     }

@@ -30,6 +30,8 @@ export interface DevFile {
   readonly pid: number;
   /** For --bootstrap and `new Varve({ bootstrap })`. */
   readonly bootstrap: string;
+  /** What clients need to speak TLS: the options of the SDK. Absent: plain text. */
+  readonly tls?: { readonly caFile: string };
   readonly brokers: readonly DevBroker[];
 }
 
@@ -39,10 +41,12 @@ const NAME = "dev.json";
 export function describeDev(
   pid: number,
   brokers: readonly { readonly place: BrokerPlace; readonly pid: number }[],
+  caFile: string | null = null,
 ): DevFile {
   return {
     pid,
     bootstrap: bootstrapOf(brokers.map(({ place }) => place)),
+    ...(caFile === null ? {} : { tls: { caFile } }),
     brokers: brokers.map(({ place, pid: brokerPid }) => {
       const { id, grpc, peer, ops, dataDir, logFile } = place;
       return { id, pid: brokerPid, grpc, peer, ops, dataDir, logFile };

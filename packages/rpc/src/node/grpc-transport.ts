@@ -1,7 +1,7 @@
 /**
  * grpc-transport.ts: RpcTransport on @grpc/grpc-js.
  */
-import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { Client, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { isVarveError, onAbort, type VarveError } from "@varve/base";
 import type { BidiMethod, UnaryMethod } from "../methods.js";
 import type { BidiOptions, ClientStream, RpcChannel, RpcTransport, UnaryOptions } from "../transport.js";
@@ -9,12 +9,13 @@ import type { Init } from "../wire/message-codec.js";
 import { GrpcClientStream } from "./client-stream.js";
 import { asBuffer, wireStatus } from "./metadata.js";
 import { CHANNEL_OPTIONS, silenceGrpc } from "./options.js";
+import { PlainCredentials } from "./plain-credentials.js";
 import { abortedError, callError } from "./raw-error.js";
 import { type ClientTls, TlsCredentials } from "./tls-credentials.js";
 
 /** Connections over plain HTTP/2. */
 export const grpcTransport: RpcTransport = {
-  channel: (address) => new GrpcChannel(address, null),
+  channel: (address) => new GrpcChannel(address, new PlainCredentials()),
 };
 
 /** Connections inside TLS. */
@@ -30,14 +31,14 @@ export function createClient(address: string): RpcChannel {
 class GrpcChannel implements RpcChannel {
   readonly address: string;
   private readonly client: Client;
-  private readonly tls: TlsCredentials | null;
+  private readonly credentials: TlsCredentials | PlainCredentials;
   private closed = false;
 
-  constructor(address: string, tls: TlsCredentials | null) {
+  constructor(address: string, credentials: TlsCredentials | PlainCredentials) {
     silenceGrpc();
     this.address = address;
-    this.tls = tls;
-    this.client = new Client(address, tls ?? credentials.createInsecure(), CHANNEL_OPTIONS);
+    this.credentials = credentials;
+    this.client = new Client(address, credentials, CHANNEL_OPTIONS);
   }
 
   unary<Request, Response>(
@@ -102,7 +103,7 @@ class GrpcChannel implements RpcChannel {
     if (isVarveError(error)) return error;
     const { address, closed } = this;
     const status = wireStatus(error);
-    const tls = this.tls === null ? "none" : (this.tls.failureIn(status.message) ?? "unhurt");
+    const tls = this.credentials.failureIn(status.message);
     return callError(status, { address, method, closed, aborted: signal?.aborted === true, tls }, error);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * metadata.ts: a WireStatus as grpc-js's trailers, and back.
  */
-import { Metadata, type StatusObject } from "@grpc/grpc-js";
+import { Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
 import { encodeStatus, STATUS_DETAILS_KEY, type WireStatus } from "../errors/status.js";
 
 export function statusObject(thrown: unknown): Partial<StatusObject> & { code: number; details: string } {
@@ -11,9 +11,14 @@ export function statusObject(thrown: unknown): Partial<StatusObject> & { code: n
   return { code, details: message, metadata };
 }
 
-export function wireStatus(status: { code: number; details: string; metadata?: Metadata | null }): WireStatus {
+/** An error of Node.js's streams may come in place of a status: it has a message instead. */
+export function wireStatus(status: ServiceError): WireStatus {
   const value = status.metadata?.get(STATUS_DETAILS_KEY)[0];
-  return { code: status.code, message: status.details, details: value instanceof Uint8Array ? value : null };
+  return {
+    code: status.code,
+    message: status.details ?? status.message,
+    details: value instanceof Uint8Array ? value : null,
+  };
 }
 
 /** The same memory as a Buffer. */

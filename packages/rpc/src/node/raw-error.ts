@@ -14,10 +14,6 @@ const NEVER_CONNECTED =
 /** grpc-js reports broken connections as INTERNAL in these words. */
 const BROKEN_CONNECTION = /RST_STREAM|internal client error|stream terminated|Connection dropped|socket/i;
 
-/** How a connection fails whose other end answers with something else than HTTP/2, as one that speaks TLS does. */
-const SPEAKS_OTHERWISE = /Protocol error|Failed to connect|Connection closed before/;
-const CHECK_IT = "check that the broker runs and the address is right";
-
 /** Where and what the failed call was. */
 export interface FailedCall {
   readonly address: string;
@@ -26,8 +22,8 @@ export interface FailedCall {
   readonly aborted: boolean;
   /** The channel was closed by this side. */
   readonly closed: boolean;
-  /** Why no TLS connection came about; `unhurt`: that is not why. `none`: the client does not use TLS. */
-  readonly tls: TlsFailure | "unhurt" | "none";
+  /** Why no connection came about for TLS's sake; null: that is not why. */
+  readonly tls: TlsFailure | null;
 }
 
 /** The VarveError of a failed call: the broker's own, or what the failure of the transport means. */
@@ -36,7 +32,7 @@ export function callError(status: WireStatus, call: FailedCall, cause: unknown):
   if (call.closed) return transportError("CLOSED", call, "the client was closed", false, "make a new client", cause);
   const sent = decodeStatus(status);
   if (sent !== null) return sent;
-  if (typeof call.tls === "object") return tlsError(call.address, call.method, call.tls, cause);
+  if (call.tls !== null) return tlsError(call.address, call.method, call.tls, cause);
   const never = NEVER_CONNECTED.test(status.message);
   switch (status.code) {
     case GRPC_STATUS.UNAVAILABLE:
@@ -79,8 +75,14 @@ export function abortedError(call: Pick<FailedCall, "address" | "method">, cause
 
 function unreachable(call: FailedCall, text: string, never: boolean, cause: unknown): VarveError {
   const problem = never ? `cannot be connected to: ${text}` : `the connection broke: ${text}`;
-  const advice = call.tls === "none" && SPEAKS_OTHERWISE.test(text) ? "the broker may ask for TLS: set tls" : CHECK_IT;
-  return transportError("UNREACHABLE", call, problem, never, advice, cause);
+  return transportError(
+    "UNREACHABLE",
+    call,
+    problem,
+    never,
+    "check that the broker runs and the address is right",
+    cause,
+  );
 }
 
 function tooLargeOrBusy(status: WireStatus, call: FailedCall, cause: unknown): VarveError {

@@ -24,6 +24,10 @@ export interface ServerTls {
 
 /** The name of HTTP/2 in RFC 7540, section 3.3. */
 const ALPN = "h2";
+/** The first byte of a handshake, RFC 8446, section 5.1. */
+const HANDSHAKE_RECORD = 22;
+/** A record with the alert unexpected_message, fatal (RFC 8446, section 6): Node.js sends none, and the client would learn nothing. */
+const ALERT = Buffer.from([21, 3, 3, 0, 2, 2, 10]);
 const HANDSHAKE_MS = 10 * SECOND_MS;
 
 export class TlsDoor {
@@ -56,9 +60,22 @@ export class TlsDoor {
     );
   }
 
-  /** Begins the handshake on a connection that was accepted. */
+  /** Begins the handshake on a connection that was accepted, if its first byte is that of one. */
   enter(socket: Socket): void {
-    this.server.emit("connection", socket);
+    socket.on("error", () => {});
+    socket.setTimeout(HANDSHAKE_MS, () => socket.destroy());
+    socket.once("readable", () => {
+      const head: Buffer | null = socket.read();
+      if (head === null) return;
+      socket.setTimeout(0);
+      if (head[0] === HANDSHAKE_RECORD) {
+        socket.unshift(head);
+        this.server.emit("connection", socket);
+        return;
+      }
+      this.tls.onRefused?.(socket.remoteAddress ?? "unknown", "it speaks no TLS");
+      socket.end(ALERT, () => socket.destroySoon());
+    });
   }
 
   private refusalOf(socket: TLSSocket): string | null {

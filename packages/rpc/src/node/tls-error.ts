@@ -22,6 +22,10 @@ const WORDS: Readonly<Record<TlsFailureKind, { readonly what: string; readonly a
     advice: "use a name of the certificate as the address, or say in tls.serverName for whom it must be",
   },
   plaintext: { what: "what answers there speaks no TLS", advice: "leave out tls, or turn TLS on at the broker" },
+  "tls-required": {
+    what: "the broker speaks TLS only",
+    advice: "set tls, with the authority that signed the broker's certificate in tls.caFile",
+  },
   "client-certificate-missing": {
     what: "the broker asks for a client certificate",
     advice: "give tls.certFile and tls.keyFile",

@@ -1,0 +1,172 @@
+/** cluster.test.ts: three brokers in this process with TLS on every link, and what the SDK, a stranger and a new certificate get of them. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { silentLogger, VarveError } from "@varve/base";
+import { parseConfig } from "@varve/broker";
+import { type RunningBroker, runBroker } from "@varve/broker/node";
+import { Varve } from "@varve/client";
+import { findFreePorts } from "varve";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { type CertificateFiles, Certificates, CLUSTER, LOCAL } from "./kit.js";
+
+const STATE = { timeout: 60_000, interval: 50 };
+const EXPIRY = "varve_tls_certificate_expiry_timestamp_seconds";
+const TOPIC = "secured";
+let certificates: Certificates;
+let clientFiles: CertificateFiles;
+let brokers: RunningBroker[] = [];
+let ports: Awaited<ReturnType<typeof findFreePorts>> = [];
+const clients: Varve[] = [];
+
+beforeAll(async () => {
+  certificates = await Certificates.create();
+  clientFiles = await certificates.issue();
+  ports = await findFreePorts(4);
+  brokers = await Promise.all([1, 2, 3].map((id) => start(id)));
+  await Promise.all(brokers.map(({ ready }) => ready));
+});
+
+afterAll(async () => {
+  await Promise.all(clients.map((client) => client.close()));
+  await Promise.all(brokers.map((broker) => broker.kill()));
+  certificates.remove();
+});
+
+async function start(brokerId: number, clusterId: string = CLUSTER): Promise<RunningBroker> {
+  const seeds = ports.slice(0, 3).map(({ peer }) => `127.0.0.1:${peer}`);
+  const dataDir = join(certificates.folder, `broker-${brokerId}`);
+  mkdirSync(dataDir, { recursive: true });
+  const { grpc = 0, peer = 0 } = ports[brokerId - 1] ?? {};
+  const { caFile } = certificates;
+  const own = await certificates.issue({ ...LOCAL, name: `broker-${brokerId}` });
+  const ofPeer = await certificates.issuePeer(clusterId, { name: `peer-${brokerId}` });
+  const config = {
+    brokerId,
+    dataDir,
+    host: `machine-${brokerId}`,
+    cluster: { seeds },
+    listen: { grpcPort: grpc, peerPort: peer, opsPort: 0, metricsPort: 0 },
+    tls: { ...own, caFile, clientAuth: "required" },
+    peerTls: { ...ofPeer, caFile },
+  };
+  return runBroker(parseConfig(config), { logger: silentLogger, watchProcess: false });
+}
+
+function connect(tls: ConstructorParameters<typeof Varve>[0]["tls"]): Varve {
+  const client = new Varve({ bootstrap: ports.slice(0, 3).map(({ grpc }) => `127.0.0.1:${grpc}`), tls });
+  clients.push(client);
+  return client;
+}
+
+const known = (): Varve => connect({ caFile: certificates.caFile, ...clientFiles });
+
+async function metricsOf(broker: RunningBroker): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${broker.metricsPort}/metrics`)).text();
+}
+
+test("a cluster takes the id that its certificates name, and serves producers, readers and groups", async () => {
+  const varve = known();
+  expect(await varve.admin.describeCluster()).toMatchObject({ clusterId: CLUSTER });
+  await varve.admin.createTopic({ topic: TOPIC, partitions: 3, replicas: 3 });
+  const producer = varve.producer();
+  await Promise.all(
+    Array.from({ length: 300 }, (_, at) => producer.send({ topic: TOPIC, key: `${at}`, value: `${at}` })),
+  );
+  const values = new Set<string>();
+  for await (const { value } of varve.reader({ topic: TOPIC, from: "earliest", to: "end" })) values.add(String(value));
+  expect(values.size).toBe(300);
+  const consumer = varve.consumer({ group: "secured", topics: [TOPIC] });
+  let handled = 0;
+  const running = consumer.run({ handler: async () => void handled++ });
+  await vi.waitFor(() => expect(handled).toBe(300), STATE);
+  await consumer.close();
+  await running;
+});
+
+test("a client without a certificate, or that trusts others, is told so after one round, not after its deadline", async () => {
+  const { caFile, strangerCaFile } = certificates;
+  const answers = await Promise.all(
+    [{ caFile }, { caFile: strangerCaFile, ...clientFiles }].map((tls) =>
+      connect(tls)
+        .admin.listTopics()
+        .catch((error: unknown) => error),
+    ),
+  );
+  expect(answers).toMatchObject([
+    { code: "TLS_FAILED", retryable: false, details: { reason: "client-certificate-missing" } },
+    { code: "TLS_FAILED", retryable: false, details: { reason: "unknown-authority" } },
+  ]);
+  for (const answer of answers) expect(answer).toBeInstanceOf(VarveError);
+});
+
+test("producers, readers and groups fail by the same name, too", async () => {
+  const stranger = connect({ caFile: certificates.caFile });
+  const reason = { code: "TLS_FAILED", details: { reason: "client-certificate-missing" } };
+  await expect(stranger.producer().send({ topic: TOPIC, value: "x" })).rejects.toMatchObject(reason);
+  const reading = stranger.reader({ topic: TOPIC, from: "earliest", to: "end" })[Symbol.asyncIterator]().next();
+  await expect(reading).rejects.toMatchObject(reason);
+  const consumer = stranger.consumer({ group: "strangers", topics: [TOPIC] });
+  await expect(consumer.run({ handler: async () => {} })).rejects.toMatchObject(reason);
+});
+
+test("a broker of another cluster gets no answer from this one", async () => {
+  const refusals = async (): Promise<number> => {
+    const texts = await Promise.all(brokers.map(metricsOf));
+    return texts.reduce((sum, text) => sum + Number(/^varve_tls_refused_total (\d+)$/m.exec(text)?.[1]), 0);
+  };
+  const before = await refusals();
+  const stranger = await start(4, "99999999-2222-4333-8444-555555555555");
+  stranger.ready.catch(() => {});
+  await vi.waitFor(async () => expect(await refusals()).toBeGreaterThan(before + 2), STATE);
+  expect(stranger.broker.hub.connected()).toEqual([]);
+  await stranger.kill();
+});
+
+test("a certificate of another cluster than the data's is refused at the start", async () => {
+  await brokers[2]?.kill();
+  const refused = await start(3, "99999999-2222-4333-8444-555555555555").catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: "DATA_DIR_UNUSABLE" });
+  brokers[2] = await start(3);
+  await brokers[2].ready;
+});
+
+test("metrics and the status page have a port of their own, the probes the other one", async () => {
+  const [broker] = brokers;
+  const status = async (port: number | null | undefined, path: string): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${port}${path}`)).status;
+  const both = async (path: string): Promise<number[]> => [
+    await status(broker?.opsPort, path),
+    await status(broker?.metricsPort, path),
+  ];
+  expect(await both("/livez")).toEqual([200, 404]);
+  expect(await both("/readyz")).toEqual([200, 404]);
+  expect(await both("/metrics")).toEqual([404, 200]);
+  expect(await both("/")).toEqual([404, 200]);
+  expect(await both("/status.json")).toEqual([404, 200]);
+});
+
+test("renewed certificates are used without a restart, no stream breaks, and the metric tells the new end", async () => {
+  const [broker] = brokers;
+  if (broker === undefined) throw new Error("the first broker runs");
+  const varve = known();
+  const producer = varve.producer();
+  await producer.send({ topic: TOPIC, value: "before" });
+  const leaders = async (): Promise<unknown[]> =>
+    (await varve.admin.describeTopic(TOPIC)).partitions.map(({ leader, epoch }) => [leader, epoch]);
+  const before = await leaders();
+  const ends = async (): Promise<string[]> =>
+    (await metricsOf(broker)).split("\n").filter((line) => line.startsWith(`${EXPIRY}{`));
+  const notAfter = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 90 * 86_400_000);
+  await certificates.issue({ ...LOCAL, name: "broker-1", notAfter });
+  await certificates.issuePeer(CLUSTER, { name: "peer-1", notAfter });
+  const renewed = (listener: string): string =>
+    `${EXPIRY}{listener="${listener}",certificate="own"} ${notAfter.getTime() / 1_000}`;
+  await vi.waitFor(
+    async () => expect(await ends()).toEqual(expect.arrayContaining([renewed("clients"), renewed("peers")])),
+    STATE,
+  );
+  expect(await ends()).toHaveLength(4);
+  await producer.send({ topic: TOPIC, value: "after" });
+  expect(await leaders()).toEqual(before);
+  await known().admin.listTopics();
+});
