@@ -7,7 +7,7 @@ import { type RunningBroker, runBroker } from "@varve/broker/node";
 import { Varve } from "@varve/client";
 import { findFreePorts } from "varve";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type CertificateFiles, Certificates, CLUSTER, LOCAL } from "./kit.js";
+import { type CertificateFiles, Certificates, CLUSTER, LOCAL, SECOND_AGO } from "./kit.js";
 
 const STATE = { timeout: 60_000, interval: 50 };
 const EXPIRY = "varve_tls_certificate_expiry_timestamp_seconds";
@@ -169,4 +169,38 @@ test("renewed certificates are used without a restart, no stream breaks, and the
   await producer.send({ topic: TOPIC, value: "after" });
   expect(await leaders()).toEqual(before);
   await known().admin.listTopics();
+});
+
+test("brokers that start with expired certificates found their cluster once those are renewed, without a restart", async () => {
+  const places = await findFreePorts(3);
+  const seeds = places.map(({ peer }) => `127.0.0.1:${peer}`);
+  const { caFile } = certificates;
+  const renew = (id: number, notAfter?: Date): Promise<CertificateFiles> =>
+    certificates.issuePeer(CLUSTER, { name: `late-peer-${id}`, ...(notAfter === undefined ? {} : { notAfter }) });
+  const late = await Promise.all(
+    [1, 2, 3].map(async (brokerId) => {
+      const listen = { grpcPort: 0, peerPort: places[brokerId - 1]?.peer ?? 0, opsPort: 0 };
+      const dataDir = join(certificates.folder, `late-${brokerId}`);
+      const peerTls = { ...(await renew(brokerId, SECOND_AGO())), caFile };
+      const config = parseConfig({
+        brokerId,
+        dataDir,
+        host: `machine-${brokerId}`,
+        cluster: { seeds },
+        listen,
+        peerTls,
+      });
+      return runBroker(config, { logger: silentLogger, watchProcess: false });
+    }),
+  );
+  try {
+    const refused = async (): Promise<string> => (await fetch(`http://127.0.0.1:${late[0]?.opsPort}/metrics`)).text();
+    await vi.waitFor(async () => expect(await refused()).toMatch(/^varve_tls_refused_total [1-9]/m), STATE);
+    expect(late.map(({ broker }) => broker.facts().clusterId)).toEqual([null, null, null]);
+    await Promise.all([1, 2, 3].map((id) => renew(id)));
+    await Promise.all(late.map(({ ready }) => ready));
+    expect(late.map(({ broker }) => broker.facts().clusterId)).toEqual([CLUSTER, CLUSTER, CLUSTER]);
+  } finally {
+    await Promise.all(late.map((broker) => broker.kill()));
+  }
 });

@@ -20,9 +20,17 @@ function problemsOf(raw: unknown, env: Record<string, string> = {}): readonly st
   }
 }
 
-/** MINIMAL with one setting more, by its dotted path. */
-function withSetting(path: string, value: unknown): Record<string, unknown> {
-  const raw: Record<string, unknown> = structuredClone(MINIMAL);
+/** Settings that are nothing without others have those. */
+const COMPLETE = {
+  ...MINIMAL,
+  listen: { metricsPort: 7653 },
+  tls: { certFile: "cert", keyFile: "key", caFile: "ca" },
+  peerTls: { certFile: "cert", keyFile: "key", caFile: "ca" },
+};
+
+/** `base` with one setting more, by its dotted path. */
+function withSetting(path: string, value: unknown, base: object = MINIMAL): Record<string, unknown> {
+  const raw = structuredClone(base) as Record<string, unknown>;
   const keys = path.split(".");
   const last = keys.pop() ?? "";
   let node = raw;
@@ -95,9 +103,9 @@ describe("parseConfig", () => {
       boolean: () => true,
       list: () => ["h:1", "h:2"],
     };
-    const value = path === "listen.address" ? "127.0.0.9" : shown[setting.type]();
-    expect(at(parseConfig(withSetting(path, value)), path)).toEqual(value);
-    expect(at(parseConfig(MINIMAL, { [env]: String(value) }), path)).toEqual(value);
+    const value = /^listen\..*[aA]ddress$/.test(path) ? "127.0.0.9" : shown[setting.type]();
+    expect(at(parseConfig(withSetting(path, value, COMPLETE)), path)).toEqual(value);
+    expect(at(parseConfig(COMPLETE, { [env]: String(value) }), path)).toEqual(value);
   });
 
   test.each(SETTING_ROWS.filter(({ setting }) => setting.type === "integer"))(
@@ -188,6 +196,29 @@ describe("parseConfig", () => {
   ])("listening on $address with insecure: $insecure is accepted: $accepted", ({ address, insecure, accepted }) => {
     const advertised = { grpcAddress: "h:1", peerAddress: "h:2", opsAddress: "h:3" };
     expect(problemsOf({ ...MINIMAL, listen: { address, insecure }, advertised }).length === 0).toBe(accepted);
+  });
+
+  test("an address that others reach needs TLS for clients and between brokers, or says that it is insecure", () => {
+    const { tls, peerTls } = COMPLETE;
+    const listen = { address: "10.0.0.1" };
+    expect(problemsOf({ ...MINIMAL, listen, tls, peerTls })).toEqual([]);
+    const insecure = [expect.stringContaining("listen.insecure: true")];
+    expect(problemsOf({ ...MINIMAL, listen, tls })).toEqual(insecure);
+    expect(problemsOf({ ...MINIMAL, listen, peerTls })).toEqual(insecure);
+    expect(problemsOf({ ...MINIMAL, listen: { ...listen, insecure: true }, tls })).toEqual([]);
+  });
+
+  test.each([
+    { given: { tls: { certFile: "c" } }, problem: "tls.certFile and tls.keyFile belong together" },
+    { given: { tls: { keyFile: "k" } }, problem: "tls.certFile and tls.keyFile belong together" },
+    { given: { tls: { caFile: "a" } }, problem: "tls.caFile is of no use" },
+    { given: { tls: { certFile: "c", keyFile: "k", clientAuth: "required" } }, problem: "needs tls.caFile" },
+    { given: { tls: { certFile: "c", keyFile: "k", clientAuth: "maybe" } }, problem: "tls.clientAuth" },
+    { given: { peerTls: { certFile: "c", keyFile: "k" } }, problem: "set all or none" },
+    { given: { listen: { metricsAddress: "127.0.0.1" } }, problem: "needs listen.metricsPort" },
+    { given: { listen: { metricsPort: 7652 } }, problem: "must differ" },
+  ])("$given is refused", ({ given, problem }) => {
+    expect(problemsOf({ ...MINIMAL, ...given })).toEqual([expect.stringContaining(problem)]);
   });
 
   test.each(["0.0.0.0", "::"])("listening on all interfaces (%s) needs addresses to advertise", (address) => {

@@ -134,6 +134,24 @@ test("addresses: --bootstrap wins over VARVE_BOOTSTRAP, which wins over the defa
   expect(await run([], { VARVE_BOOTSTRAP: "nowhere" })).toMatchObject({ code: 2 });
 });
 
+test("TLS: off by default; any option or variable turns it on, an option wins over its variable", async () => {
+  const client = { admin: { listTopics: async () => [] } };
+  const run = async (args: string[], env: Record<string, string> = {}): Promise<CommandResult["tls"]> =>
+    (await runCommand(["topic", "list", ...args], { client, env })).tls;
+  expect(await run([])).toBeNull();
+  expect(
+    await run([], { VARVE_CLIENT_TLS: "false", VARVE_CLIENT_TLS_CA_FILE: "", VARVE_TLS_CERT_FILE: "broker" }),
+  ).toBeNull();
+  expect(await run(["--tls"])).toEqual({});
+  expect(await run([], { VARVE_CLIENT_TLS: "true" })).toEqual({});
+  const files = ["--tls-ca-file", "a", "--tls-cert-file", "c", "--tls-key-file", "k", "--tls-server-name", "n"];
+  expect(await run(files)).toEqual({ caFile: "a", certFile: "c", keyFile: "k", serverName: "n" });
+  const variables = { VARVE_CLIENT_TLS_CA_FILE: "b", VARVE_CLIENT_TLS_SERVER_NAME: "m" };
+  expect(await run([], variables)).toEqual({ caFile: "b", serverName: "m" });
+  expect(await run(["--tls-ca-file", "a"], variables)).toEqual({ caFile: "a", serverName: "m" });
+  expect((await runCommand(["topic", "list"], { client, env: { VARVE_CLIENT_TLS: "yes" } })).code).toBe(2);
+});
+
 test("a failure: code, effect and message on stderr; with --json one object, and nothing on stdout", async () => {
   const client = {
     admin: {

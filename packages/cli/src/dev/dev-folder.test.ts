@@ -1,5 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfigFile } from "@varve/broker/node";
@@ -8,6 +18,7 @@ import { brokerEnvironment, configText } from "../brokers/config-file.js";
 import { basePortMax, bootstrapOf, placeBrokers, portOf, portsFrom } from "../brokers/layout.js";
 import { describeDev, readDevFile, removeDevFile, writeDevFile } from "./dev-file.js";
 import { lockDevFolder } from "./dev-lock.js";
+import { devCertificates } from "./dev-tls.js";
 
 let folder = "";
 beforeEach(() => {
@@ -45,6 +56,28 @@ test("configText: the broker's own parser accepts it and finds the broker's plac
     return config.host;
   });
   expect(new Set(hosts).size).toBe(3);
+});
+
+test("devCertificates: brokers can be configured with them; they are kept, and follow the cluster that the data belongs to", async () => {
+  const [place] = placeBrokers(folder, portsFrom(7650, 1));
+  if (place === undefined) throw new Error("one place was asked for");
+  const clusterOf = (): string => new X509Certificate(readFileSync(files.peerCertFile)).subjectAltName ?? "";
+  const files = await devCertificates(folder, [place.dataDir]);
+  writeFileSync(place.configFile, configText(place, [place], files));
+  const { caFile: _, certFile, keyFile, peerCaFile, peerCertFile, peerKeyFile } = files;
+  expect(loadConfigFile(place.configFile, {})).toMatchObject({
+    tls: { certFile, keyFile, clientAuth: "none" },
+    peerTls: { certFile: peerCertFile, keyFile: peerKeyFile, caFile: peerCaFile },
+  });
+  const [made, cluster] = [readFileSync(files.certFile, "utf8"), clusterOf()];
+  expect(cluster).toMatch(/^URI:varve:\/\/cluster\/[0-9a-f-]{36}$/);
+  await devCertificates(folder, [place.dataDir]);
+  expect([readFileSync(files.certFile, "utf8"), clusterOf()]).toEqual([made, cluster]);
+  mkdirSync(place.dataDir);
+  writeFileSync(join(place.dataDir, "node.json"), JSON.stringify({ clusterId: "other" }));
+  await devCertificates(folder, [place.dataDir]);
+  expect(clusterOf()).toBe("URI:varve://cluster/other");
+  expect(statSync(files.keyFile).mode & 0o077).toBe(0);
 });
 
 test("brokerEnvironment: the shell's variables tune brokers but cannot move them", () => {

@@ -1,5 +1,6 @@
 /** memory-shell.ts: a shell in memory, so that tests run whole command lines without a process or a cluster. */
 import { Readable } from "node:stream";
+import type { TlsOptions } from "@varve/client";
 import { run } from "../run.js";
 import type { Environment } from "../shell/environment.js";
 import type { Output } from "../shell/output.js";
@@ -63,6 +64,8 @@ export interface CommandResult {
   readonly stderr: string;
   /** Addresses that the command connected to; null: it did not. */
   readonly bootstrap: readonly string[] | null;
+  /** How it was to speak TLS; null: not at all. */
+  readonly tls: TlsOptions | null;
 }
 
 /** Runs `varve ARGS`. */
@@ -73,6 +76,7 @@ export async function runCommand(args: readonly string[], options: CommandOption
   const stdout = options.stdout ?? new MemoryOutput(isTerminal, options.stdoutClosesAfter, onClosed);
   const stderr = new MemoryOutput(isTerminal);
   let bootstrap: readonly string[] | null = null;
+  let tls: TlsOptions | null = null;
   const code = await run(
     args,
     {
@@ -81,12 +85,13 @@ export async function runCommand(args: readonly string[], options: CommandOption
       stderr,
       env,
       stop: options.stop ?? pipe.signal,
-      connect: async (addresses) => {
+      connect: async (addresses, options) => {
         bootstrap = addresses;
+        tls = options;
         return { close: async () => {}, ...client } as unknown as ClusterClient;
       },
     },
     "1.2.3",
   );
-  return { code, stdout: stdout.text, stdoutBytes: stdout.bytes, stderr: stderr.text, bootstrap };
+  return { code, stdout: stdout.text, stdoutBytes: stdout.bytes, stderr: stderr.text, bootstrap, tls };
 }
