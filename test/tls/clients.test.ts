@@ -146,9 +146,14 @@ test("where client certificates are required, none, a stranger's and an expired 
 
 test("a connection without a certificate does not become authorised by resuming its session", async () => {
   const { port, refusals } = await start(own, "required");
-  const first = await rawConnection(port);
-  const session = first.getSession();
+  const first = rawSocket(port);
+  let session: Buffer | undefined = first.getSession();
+  first.on("session", (ticket: Buffer) => {
+    session = ticket;
+  });
+  first.resume();
   await once(first, "close");
+  expect(session).toBeDefined();
   const second = await rawConnection(port, session);
   const [line] = (await once(second, "data")) as [Buffer];
   expect(second.isSessionReused()).toBe(false);
@@ -156,13 +161,17 @@ test("a connection without a certificate does not become authorised by resuming 
   expect(refusals).toHaveLength(2);
 });
 
-async function rawConnection(port: number, session?: Buffer): Promise<TLSSocket> {
+function rawSocket(port: number, session?: Buffer): TLSSocket {
   const { cert: ca } = certificates.authority;
   const options = { host: "127.0.0.1", port, ca, ALPNProtocols: ["h2"], ...(session === undefined ? {} : { session }) };
   const socket = connectTls(options);
   cleanups.push(() => socket.destroy());
   socket.on("error", () => {});
-  if (session === undefined) socket.resume();
+  return socket;
+}
+
+async function rawConnection(port: number, session?: Buffer): Promise<TLSSocket> {
+  const socket = rawSocket(port, session);
   await once(socket, "secureConnect");
   return socket;
 }
