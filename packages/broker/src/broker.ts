@@ -5,7 +5,15 @@
  * partitions found on disk; register; then ready. Order of a stop: leaderships away; listeners closed; replicas stopped; flush.
  */
 import { type BrokerId, CONTROLLER_GROUP, delay, type KeyValue, toVarveError, VarveError } from "@varve/base";
-import { type ControllerCommand, type ControllerState, refusalError } from "@varve/cluster";
+import {
+  type ControllerCommand,
+  type ControllerState,
+  FIRST_LEVEL,
+  levelProblem,
+  peerProtocols,
+  refusalError,
+  SUPPORTED_LEVELS,
+} from "@varve/cluster";
 import { createPeerHub, type LinkDownReason, type PeerHello, type PeerHub } from "@varve/peer";
 import { openStorage, type Storage } from "@varve/storage";
 import type { BrokerPorts, BrokerSettings, PublicAddresses } from "./broker-settings.js";
@@ -71,6 +79,8 @@ export class Broker {
   /** By group. */
   private preferredReplicas = new Map<number, number>();
   private wantedCount = 0;
+  /** The feature level that this broker shakes hands by. */
+  private saidLevel: number = FIRST_LEVEL;
   private fatal: string | null = null;
 
   private constructor(settings: BrokerSettings, ports: BrokerPorts, storage: Storage, groupStore: KeyValue) {
@@ -364,13 +374,14 @@ export class Broker {
 
   private hello(): PeerHello {
     const { identity } = this.storage;
+    const protocols = peerProtocols(this.saidLevel);
     return {
       brokerId: this.settings.brokerId,
       clusterId: identity.clusterId,
       directoryId: identity.directoryId,
       bootId: identity.bootIds[identity.bootIds.length - 1] ?? "",
-      protocolMin: 1,
-      protocolMax: 1,
+      protocolMin: protocols.min,
+      protocolMax: protocols.max,
     };
   }
 
@@ -415,6 +426,8 @@ export class Broker {
         this.ports.clock.defer(() => this.duties.controller.step());
       },
     });
+    const problem = levelProblem(controller.state.featureLevel, SUPPORTED_LEVELS);
+    if (problem !== null) throw new VarveError("DATA_DIR_UNUSABLE", { message: `${problem}; nothing was changed` });
     this.controllerHere = controller;
     const replica = this.host.add(log, controller);
     controller.attach(replica);
@@ -426,6 +439,10 @@ export class Broker {
     // A broker that has joined is reached before it has registered: it can only register once its replica hears the leader.
     for (const { brokerId, peerAddress } of [...state.controllerReplicas, ...state.brokers()]) {
       if (brokerId !== this.settings.brokerId && peerAddress !== "") this.hub.connect(peerAddress);
+    }
+    if (state.featureLevel !== this.saidLevel) {
+      this.saidLevel = state.featureLevel;
+      this.hub.announce();
     }
     this.preferredReplicas = state.preferredReplicas();
     const wanted = state.replicasOf(this.storage.identity.directoryId);

@@ -1,16 +1,11 @@
 /**
- * apply-brokers.ts: the commands about brokers and the controller's own group: founding, joining, registering, voters.
+ * apply-brokers.ts: the commands about brokers and the controller's own group: founding, joining, registering.
  */
 import { assertDefined, type BrokerId, INT31_MAX, NUMBER_MAX, type ReplicaId } from "@varve/base";
 import { renewOnDirectory } from "./apply-replicas.js";
-import type {
-  DirectoryProof,
-  FoundingCommand,
-  JoinBrokerCommand,
-  RegisterBrokerCommand,
-  SetControllerVotersCommand,
-} from "./commands.js";
+import type { DirectoryProof, FoundingCommand, JoinBrokerCommand, RegisterBrokerCommand } from "./commands.js";
 import { judgeDirectory, wipedDirectory } from "./directory-proof.js";
+import { registrationProblem } from "./feature-levels.js";
 import { type Broker, CLUSTER_LIMITS, type ControllerReplica } from "./model.js";
 import { changed, DONE, type Outcome, refused, unchanged } from "./outcome.js";
 import { type CommandValue, type Refusal, refuse } from "./result.js";
@@ -25,9 +20,7 @@ export function applyFounding(tables: Tables, command: FoundingCommand): Outcome
   const problem = foundingProblem(tables, command);
   if (problem !== null) return refused(problem);
   tables.clusterId = command.clusterId;
-  tables.controllerReplicas = sortedReplicas(
-    command.voters.map((voter) => ({ ...voter, voter: true, leaving: false })),
-  );
+  tables.controllerReplicas = sortedReplicas(command.voters.map((voter) => ({ ...voter, leaving: false })));
   tables.nextControllerReplicaId = Math.max(...command.voters.map(({ replicaId }) => replicaId)) + 1;
   return changed(DONE);
 }
@@ -68,13 +61,14 @@ export function applyJoinBroker(tables: Tables, command: JoinBrokerCommand): Out
 }
 
 export function applyRegisterBroker(tables: Tables, command: RegisterBrokerCommand): Outcome {
-  const problem = endpointsProblem(command);
+  const problem = endpointsProblem(command) ?? registrationProblem(tables, command);
   if (problem !== null) return refused(problem);
   const admitted = admit(tables, command);
   if (!admitted.ok) return admitted.outcome;
   const seated = seat(tables, command, command.peerAddress);
-  const { brokerId, directoryId, grpcAddress, peerAddress, opsAddress, rack, host, version, formatVersion } = command;
-  const endpoints = { grpcAddress, peerAddress, opsAddress, rack, host, version, formatVersion };
+  const { brokerId, directoryId, grpcAddress, peerAddress, opsAddress, rack, host, version } = command;
+  const { formatVersion, formatVersionMin } = command;
+  const endpoints = { grpcAddress, peerAddress, opsAddress, rack, host, version, formatVersion, formatVersionMin };
   const known = tables.brokers.get(brokerId);
   const broker = { brokerId, directoryId, ...endpoints, drained: false, leaving: known?.leaving ?? false };
   const moved = known === undefined || !sameBroker(known, broker);
@@ -85,11 +79,13 @@ export function applyRegisterBroker(tables: Tables, command: RegisterBrokerComma
 }
 
 function endpointsProblem(command: RegisterBrokerCommand): Refusal | null {
-  const { brokerId, grpcAddress, peerAddress, opsAddress, rack, host, version, formatVersion } = command;
+  const { brokerId, grpcAddress, peerAddress, opsAddress, rack, host, version } = command;
+  const { formatVersion, formatVersionMin } = command;
   const problems = Object.entries({ grpcAddress, peerAddress, opsAddress, rack: rack ?? "", host, version })
     .filter(([, value]) => isLong(value))
     .map(([key]) => `${key} has more than ${TEXT_LENGTH_MAX} characters`);
-  if (!Number.isSafeInteger(formatVersion)) problems.push("formatVersion is not an integer");
+  if (![formatVersion, formatVersionMin].every(Number.isSafeInteger))
+    problems.push("a feature level is not an integer");
   if (problems.length === 0) return null;
   return refuse("INVALID_ARGUMENT", `bad registration of broker ${brokerId}: ${problems.join("; ")}`, { problems });
 }
@@ -169,7 +165,6 @@ function seat(tables: Tables, { brokerId, directoryId }: DirectoryProof, peerAdd
           directoryId,
           replicaId: tables.nextControllerReplicaId++,
           peerAddress,
-          voter: false,
           leaving: false,
         }
       : { ...known, peerAddress };
@@ -192,27 +187,6 @@ function memberValue(tables: Tables, { directoryId }: DirectoryProof): CommandVa
     replicaId: assertDefined(own, "an admitted directory has a seat").replicaId,
     controllerReplicas: tables.controllerReplicas,
   };
-}
-
-export function applySetControllerVoters(tables: Tables, { replicaIds }: SetControllerVotersCommand): Outcome {
-  const wanted = new Set(replicaIds);
-  const known = new Set(tables.controllerReplicas.map(({ replicaId }) => replicaId));
-  const strangers = [...wanted].filter((replicaId) => !known.has(replicaId));
-  if (wanted.size < 1 || wanted.size > CLUSTER_LIMITS.votersMax || strangers.length > 0) {
-    return refused(
-      refuse(
-        "INVALID_ARGUMENT",
-        `the controller has 1 .. ${CLUSTER_LIMITS.votersMax} voters out of its replicas ${[...known].join(", ")}, not ${replicaIds.join(", ")}`,
-      ),
-    );
-  }
-  if (tables.controllerReplicas.every(({ replicaId, voter }) => voter === wanted.has(replicaId)))
-    return unchanged(DONE);
-  tables.controllerReplicas = tables.controllerReplicas.map((replica) => ({
-    ...replica,
-    voter: wanted.has(replica.replicaId),
-  }));
-  return changed(DONE);
 }
 
 function sortedReplicas(replicas: readonly ControllerReplica[]): readonly ControllerReplica[] {

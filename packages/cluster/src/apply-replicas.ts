@@ -21,6 +21,7 @@ import type {
   ReplicasLeftCommand,
   SetReplicasCommand,
 } from "./commands.js";
+import { INTERNAL_MOVES_LEVEL } from "./feature-levels.js";
 import { isInternalTopic } from "./internal-topics.js";
 import { type Broker, CLUSTER_LIMITS, type DirectoryRecord, type GroupReplica, type Partition } from "./model.js";
 import { changed, DONE, type Outcome, refused, unchanged } from "./outcome.js";
@@ -30,7 +31,7 @@ import { partitionOfGroup, putPartition, type Tables, topicByName } from "./tabl
 
 export function applySetReplicas(tables: Tables, command: SetReplicasCommand): Outcome {
   const topic = topicByName(tables, command.topic);
-  if (topic === null || isInternalTopic(topic.topic)) return refused(unknownTopic(command.topic));
+  if (topic === null || !isMovable(tables, topic.topic)) return refused(unknownTopic(command.topic));
   if (command.topicId !== null && command.topicId !== topic.topicId)
     return refused(refuse("UNKNOWN_TOPIC_ID", `topic ${topic.topic} was deleted and recreated; nothing was moved`));
   const partition = topic.partitions[command.partition];
@@ -47,6 +48,11 @@ export function applySetReplicas(tables: Tables, command: SetReplicasCommand): O
   const tooMany = leavingProblem(moved);
   if (tooMany !== null) return refused(tooMany);
   return changed({ kind: "topic", topic: putPartition(tables, topic, moved), created: false });
+}
+
+/** Software from before the level refuses to move internal topics, and all brokers have to come to the same answer. */
+function isMovable({ featureLevel }: Tables, topic: string): boolean {
+  return featureLevel >= INTERNAL_MOVES_LEVEL || !isInternalTopic(topic);
 }
 
 function brokersProblem(tables: Tables, brokers: readonly BrokerId[]): Refusal | null {
@@ -252,7 +258,7 @@ export function applyControllerReplicasLeft(tables: Tables, { replicaIds }: Cont
 export function applyRenewControllerReplica(tables: Tables, { replicaId }: RenewControllerReplicaCommand): Outcome {
   const lost = tables.controllerReplicas.find((replica) => replica.replicaId === replicaId && !replica.leaving);
   if (lost === undefined) return unchanged(DONE);
-  const fresh = { ...lost, replicaId: tables.nextControllerReplicaId++, voter: false };
+  const fresh = { ...lost, replicaId: tables.nextControllerReplicaId++ };
   tables.controllerReplicas = [
     ...tables.controllerReplicas.map((replica) => (replica === lost ? { ...lost, leaving: true } : replica)),
     fresh,

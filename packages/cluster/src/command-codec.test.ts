@@ -15,7 +15,9 @@ const COMMANDS: readonly ControllerCommand[] = [
   },
   { kind: "joinBroker", brokerId: 4, directoryId: "d-4", bootId: "b-1", priorBootIds: [], peerAddress: "h:1" },
   register(1, { rack: "zone-a", priorBootIds: ["b-0"] }),
-  { kind: "setControllerVoters", replicaIds: [1, 2, 3] },
+  register(2, { formatVersion: 3, formatVersionMin: 2 }),
+  { kind: "controllerReplicasLeft", replicaIds: [1, 2, 3] },
+  { kind: "finalizeLevel", level: 2 },
   create("orders", { partitions: 12, replicas: 3, config: { retentionMs: -1, segmentBytes: null }, avoidBrokers: [2] }),
   { kind: "deleteTopic", topic: "orders", topicId: null },
   { kind: "alterTopic", topic: "orders", config: JSON.parse('{"__proto__":1}') },
@@ -37,6 +39,12 @@ describe("the command codec", () => {
     expect(text).toBe('{"version":1,"command":{"kind":"allocateProducerIds","count":5}}');
   });
 
+  test("a registration that supports level 1 is written as brokers of level 1 know it", () => {
+    const text = new TextDecoder().decode(encodeCommand(register(1, { formatVersion: 2 })));
+    expect(text).toContain('"formatVersion":2}');
+    expect(decodeText(text)).toMatchObject({ formatVersion: 2, formatVersionMin: 1 });
+  });
+
   test.each([
     { why: "nothing", text: "" },
     { why: "not JSON", text: "{" },
@@ -49,7 +57,7 @@ describe("the command codec", () => {
     { why: "a wrong type", text: '{"version":1,"command":{"kind":"allocateProducerIds","count":"5"}}' },
     {
       why: "a wrong type in a list",
-      text: '{"version":1,"command":{"kind":"setControllerVoters","replicaIds":[1,null]}}',
+      text: '{"version":1,"command":{"kind":"controllerReplicasLeft","replicaIds":[1,null]}}',
     },
   ])("refuses $why with INVALID_ARGUMENT", ({ text }) => {
     expect(() => decodeText(text)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));

@@ -7,7 +7,8 @@
  *   E3  what a command asks for (names, counts, settings) is judged when it is applied, not here: shapes only
  */
 import { KIB, shape, VarveError } from "@varve/base";
-import type { ControllerCommand, DirectoryProof, FoundingVoter } from "./commands.js";
+import type { ControllerCommand, DirectoryProof, FoundingVoter, RegisterBrokerCommand } from "./commands.js";
+import { FIRST_LEVEL } from "./feature-levels.js";
 import { CLUSTER_LIMITS } from "./model.js";
 
 const { ShapeError, bool, dictionary, list, nullable, number, object, oneOf, text } = shape;
@@ -45,7 +46,7 @@ const READERS: {
 } = {
   founding: object({ kind: oneOf("founding"), clusterId: id, voters: list(voter, CLUSTER_LIMITS.brokersMax) }),
   joinBroker: object({ kind: oneOf("joinBroker"), ...proof, peerAddress: short }),
-  registerBroker: object({
+  registerBroker: object<RegisterBrokerCommand>({
     kind: oneOf("registerBroker"),
     ...proof,
     grpcAddress: short,
@@ -55,10 +56,8 @@ const READERS: {
     host: short,
     version: short,
     formatVersion: number,
-  }),
-  setControllerVoters: object({
-    kind: oneOf("setControllerVoters"),
-    replicaIds: list(number, CLUSTER_LIMITS.brokersMax),
+    // Left out when it is 1, as brokers of level 1 know no such field; the leader lets no other one into the log of such a cluster (F3).
+    formatVersionMin: (value, path) => (value === undefined ? FIRST_LEVEL : number(value, path)),
   }),
   createTopic: object({
     kind: oneOf("createTopic"),
@@ -93,6 +92,7 @@ const READERS: {
   replaceBroker: object({ kind: oneOf("replaceBroker"), brokerId: number }),
   controllerReplicasLeft: object({ kind: oneOf("controllerReplicasLeft"), replicaIds }),
   renewControllerReplica: object({ kind: oneOf("renewControllerReplica"), replicaId: number }),
+  finalizeLevel: object({ kind: oneOf("finalizeLevel"), level: number }),
 };
 
 /**
@@ -100,7 +100,8 @@ const READERS: {
  * @throws VarveError INVALID_ARGUMENT when a number is not finite, a text is too long or the whole is over COMMAND_BYTES_MAX.
  */
 export function encodeCommand(command: ControllerCommand): Uint8Array {
-  const bytes = new TextEncoder().encode(JSON.stringify({ version: COMMAND_VERSION, command: checked(command) }));
+  const text = JSON.stringify({ version: COMMAND_VERSION, command: checked(command) }, withoutFirstLevel);
+  const bytes = new TextEncoder().encode(text);
   if (bytes.length > COMMAND_BYTES_MAX) throw tooLarge(bytes.length);
   return bytes;
 }
@@ -137,6 +138,10 @@ function checked(value: unknown): ControllerCommand {
     if (!(error instanceof ShapeError)) throw error;
     throw new VarveError("INVALID_ARGUMENT", { message: `bad controller command: ${error.message}`, cause: error });
   }
+}
+
+function withoutFirstLevel(key: string, value: unknown): unknown {
+  return key === "formatVersionMin" && value === FIRST_LEVEL ? undefined : value;
 }
 
 function isKind(kind: string): kind is ControllerCommand["kind"] {

@@ -42,12 +42,6 @@ export interface RegisterBrokerCommand extends DirectoryProof, BrokerEndpoints {
   readonly kind: "registerBroker";
 }
 
-/** Which replicas of the controller's group shall vote; the others learn. */
-export interface SetControllerVotersCommand {
-  readonly kind: "setControllerVoters";
-  readonly replicaIds: readonly ReplicaId[];
-}
-
 export interface CreateTopicCommand {
   readonly kind: "createTopic";
   readonly topic: string;
@@ -147,11 +141,16 @@ export interface RenewControllerReplicaCommand {
   readonly replicaId: ReplicaId;
 }
 
+/** From now on the formats of this level may be written. Refused while a broker does not support it. */
+export interface FinalizeLevelCommand {
+  readonly kind: "finalizeLevel";
+  readonly level: number;
+}
+
 export type ControllerCommand =
   | FoundingCommand
   | JoinBrokerCommand
   | RegisterBrokerCommand
-  | SetControllerVotersCommand
   | CreateTopicCommand
   | DeleteTopicCommand
   | AlterTopicCommand
@@ -164,4 +163,5 @@ export type ControllerCommand =
   | DrainBrokerCommand
   | ReplaceBrokerCommand
   | ControllerReplicasLeftCommand
-  | RenewControllerReplicaCommand;
+  | RenewControllerReplicaCommand
+  | FinalizeLevelCommand;

@@ -11,26 +11,32 @@ const seed = fuzzSeed();
 const COMMANDS: readonly ControllerCommand[] = [
   found([1, 2, 3]),
   { kind: "joinBroker", brokerId: 4, directoryId: "d-4", bootId: "b-1", priorBootIds: ["b-0"], peerAddress: "h:1" },
-  ...[1, 2, 3].map((brokerId) => register(brokerId)),
-  { kind: "setControllerVoters", replicaIds: [1, 2, 3] },
+  ...[1, 2, 3].map((brokerId) => register(brokerId, { formatVersion: 2 })),
   create("orders", { partitions: 3, replicas: 3, config: { retentionMs: 1_000 }, avoidBrokers: [2] }),
   create("payments"),
   { kind: "deleteTopic", topic: "payments", topicId: null },
   { kind: "alterTopic", topic: "orders", config: { retentionMs: null } },
   { kind: "addPartitions", topic: "orders", partitions: 5, avoidBrokers: [] },
   { kind: "allocateProducerIds", count: 1_000 },
+  { kind: "finalizeLevel", level: 2 },
 ];
 
-function busyState(): ControllerState {
+/** Of level 2, or of level 1. */
+function busyState(level: 1 | 2): ControllerState {
   const state = ControllerState.empty();
-  for (const [at, command] of COMMANDS.entries())
-    state.apply(command, { index: at + 1, appendTimeMs: 1_700_000_000_000 });
+  for (const [at, command] of COMMANDS.entries()) {
+    if (level === 2 || command.kind !== "finalizeLevel") {
+      const joined = command.kind === "joinBroker" && level === 2;
+      if (!joined) state.apply(command, { index: at + 1, appendTimeMs: 1_700_000_000_000 });
+    }
+  }
+  expect(state.featureLevel).toBe(level);
   return state;
 }
 
 test(`commands, and a state that applies what decodes (SEED=${seed})`, () => {
   const samples = COMMANDS.map(encodeCommand);
-  const state = busyState();
+  const state = busyState(1);
   let index = COMMANDS.length;
   const decode = (bytes: Uint8Array): ControllerCommand => {
     const command = decodeCommand(bytes);
@@ -54,7 +60,7 @@ test(`commands, and a state that applies what decodes (SEED=${seed})`, () => {
 });
 
 test(`checkpoints (SEED=${seed})`, () => {
-  const samples = [busyState().snapshot(), ControllerState.empty().snapshot()];
+  const samples = [busyState(1).snapshot(), busyState(2).snapshot(), ControllerState.empty().snapshot()];
   const encode = (state: ControllerState): Uint8Array => state.snapshot();
   const decode = (bytes: Uint8Array): ControllerState => ControllerState.restore(bytes);
   const run = { samples, decode, encode, mutate: mutateJson, codes: ["DATA_DIR_UNUSABLE"], seed } as const;

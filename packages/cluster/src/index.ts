@@ -12,6 +12,7 @@ export type {
   DeleteTopicCommand,
   DirectoryProof,
   DrainBrokerCommand,
+  FinalizeLevelCommand,
   FoundingCommand,
   FoundingVoter,
   JoinBrokerCommand,
@@ -20,9 +21,17 @@ export type {
   RenewReplicaCommand,
   ReplaceBrokerCommand,
   ReplicasLeftCommand,
-  SetControllerVotersCommand,
   SetReplicasCommand,
 } from "./commands.js";
+export {
+  FEATURE_LEVELS,
+  type FeatureLevel,
+  FIRST_LEVEL,
+  INTERNAL_MOVES_LEVEL,
+  levelProblem,
+  peerProtocols,
+  SUPPORTED_LEVELS,
+} from "./feature-levels.js";
 export { GROUPS_TOPIC, isInternalTopic } from "./internal-topics.js";
 export {
   type Broker,
@@ -36,6 +45,14 @@ export {
   type Topic,
 } from "./model.js";
 export type { ApplyContext } from "./outcome.js";
+export {
+  planRebalance,
+  type RebalanceMove,
+  type RebalancePlan,
+  type RebalanceRequest,
+  rebalanceSteps,
+} from "./rebalance.js";
+export type { RebalancePartition } from "./rebalance-layout.js";
 export { type CommandResult, type CommandValue, expectValue, type Refusal, refusalError } from "./result.js";
 export { ControllerState } from "./state.js";
 export {

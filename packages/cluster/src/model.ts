@@ -49,8 +49,10 @@ export interface BrokerEndpoints {
   readonly host: string;
   /** Version of the broker's software. */
   readonly version: string;
-  /** Version of the data format that it writes. */
+  /** Newest feature level that its software supports (`feature-levels.ts`). */
   readonly formatVersion: number;
+  /** Oldest feature level that its software supports. */
+  readonly formatVersionMin: number;
 }
 
 /** A data directory as the controller last accepted it. */
@@ -87,8 +89,6 @@ export interface GroupReplica {
 /** A replica of the controller's own group. */
 export interface ControllerReplica extends GroupReplica {
   readonly peerAddress: string;
-  /** Meant to vote; false: a learner, which holds all metadata and never votes. */
-  readonly voter: boolean;
   /** Unwanted: it goes from the controller's group, and then from here. */
   readonly leaving: boolean;
 }

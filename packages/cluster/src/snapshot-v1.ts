@@ -1,6 +1,6 @@
 /**
- * snapshot-v1.ts: what version 1 of the controller's section lacks, filled in. It is read as it stands otherwise: the reader of version 2
- * judges the result, whatever this makes of damaged input.
+ * snapshot-v1.ts: what version 1 of the controller's section lacks, filled in. It is read as it stands otherwise: the reader of the newest
+ * version judges the result, whatever this makes of damaged input.
  */
 type Fields = Readonly<Record<string, unknown>>;
 

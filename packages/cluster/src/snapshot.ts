@@ -1,12 +1,13 @@
 /**
- * snapshot.ts: the whole state as bytes: one section of the controller group's checkpoints. JSON in UTF-8, version 2; of version 1, which knew no
- * moves, decommissioning or replaced directories, it reads what it needs.
+ * snapshot.ts: the whole state as bytes: one section of the controller group's checkpoints. JSON in UTF-8, version 3 from feature level
+ * 2 on; below it version 2, as brokers of level 1 know no other, and may be sent it. Versions 1 and 2 are read as well.
  *
  * Invariants:
  *   C1  equal states give equal bytes: every list is sorted, every object has its fields in one order
  *   C2  decodeTables(encodeTables(tables)) gives the same state; decoding anything else throws VarveError, nothing else
  */
 import { hashRangesProblem, shape, VarveError } from "@varve/base";
+import { SNAPSHOT_3_LEVEL } from "./feature-levels.js";
 import {
   type Broker,
   CLUSTER_LIMITS,
@@ -18,22 +19,24 @@ import {
   type Topic,
 } from "./model.js";
 import { fromVersion1 } from "./snapshot-v1.js";
+import { fromVersion2, toVersion2 } from "./snapshot-v2.js";
 import { emptyTables, putTopic, type Tables } from "./tables.js";
 import { patchTopicConfig, type TopicConfigOverrides } from "./topic-config.js";
 
 const { ShapeError, bool, count, dictionary, integer, list, nullable, object, text } = shape;
 
-/** Version of the section's format. */
-export const SNAPSHOT_VERSION = 2;
+/** Newest version of the section's format. */
+export const SNAPSHOT_VERSION = 3;
 
 const TEXT_LENGTH_MAX = 1_024;
 const CONFIG_KEYS_MAX = 256;
 
 /** The section's content. */
-interface SnapshotV2 {
+interface SnapshotV3 {
   readonly version: number;
   readonly clusterId: string | null;
   readonly metadataVersion: number;
+  readonly featureLevel: number;
   readonly nextGroupId: number;
   readonly nextProducerId: number;
   readonly nextControllerReplicaId: number;
@@ -81,19 +84,21 @@ const broker = object<Broker>({
   host: words,
   version: words,
   formatVersion: integer,
+  formatVersionMin: integer,
   drained: bool,
   leaving: bool,
 });
 
-const snapshotV2 = object<SnapshotV2>({
+const snapshotV3 = object<SnapshotV3>({
   version: count,
   clusterId: nullable(words),
   metadataVersion: count,
+  featureLevel: count,
   nextGroupId: count,
   nextProducerId: count,
   nextControllerReplicaId: count,
   controllerReplicas: list(
-    object<ControllerReplica>({ ...replicaFields, peerAddress: words, voter: bool, leaving: bool }),
+    object<ControllerReplica>({ ...replicaFields, peerAddress: words, leaving: bool }),
     CLUSTER_LIMITS.brokersMax,
   ),
   directories: list(
@@ -114,10 +119,11 @@ const snapshotV2 = object<SnapshotV2>({
 
 /** The state as bytes, canonical (C1). */
 export function encodeTables(tables: Tables): Uint8Array {
-  const snapshot: SnapshotV2 = {
+  const snapshot: SnapshotV3 = {
     version: SNAPSHOT_VERSION,
     clusterId: tables.clusterId,
     metadataVersion: tables.metadataVersion,
+    featureLevel: tables.featureLevel,
     nextGroupId: tables.nextGroupId,
     nextProducerId: tables.nextProducerId,
     nextControllerReplicaId: tables.nextControllerReplicaId,
@@ -129,7 +135,8 @@ export function encodeTables(tables: Tables): Uint8Array {
     topics: [...tables.topics.values()].sort((left, right) => left.createdIndex - right.createdIndex),
     deletedTopicIds: tables.deletedTopicIds,
   };
-  return new TextEncoder().encode(JSON.stringify(snapshot));
+  const written = tables.featureLevel < SNAPSHOT_3_LEVEL ? toVersion2(snapshot) : snapshot;
+  return new TextEncoder().encode(JSON.stringify(written));
 }
 
 /** @throws VarveError DATA_DIR_UNUSABLE when the bytes are damaged or of a version that is not known here. */
@@ -138,6 +145,7 @@ export function decodeTables(bytes: Uint8Array): Tables {
   const tables = emptyTables();
   tables.clusterId = snapshot.clusterId;
   tables.metadataVersion = snapshot.metadataVersion;
+  tables.featureLevel = snapshot.featureLevel;
   tables.nextGroupId = snapshot.nextGroupId;
   tables.nextProducerId = snapshot.nextProducerId;
   tables.nextControllerReplicaId = snapshot.nextControllerReplicaId;
@@ -149,13 +157,14 @@ export function decodeTables(bytes: Uint8Array): Tables {
   return tables;
 }
 
-function parse(bytes: Uint8Array): SnapshotV2 {
+function parse(bytes: Uint8Array): SnapshotV3 {
   try {
     const raw: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     const version = typeof raw === "object" && raw !== null && "version" in raw ? raw.version : undefined;
-    if (version !== SNAPSHOT_VERSION && version !== 1)
-      throw unusable(`has format version ${shape.shown(version)}; upgrade this broker`);
-    return snapshotV2(version === 1 ? fromVersion1(raw) : raw, "state");
+    if (version === 1) return snapshotV3(fromVersion2(fromVersion1(raw)), "state");
+    if (version === 2) return snapshotV3(fromVersion2(raw), "state");
+    if (version === SNAPSHOT_VERSION) return snapshotV3(raw, "state");
+    throw unusable(`has format version ${shape.shown(version)}; upgrade this broker`);
   } catch (error) {
     if (error instanceof ShapeError) throw unusable(`is damaged: ${error.message}`);
     if (error instanceof SyntaxError || error instanceof TypeError) throw unusable("is not JSON in UTF-8");

@@ -193,8 +193,6 @@ describe("topics", () => {
       "INVALID_PARTITIONS",
     ],
     ["no producer ids", { kind: "allocateProducerIds", count: 0 }, "INVALID_ARGUMENT"],
-    ["voters that are unknown", { kind: "setControllerVoters", replicaIds: [1, 9] }, "INVALID_ARGUMENT"],
-    ["no voters", { kind: "setControllerVoters", replicaIds: [] }, "INVALID_ARGUMENT"],
     ["founding again", { ...found([1]), clusterId: "c-2" }, "INVALID_ARGUMENT"],
     ["a broker id of 0", register(0), "INVALID_ARGUMENT"],
     ["an address of a megabyte", register(1, { grpcAddress: "x".repeat(1e6) }), "INVALID_ARGUMENT"],
@@ -253,14 +251,12 @@ describe("brokers", () => {
 
   test("first voters keep the replica ids of the founding, later brokers learn under new ones", () => {
     const cluster = new Cluster(5);
-    expect(
-      cluster.state.controllerReplicas.map(({ brokerId, replicaId, voter }) => [brokerId, replicaId, voter]),
-    ).toEqual([
-      [1, 1, true],
-      [2, 2, true],
-      [3, 3, true],
-      [4, 4, false],
-      [5, 5, false],
+    expect(cluster.state.controllerReplicas.map(({ brokerId, replicaId }) => [brokerId, replicaId])).toEqual([
+      [1, 1],
+      [2, 2],
+      [3, 3],
+      [4, 4],
+      [5, 5],
     ]);
     expect(cluster.state.brokerOf(0, 4)).toBe(4);
   });
@@ -338,16 +334,6 @@ describe("brokers", () => {
     expect(cluster.apply(register(5_000)).ok).toBe(false);
     expect(cluster.state.brokers()).toHaveLength(CLUSTER_LIMITS.brokersMax);
   });
-
-  test("the controller's voters are the replicas that a command names", () => {
-    const cluster = new Cluster(5);
-    cluster.apply({ kind: "setControllerVoters", replicaIds: [1, 2, 3, 4, 5] });
-    expect(cluster.state.controllerReplicas.every(({ voter }) => voter)).toBe(true);
-    cluster.apply({ kind: "setControllerVoters", replicaIds: [2, 4, 5] });
-    expect(cluster.state.controllerReplicas.filter(({ voter }) => voter).map(({ replicaId }) => replicaId)).toEqual([
-      2, 4, 5,
-    ]);
-  });
 });
 
 describe("what a broker asks", () => {
@@ -392,8 +378,10 @@ describe("what a broker asks", () => {
 describe("snapshots", () => {
   test.each([
     { why: "nothing", text: "" },
-    { why: "a newer version", text: '{"version":2}' },
-    { why: "missing fields", text: '{"version":1}' },
+    { why: "a newer version", text: '{"version":4}' },
+    { why: "missing fields", text: '{"version":3}' },
+    { why: "missing fields of version 2", text: '{"version":2}' },
+    { why: "missing fields of version 1", text: '{"version":1}' },
     { why: "not JSON", text: "{]" },
   ])("refuses $why with DATA_DIR_UNUSABLE", ({ text }) => {
     const bytes = new TextEncoder().encode(text);

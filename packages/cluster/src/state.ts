@@ -19,7 +19,7 @@ import {
   type TopicId,
   unreachable,
 } from "@varve/base";
-import { applyFounding, applyJoinBroker, applyRegisterBroker, applySetControllerVoters } from "./apply-brokers.js";
+import { applyFounding, applyJoinBroker, applyRegisterBroker } from "./apply-brokers.js";
 import {
   applyControllerReplicasLeft,
   applyDecommissionBroker,
@@ -32,6 +32,7 @@ import {
 } from "./apply-replicas.js";
 import { applyAddPartitions, applyAlterTopic, applyCreateTopic, applyDeleteTopic } from "./apply-topics.js";
 import type { AllocateProducerIdsCommand, ControllerCommand } from "./commands.js";
+import { answerBeforeLog, applyFinalizeLevel } from "./feature-levels.js";
 import {
   type Broker,
   CLUSTER_LIMITS,
@@ -87,8 +88,6 @@ export class ControllerState {
         return applyJoinBroker(this.tables, command);
       case "registerBroker":
         return applyRegisterBroker(this.tables, command);
-      case "setControllerVoters":
-        return applySetControllerVoters(this.tables, command);
       case "createTopic":
         return applyCreateTopic(this.tables, command, context);
       case "deleteTopic":
@@ -113,6 +112,8 @@ export class ControllerState {
         return applyControllerReplicasLeft(this.tables, command);
       case "renewControllerReplica":
         return applyRenewControllerReplica(this.tables, command);
+      case "finalizeLevel":
+        return applyFinalizeLevel(this.tables, command);
       case "allocateProducerIds":
         return applyAllocateProducerIds(this.tables, command);
       default:
@@ -123,6 +124,16 @@ export class ControllerState {
   /** Index of the last command that changed something; 0 before the first. */
   get metadataVersion(): number {
     return this.tables.metadataVersion;
+  }
+
+  /** The answer to a command that must not enter the log, as not every broker could read it; null: append it. */
+  answerBeforeLog(command: ControllerCommand): CommandResult | null {
+    return answerBeforeLog(this.tables, command);
+  }
+
+  /** The finalised feature level: formats of later ones are not written. */
+  get featureLevel(): number {
+    return this.tables.featureLevel;
   }
 
   /** null before the founding command. */

@@ -19,6 +19,8 @@ export interface GroupPlace {
 export interface Tables {
   clusterId: ClusterId | null;
   metadataVersion: number;
+  /** Finalised; see `feature-levels.ts`. */
+  featureLevel: number;
   nextGroupId: GroupId;
   nextProducerId: number;
   nextControllerReplicaId: number;
@@ -37,6 +39,7 @@ export function emptyTables(): Tables {
   return {
     clusterId: null,
     metadataVersion: 0,
+    featureLevel: 1,
     nextGroupId: 1,
     nextProducerId: 1,
     nextControllerReplicaId: 1,

@@ -73,10 +73,13 @@ export class Controller implements StateMachine {
   }
 
   /**
-   * Appends a command here, on the leader, and answers with its result once it is applied.
+   * Appends a command here, on the leader, and answers with its result once it is applied. One that not every broker could read is answered
+   * without being appended.
    * @throws VarveError NOT_LEADER (nothing was appended, or another leader replaced it), COMMIT_UNKNOWN.
    */
-  execute(command: ControllerCommand): Promise<CommandResult> {
+  async execute(command: ControllerCommand): Promise<CommandResult> {
+    const early = this.isServing() ? this.current.answerBeforeLog(command) : null;
+    if (early !== null) return early;
     return this.commands.execute(this.replica, encodeCommand(command));
   }
 

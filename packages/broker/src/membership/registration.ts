@@ -2,7 +2,7 @@
  * registration.ts: a broker's place in the controller's state: it registers at each start, and answers others that want to join.
  */
 import { type BrokerId, type Clock, delay, isVarveError, VarveError } from "@varve/base";
-import { expectValue, refusalError } from "@varve/cluster";
+import { expectValue, refusalError, SUPPORTED_LEVELS } from "@varve/cluster";
 import type { NodeIdentity, Storage } from "@varve/storage";
 import type { BrokerSettings, PublicAddresses } from "../broker-settings.js";
 import type { ControllerAccess } from "../controller/access.js";
@@ -27,7 +27,7 @@ export async function register(
   { grpcAddress, opsAddress }: PublicAddresses,
   signal: AbortSignal,
 ): Promise<void> {
-  const { bootIds, directoryId, formatVersion } = identity;
+  const { bootIds, directoryId } = identity;
   const { brokerId, peerAddress, rack, host, version } = settings;
   for (;;) {
     try {
@@ -44,7 +44,8 @@ export async function register(
           rack,
           host,
           version,
-          formatVersion,
+          formatVersion: SUPPORTED_LEVELS.max,
+          formatVersionMin: SUPPORTED_LEVELS.min,
         },
         { deadlineAtMs: clock.monotonicMs() + CALL_MS, signal },
       );

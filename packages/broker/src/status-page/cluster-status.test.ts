@@ -14,6 +14,7 @@ const BROKERS = [1, 2, 3].map(
     host: "h",
     version: "0.1.0",
     formatVersion: 1,
+    formatVersionMin: 1,
     drained: false,
     leaving: false,
   }),

@@ -39,6 +39,7 @@ export function register(brokerId: BrokerId, fields: Partial<RegisterBrokerComma
     host: `host-${brokerId}`,
     version: "0.1.0",
     formatVersion: 1,
+    formatVersionMin: 1,
     ...fields,
   };
 }
