@@ -63,6 +63,7 @@ const STATUS = {
       behind: [{ replicaId: 3, entries: 7 }],
       logStart: 0,
       highWatermark: 12,
+      bytes: 4_096,
     },
   ],
 };

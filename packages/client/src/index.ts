@@ -18,6 +18,7 @@ export type {
   SeekGroupResult,
 } from "./admin/groups.js";
 export type {
+  BrokerBalance,
   BrokerDetails,
   ClusterDescription,
   ClusterHealth,
@@ -28,6 +29,8 @@ export type {
   PartitionDetails,
   PartitionMove,
   PartitionOffset,
+  PlannedMove,
+  RebalancePlan,
   TopicConfig,
   TopicDescription,
   TopicListing,

@@ -118,6 +118,13 @@ export const ADMIN_METHODS = {
   ),
   drainBroker: admin(45, "DrainBroker", varve.DrainBrokerRequestCodec, varve.DrainBrokerResponseCodec),
   replaceBroker: admin(46, "ReplaceBroker", varve.ReplaceBrokerRequestCodec, varve.ReplaceBrokerResponseCodec),
+  planRebalance: admin(47, "PlanRebalance", varve.PlanRebalanceRequestCodec, varve.PlanRebalanceResponseCodec),
+  finalizeFeatureLevel: admin(
+    48,
+    "FinalizeFeatureLevel",
+    varve.FinalizeFeatureLevelRequestCodec,
+    varve.FinalizeFeatureLevelResponseCodec,
+  ),
 } as const;
 
 /** All methods of the public API. */

@@ -72,6 +72,8 @@ test("method numbers, which travel between brokers, never change", () => {
     DecommissionBroker: 44,
     DrainBroker: 45,
     ReplaceBroker: 46,
+    PlanRebalance: 47,
+    FinalizeFeatureLevel: 48,
   });
   for (const [name, number] of Object.entries(numbers)) expect(methodByNumber(number)?.name).toBe(name);
   expect(methodByNumber(999)).toBeNull();

@@ -85,7 +85,7 @@ export function adminService(options: AdminServiceOptions): AdminServiceHandlers
       const statuses = await options.broker.statuses.gather([NO_GROUP], GATHER_MS);
       const holds = state.replicaCounts();
       const leads = countLed(options.broker, state);
-      const brokers = state.brokers().map(({ brokerId, grpcAddress, rack, version, drained, leaving }) => ({
+      const brokers = state.brokers().map(({ brokerId, grpcAddress, rack, version, drained, leaving, ...levels }) => ({
         id: brokerId,
         address: grpcAddress,
         rack,
@@ -95,12 +95,15 @@ export function adminService(options: AdminServiceOptions): AdminServiceHandlers
         leaving,
         replicas: holds.get(brokerId) ?? 0,
         leads: leads.get(brokerId) ?? 0,
+        featureLevelMin: levels.formatVersionMin,
+        featureLevelMax: levels.formatVersion,
       }));
       return {
         clusterId: state.clusterId ?? "",
         controller: options.broker.access.leader(),
         brokers,
         metadataVersion: state.metadataVersion,
+        featureLevel: state.featureLevel,
       };
     },
     transferLeadership: (request, call) => admin.transferLeadership(request, admin.context(call)),

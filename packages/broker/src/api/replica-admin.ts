@@ -9,9 +9,17 @@ import type { AdminServiceHandlers, Init, PartitionMove } from "@varve/rpc";
 import type { Broker } from "../broker.js";
 import { type GroupStatus, newestStatuses } from "../duties/status.js";
 import type { CallContext } from "../routing/router.js";
+import { planCluster } from "./rebalance-plan.js";
 import { checkTopicRef } from "./requests.js";
 
-type ReplicaCalls = "movePartition" | "listMoves" | "decommissionBroker" | "drainBroker" | "replaceBroker";
+type ReplicaCalls =
+  | "movePartition"
+  | "listMoves"
+  | "planRebalance"
+  | "decommissionBroker"
+  | "drainBroker"
+  | "replaceBroker"
+  | "finalizeFeatureLevel";
 type Call = Parameters<AdminServiceHandlers["movePartition"]>[1];
 
 export interface ReplicaAdminOptions {
@@ -52,6 +60,18 @@ export function replicaAdmin(options: ReplicaAdminOptions): Pick<AdminServiceHan
       );
       const moves = moving.map(({ topic, partition }) => moveOf(topic, partition, statuses.get(partition.groupId)));
       return { moves, metadataVersion: state.metadataVersion };
+    },
+    planRebalance: async ({ minMetadataVersion }, call) => {
+      const patience = context(call);
+      const state = await stateAt(minMetadataVersion, patience);
+      return planCluster({ broker, state, down: down(), signal: patience.signal });
+    },
+    finalizeFeatureLevel: async ({ level }, call) => {
+      // Said here, too: an older leader knows neither the command nor why it must not be given.
+      const early = broker.state().answerBeforeLog({ kind: "finalizeLevel", level });
+      if (early !== null && !early.ok) throw refusalError(early);
+      const { metadataVersion } = await decide({ kind: "finalizeLevel", level }, call);
+      return { level: broker.state().featureLevel, metadataVersion };
     },
     decommissionBroker: ({ broker: brokerId, cancel }, call) =>
       decide({ kind: "decommissionBroker", brokerId, avoidBrokers: down(), cancel }, call),

@@ -5,7 +5,7 @@ import { type BrokerId, type GroupId, type Offset, type ReplicaId, shape, type T
 import type { Replica } from "../replica/replica.js";
 import { decodeJson, encodeJson } from "../routing/json-payload.js";
 
-const { bool, count, integer, list, object, open, text } = shape;
+const { bool, count, integer, list, nullable, object, open, text } = shape;
 
 /** Far above what a cluster has; what is above was not said by a broker. */
 const GROUPS_MAX = 1_000_000;
@@ -26,6 +26,8 @@ export interface GroupStatus {
   readonly behind: readonly { readonly replicaId: ReplicaId; readonly entries: number }[];
   readonly logStart: Offset;
   readonly highWatermark: Offset;
+  /** What the leader's replica takes on disk; null: it did not say, as brokers of feature level 1 do not. */
+  readonly bytes: number | null;
 }
 
 /** One broker's answer. */
@@ -61,6 +63,7 @@ export function groupStatus(replica: Replica, brokerId: BrokerId): GroupStatus |
     })),
     logStart: logStartOffset,
     highWatermark,
+    bytes: replica.log.diskBytes(),
   };
 }
 
@@ -85,6 +88,7 @@ const readStatus = open<BrokerStatus>({
       behind: list(object({ replicaId: count, entries: count }), GROUP_REPLICAS_MAX),
       logStart: count,
       highWatermark: count,
+      bytes: (value, path) => nullable(count)(value ?? null, path),
     }),
     GROUPS_MAX,
   ),

@@ -1,16 +1,22 @@
-/** cluster.ts: `varve cluster describe | health`. */
+/** cluster.ts: `varve cluster describe | health`, and the others of `varve cluster`, which have files of their own. */
 import { isVarveError } from "@varve/base";
 import type { Command } from "commander";
 import { QuietFailure } from "../shell/failure.js";
 import { globalOptions } from "../shell/global-options.js";
 import { type GlobalOptions, printResult, type Shell, withCluster } from "../shell/shell.js";
 import { facts, table } from "../shell/table.js";
+import { registerFeatures } from "./cluster-features.js";
+import { registerRebalance } from "./cluster-rebalance.js";
+import { registerScaleInCheck } from "./scale-in-check.js";
 
 /** All of `health`, connecting included; the contract allows 5 s for the whole process. */
 const HEALTH_MS = 3_500;
 
 export function registerCluster(parent: Command, shell: Shell): void {
-  const cluster = parent.command("cluster").summary("show brokers and health").description("The cluster as a whole.");
+  const cluster = parent
+    .command("cluster")
+    .summary("show brokers and health, balance them, upgrade")
+    .description("The cluster as a whole.");
   cluster
     .command("describe")
     .description("Shows the cluster's id, its controller and its brokers.")
@@ -26,6 +32,9 @@ export function registerCluster(parent: Command, shell: Shell): void {
     )
     .addHelpText("after", "\nExamples:\n  varve cluster health\n  until varve cluster health; do sleep 1; done\n")
     .action((_: object, command: Command) => health(shell, globalOptions(command, shell.env)));
+  registerRebalance(cluster, shell);
+  registerScaleInCheck(cluster, shell);
+  registerFeatures(cluster, shell);
 }
 
 async function describe(shell: Shell, global: GlobalOptions): Promise<void> {

@@ -23,6 +23,7 @@ import type {
   PartitionDetails,
   PartitionMove,
   PartitionOffset,
+  RebalancePlan,
   TopicConfig,
   TopicDescription,
   TopicListing,
@@ -156,7 +157,8 @@ export class Admin {
   async describeCluster(wait: WaitOptions = {}): Promise<ClusterDescription> {
     const answer = await this.read(METHODS.describeCluster, this.atLeast(), "describeCluster", wait);
     const brokers = answer.brokers.map((broker) => ({ ...broker }));
-    return { clusterId: answer.clusterId, controller: answer.controller, brokers };
+    const { clusterId, controller, featureLevel } = answer;
+    return { clusterId, controller, brokers, featureLevel };
   }
 
   /**
@@ -180,14 +182,20 @@ export class Admin {
    * shows how far it is. Reads and writes go on. @throws VarveError UNKNOWN_TOPIC, UNKNOWN_PARTITION, INVALID_REPLICATION.
    */
   async movePartition(
-    input: { readonly topic: string; readonly partition: number; readonly brokers: readonly number[] },
+    input: {
+      readonly topic: string;
+      /** When given, only the topic with this id is meant, not one that was made again under its name. */
+      readonly topicId?: string;
+      readonly partition: number;
+      readonly brokers: readonly number[];
+    },
     wait: WaitOptions = {},
   ): Promise<void> {
-    const { topic } = input;
+    const { topic, topicId = "" } = input;
     const partition = integerIn("partition", input.partition, 0, LIMITS.partitionsPerTopicMax - 1);
     const brokers = input.brokers.map((broker) => brokerId(broker));
     const what = `movePartition ${topic}/${partition} to brokers ${brokers.join(", ")}`;
-    const answer = await this.write(METHODS.movePartition, { topic, topicId: "", partition, brokers }, what, wait);
+    const answer = await this.write(METHODS.movePartition, { topic, topicId, partition, brokers }, what, wait);
     this.cluster.metadata.noteVersion(answer.metadataVersion);
   }
 
@@ -202,6 +210,30 @@ export class Admin {
       joining: [...joining],
       entriesBehind: entriesBehind < 0 ? null : entriesBehind,
     }));
+  }
+
+  /**
+   * A plan for an even load: which replicas and preferred leaderships to move where. Changes nothing; `movePartition` with `to` carries a
+   * move out.
+   */
+  async planRebalance(wait: WaitOptions = {}): Promise<RebalancePlan> {
+    const { moves, complete, brokers } = await this.read(METHODS.planRebalance, this.atLeast(), "planRebalance", wait);
+    return {
+      moves: moves.map((move) => ({ ...move, from: [...move.from], to: [...move.to] })),
+      complete,
+      brokers: brokers.map((broker) => ({ ...broker })),
+    };
+  }
+
+  /**
+   * Lets the cluster write the formats of a feature level from now on; brokers that do not support it are refused for ever after.
+   * @throws VarveError INVALID_ARGUMENT (a broker does not support it, or the level is lower than the present one).
+   */
+  async finalizeFeatureLevel(input: { readonly level: number }, wait: WaitOptions = {}): Promise<void> {
+    const level = integerIn("level", input.level, 1, 2 ** 31 - 1);
+    const what = `finalizeFeatureLevel ${level}`;
+    const answer = await this.write(METHODS.finalizeFeatureLevel, { level }, what, wait);
+    this.cluster.metadata.noteVersion(answer.metadataVersion);
   }
 
   /**

@@ -88,6 +88,8 @@ export interface ClusterDescription {
   /** Broker that leads the controller; null: none that is known. */
   readonly controller: BrokerId | null;
   readonly brokers: BrokerDetails[];
+  /** The finalised feature level: formats of later ones are not written. 0: the broker that answered is too old to know. */
+  readonly featureLevel: number;
 }
 
 export interface BrokerDetails {
@@ -105,6 +107,9 @@ export interface BrokerDetails {
   readonly replicas: number;
   /** Partitions that it leads. */
   readonly leads: number;
+  /** Feature levels that its software supports, both inclusive. */
+  readonly featureLevelMin: number;
+  readonly featureLevelMax: number;
 }
 
 /** A partition whose replicas are not yet where they are wanted. */
@@ -119,6 +124,39 @@ export interface PartitionMove {
   readonly joining: BrokerId[];
   /** Log entries that the joining replica which is farthest behind still lacks; null: not known. */
   readonly entriesBehind: number | null;
+}
+
+/** Which replicas and preferred leaderships to move for an even load; made anew at each call. */
+export interface RebalancePlan {
+  /** By topic and partition. Empty: nothing to do. */
+  readonly moves: PlannedMove[];
+  /** False: there is more to move than one plan holds. */
+  readonly complete: boolean;
+  readonly brokers: BrokerBalance[];
+}
+
+export interface PlannedMove {
+  readonly topic: string;
+  readonly topicId: TopicId;
+  readonly partition: PartitionId;
+  /** The first is the preferred leader. */
+  readonly from: BrokerId[];
+  /** The same brokers in another order: only the preferred leader changes. */
+  readonly to: BrokerId[];
+  /** Bytes that new replicas have to copy, all together. */
+  readonly bytes: number;
+}
+
+/** What a broker has now, and after the plan. */
+export interface BrokerBalance {
+  readonly id: BrokerId;
+  readonly replicas: number;
+  readonly replicasAfter: number;
+  /** Partitions that it is the preferred leader of. */
+  readonly leaders: number;
+  readonly leadersAfter: number;
+  readonly bytes: number;
+  readonly bytesAfter: number;
 }
 
 export interface ClusterHealth {

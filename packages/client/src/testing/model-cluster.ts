@@ -218,6 +218,8 @@ export class ModelCluster {
       clusterHealth: async () => ({ healthy: true, brokersReady: 1, brokersExpected: 1 }),
       movePartition: async () => ({ metadataVersion: this.version }),
       listMoves: async () => ({ moves: [], metadataVersion: this.version }),
+      planRebalance: async () => ({ moves: [], complete: true, metadataVersion: this.version }),
+      finalizeFeatureLevel: async ({ level }) => ({ level, metadataVersion: this.version }),
       decommissionBroker: async () => ({ metadataVersion: this.version }),
       drainBroker: async () => ({ metadataVersion: this.version }),
       replaceBroker: async () => ({ metadataVersion: this.version }),

@@ -88,6 +88,111 @@ export const ErrorStatusCodec = new TableCodec<ErrorStatus>("varve.v1.ErrorStatu
   { name: "details", number: 7, type: "string", label: "map" },
 ]);
 
+/** Asks for a plan. */
+export interface PlanRebalanceRequest {
+  /** Plan from at least this metadata version; 0: whatever the broker has. */
+  readonly minMetadataVersion: number;
+}
+
+export const PlanRebalanceRequestCodec = new TableCodec<PlanRebalanceRequest>("varve.v1.PlanRebalanceRequest", [
+  { name: "minMetadataVersion", number: 1, type: "int64" },
+]);
+
+/** One partition of a plan. */
+export interface PlannedMove {
+  /** Name of the topic. */
+  readonly topic: string;
+  /** Id of the topic. */
+  readonly topicId: string;
+  /** Partition, from 0. */
+  readonly partition: number;
+  /** Brokers that are to hold it now; the first is the preferred leader. */
+  readonly from: readonly number[];
+  /** Brokers that shall hold it; the same ones in another order: only the preferred leader changes. */
+  readonly to: readonly number[];
+  /** Bytes that new replicas have to copy, all together. */
+  readonly bytes: number;
+}
+
+export const PlannedMoveCodec = new TableCodec<PlannedMove>("varve.v1.PlannedMove", [
+  { name: "topic", number: 1, type: "string" },
+  { name: "topicId", number: 2, type: "string" },
+  { name: "partition", number: 3, type: "int32" },
+  { name: "from", number: 4, type: "int32", label: "repeated" },
+  { name: "to", number: 5, type: "int32", label: "repeated" },
+  { name: "bytes", number: 6, type: "int64" },
+]);
+
+/** What one broker has. */
+export interface BrokerBalance {
+  /** Broker id. */
+  readonly id: number;
+  /** Replicas of partitions now. */
+  readonly replicas: number;
+  /** Replicas after the plan. */
+  readonly replicasAfter: number;
+  /** Partitions now that it is the preferred leader of. */
+  readonly leaders: number;
+  /** The same after the plan. */
+  readonly leadersAfter: number;
+  /** Bytes of its replicas now, by what their leaders have on disk. */
+  readonly bytes: number;
+  /** The same after the plan. */
+  readonly bytesAfter: number;
+}
+
+export const BrokerBalanceCodec = new TableCodec<BrokerBalance>("varve.v1.BrokerBalance", [
+  { name: "id", number: 1, type: "int32" },
+  { name: "replicas", number: 2, type: "int32" },
+  { name: "replicasAfter", number: 3, type: "int32" },
+  { name: "leaders", number: 4, type: "int32" },
+  { name: "leadersAfter", number: 5, type: "int32" },
+  { name: "bytes", number: 6, type: "int64" },
+  { name: "bytesAfter", number: 7, type: "int64" },
+]);
+
+/** A plan. It is made anew at each call, from where the replicas are wanted now: moves under way count as done. */
+export interface PlanRebalanceResponse {
+  /** By topic and partition; at most about 1,000. */
+  readonly moves: readonly PlannedMove[];
+  /** False: there is more to move than one plan holds; ask again when this one is carried out. */
+  readonly complete: boolean;
+  /** What each broker has now, and after the plan, by id. */
+  readonly brokers: readonly BrokerBalance[];
+  /** Metadata version of this answer. */
+  readonly metadataVersion: number;
+}
+
+export const PlanRebalanceResponseCodec = new TableCodec<PlanRebalanceResponse>("varve.v1.PlanRebalanceResponse", [
+  { name: "moves", number: 1, type: { message: PlannedMoveCodec }, label: "repeated" },
+  { name: "complete", number: 2, type: "bool" },
+  { name: "brokers", number: 3, type: { message: BrokerBalanceCodec }, label: "repeated" },
+  { name: "metadataVersion", number: 4, type: "int64" },
+]);
+
+/** Names a feature level. */
+export interface FinalizeFeatureLevelRequest {
+  /** The level, from 1. */
+  readonly level: number;
+}
+
+export const FinalizeFeatureLevelRequestCodec = new TableCodec<FinalizeFeatureLevelRequest>("varve.v1.FinalizeFeatureLevelRequest", [
+  { name: "level", number: 1, type: "int32" },
+]);
+
+/** The level is finalised. */
+export interface FinalizeFeatureLevelResponse {
+  /** The cluster's level now. */
+  readonly level: number;
+  /** Metadata version that has it. */
+  readonly metadataVersion: number;
+}
+
+export const FinalizeFeatureLevelResponseCodec = new TableCodec<FinalizeFeatureLevelResponse>("varve.v1.FinalizeFeatureLevelResponse", [
+  { name: "level", number: 1, type: "int32" },
+  { name: "metadataVersion", number: 2, type: "int64" },
+]);
+
 /** Names a partition and the brokers that shall hold it. */
 export interface MovePartitionRequest {
   /** Name of the topic. */
@@ -503,6 +608,10 @@ export interface BrokerDescription {
   readonly replicas: number;
   /** Partitions that it leads. */
   readonly leads: number;
+  /** Oldest feature level that its software supports. */
+  readonly featureLevelMin: number;
+  /** Newest feature level that its software supports. */
+  readonly featureLevelMax: number;
 }
 
 export const BrokerDescriptionCodec = new TableCodec<BrokerDescription>("varve.v1.BrokerDescription", [
@@ -515,6 +624,8 @@ export const BrokerDescriptionCodec = new TableCodec<BrokerDescription>("varve.v
   { name: "leaving", number: 7, type: "bool" },
   { name: "replicas", number: 8, type: "int32" },
   { name: "leads", number: 9, type: "int32" },
+  { name: "featureLevelMin", number: 12, type: "int32" },
+  { name: "featureLevelMax", number: 13, type: "int32" },
 ]);
 
 /** The cluster. */
@@ -527,6 +638,8 @@ export interface DescribeClusterResponse {
   readonly brokers: readonly BrokerDescription[];
   /** Metadata version of this answer. */
   readonly metadataVersion: number;
+  /** The finalised feature level: formats of later ones are not written (FinalizeFeatureLevel). */
+  readonly featureLevel: number;
 }
 
 export const DescribeClusterResponseCodec = new TableCodec<DescribeClusterResponse>("varve.v1.DescribeClusterResponse", [
@@ -534,6 +647,7 @@ export const DescribeClusterResponseCodec = new TableCodec<DescribeClusterRespon
   { name: "controller", number: 2, type: "int32", label: "optional" },
   { name: "brokers", number: 3, type: { message: BrokerDescriptionCodec }, label: "repeated" },
   { name: "metadataVersion", number: 4, type: "int64" },
+  { name: "featureLevel", number: 5, type: "int32" },
 ]);
 
 /** Names a partition and the broker that shall lead it. */
