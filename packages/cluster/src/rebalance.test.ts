@@ -245,13 +245,13 @@ test(`any cluster: what a plan promises (SEED=${seed})`, () => {
 test(`brokers of one rack, nothing fixed: counts are even, bytes nearly (SEED=${seed})`, () => {
   const prng = new Prng(seed);
   for (let round = 0; round < 100; round++) {
-    const any = anyCluster(prng.fork());
-    const brokers = any.brokers.map(({ brokerId }) => ({ brokerId, rack: null, host: `h${brokerId}` }));
+    const drawn = anyCluster(prng.fork());
+    const brokers = drawn.brokers.map(({ brokerId }) => ({ brokerId, rack: null, host: `h${brokerId}` }));
     const asked = {
-      ...any,
+      ...drawn,
       brokers,
       avoidBrokers: new Set<number>(),
-      partitions: any.partitions.map((one) => ({ ...one, isFixed: false })),
+      partitions: drawn.partitions.map((one) => ({ ...one, isFixed: false })),
     };
     const after = carriedOut(asked, planRebalance(asked));
     const where = `SEED=${seed} round ${round}`;

@@ -10,9 +10,9 @@
  * Each step makes the sum of the squares of what it is about smaller and leaves what is more important as it was, so the steps end, and where they
  * end there is none to take: a plan that was carried out is followed by an empty one.
  * Invariants, beside those of `rebalance-layout.ts`:
- *   B1  the plan depends on the arguments only
- *   B2  planning again from where a complete plan leads gives an empty plan
- *   B3  brokers to be avoided get and give nothing; fixed partitions stay
+ *   M1  the plan depends on the arguments only
+ *   M2  planning again from where a complete plan leads gives an empty plan
+ *   M3  brokers to be avoided get and give nothing; fixed partitions stay
  */
 import type { BrokerId, GroupId } from "@varve/base";
 import { MIB } from "@varve/base";
