@@ -55,7 +55,8 @@ test(
 
     // The command dies amid its work, and so does whoever leads the controller.
     const killed = new VarveProcess(["cluster", "rebalance", "--at-once", "1"], { env: bootstrap() });
-    await until("it has begun", () => (killed.stderr.includes("begun") ? true : null), STATE_MS);
+    const hasBegun = (): boolean => killed.stderr.includes("begun") || killed.child.exitCode !== null;
+    await until("it has begun", () => (hasBegun() ? true : null), STATE_MS);
     killed.child.kill("SIGKILL");
     await killed.finished;
     const { controller } = await admin.describeCluster();
