@@ -219,6 +219,8 @@ describe("damage", () => {
   test("of the WAL's newest flushes, which no file of its own shows, is known to the leader and repaired", async () => {
     const cluster = await Cluster.start(3, 1);
     const { admin } = cluster.varve;
+    // Else it would be handed back to the preferred replica, and a new leader cannot know what broker 2 once had.
+    await admin.movePartition({ topic: TOPIC, partition: 0, brokers: [1, 2, 3] });
     await waitUntil("broker 1 leads", DONE_MS, async () => {
       await admin.transferLeadership({ topic: TOPIC, partition: 0, to: 1 }).catch(() => undefined);
       return (await admin.describeTopic(TOPIC)).partitions[0]?.leader === 1;
