@@ -3,10 +3,9 @@
  *
  * What fails: power (member.ts), the network between brokers (the peer package's switchboard), the network to clients (relay.ts).
  */
-import { type BrokerId, isVarveError, silentLogger, VarveError } from "@varve/base";
+import { type BrokerId, isVarveError, type Link, silentLogger, VarveError } from "@varve/base";
 import { Prng } from "@varve/base/testing";
 import { Varve, type VarveOptions } from "@varve/client";
-import { nodeLink } from "@varve/peer/node";
 import { partitionableLink, Switchboard } from "@varve/peer/testing";
 import { freePorts } from "./free-ports.js";
 import { Member } from "./member.js";
@@ -136,7 +135,7 @@ class Cluster implements TestCluster {
   private start(member: Member): Promise<{ readonly ready: Promise<void> }> {
     const { config = {}, logger = silentLogger } = this.options;
     const seeds = this.members.map(({ ports }) => `127.0.0.1:${ports.peerPort}`);
-    const link = partitionableLink(nodeLink, member.id, this.switchboard);
+    const link = (real: Link): Link => partitionableLink(real, member.id, this.switchboard);
     return member.start({ config, seeds }, { logger, link });
   }
 

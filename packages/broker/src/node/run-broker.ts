@@ -58,7 +58,8 @@ export interface PortOverrides {
   readonly logger?: Logger;
   readonly disk?: Disk;
   readonly walThread?: WalThread;
-  readonly link?: Link;
+  /** Made from the real one, which is secured as the settings say. */
+  readonly link?: (real: Link) => Link;
   readonly clock?: Clock;
   readonly keyValue?: KeyValueOpener;
   /** Watch this process's memory, CPU and event loop; false where several brokers share one. Default true. */
@@ -102,7 +103,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
       walThread: overrides.walThread ?? nodeWalThread(),
       codec: nativeCodec,
       keyValue: overrides.keyValue ?? lmdbStores({ logger }),
-      link: overrides.link ?? security.link,
+      link: overrides.link?.(security.link) ?? security.link,
       meter: {
         produced: (bytes, records) => {
           metrics.produceBytes.add(bytes);

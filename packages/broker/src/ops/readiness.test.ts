@@ -94,6 +94,17 @@ describe("the operators' port answers", () => {
     expect((await opsResponse(method, target, source())).status).toBe(status);
   });
 
+  test.each([
+    { scope: "probes", served: ["/livez", "/readyz"] },
+    { scope: "pages", served: ["/", "/status.json", "/metrics"] },
+  ] as const)("a port for $scope serves $served and says so of other paths", async ({ scope, served }) => {
+    for (const path of ["/livez", "/readyz", "/", "/status.json", "/metrics"]) {
+      const { status, body } = await opsResponse("GET", path, source(), scope);
+      expect(status).toBe((served as readonly string[]).includes(path) ? 200 : 404);
+      if (status === 404) expect(JSON.parse(body)).toMatchObject({ paths: served });
+    }
+  });
+
   test("the page goes out with the policy that it runs under", async () => {
     expect(await opsResponse("GET", "/", source())).toEqual({
       status: 200,
