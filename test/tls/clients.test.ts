@@ -1,7 +1,7 @@
 /** clients.test.ts: TLS between clients and the clients' port: who is refused, by which name, and what changed files do. */
 import { once } from "node:events";
-import { connect as connectTcp } from "node:net";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import { type AddressInfo, connect as connectTcp } from "node:net";
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { isVarveError, type VarveError } from "@varve/base";
 import { TlsKeeper } from "@varve/base/node";
 import { METHODS, type RpcChannel } from "@varve/rpc";
@@ -123,6 +123,24 @@ test("files of the client that cannot be used fail the call at once, by name", a
   const answer = await call(port, { caFile: "/does/not/exist.pem" });
   expect(answer).toMatchObject({ code: "TLS_FAILED", details: { reason: "files" } });
   expect(String(answer)).toContain("/does/not/exist.pem");
+});
+
+test("a proxy that waits for the client's first word is served, too", async () => {
+  const { port } = await start(null);
+  const { cert, key } = await certificates.authority.issue({ name: "proxy", ...LOCAL });
+  const proxy = createTlsServer({ cert, key, ALPNProtocols: ["h2"] }, (socket) => {
+    socket.on("error", () => {});
+    socket.once("data", (first: Buffer) => {
+      const broker = connectTcp({ host: "127.0.0.1", port });
+      broker.on("error", () => {});
+      broker.write(first);
+      socket.pipe(broker).pipe(socket);
+    });
+  });
+  await once(proxy.listen(0, "127.0.0.1"), "listening");
+  cleanups.push(() => proxy.close());
+  const { port: proxied } = proxy.address() as AddressInfo;
+  expect(await call(proxied, { caFile: certificates.caFile })).toBe(7);
 });
 
 test("where client certificates are required, one of the authority is served", async () => {

@@ -2,7 +2,8 @@
  * tls-credentials.ts: how a client's connections become TLS, and why they did not.
  *
  * grpc-js tells of a failed connection in words only; the connections are secured here, so that the error itself is at hand. A connection
- * counts as made when the server's first byte has come: in TLS 1.3 a server that refuses the client's certificate says so only then.
+ * counts as made when the server's first byte has come: in TLS 1.3 a server that refuses the client's certificate says so only then. Brokers speak
+ * first; a proxy before them may wait for the client, and is waited for no longer than FIRST_BYTE_MS.
  * Invariants:
  *   C1  the files are read at each connection, so that a renewed certificate is used without a restart
  *   C2  nothing is written to a server before its certificate was verified, and its name
@@ -33,6 +34,8 @@ type SecureConnection = Awaited<ReturnType<SecureConnector["connect"]>>;
 const ALPN = "h2";
 /** From the TCP connection to the server's first byte. */
 const HANDSHAKE_MS = 10 * SECOND_MS;
+/** From the end of the handshake to the server's first byte. */
+const FIRST_BYTE_MS = SECOND_MS;
 
 export class TlsCredentials extends ChannelCredentials {
   private readonly tls: ClientTls;
@@ -118,7 +121,10 @@ class Refused extends Error {
 /** Resolves when the server has begun to speak HTTP/2; what it said stays in the socket for it. */
 function firstByte(socket: TLSSocket): Promise<void> {
   return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
     const over = (settle: () => void): void => {
+      clearTimeout(timer);
+      socket.off("secureConnect", onSecure);
       socket.off("readable", onReadable);
       socket.off("error", onError);
       socket.off("close", onClose);
@@ -139,6 +145,10 @@ function firstByte(socket: TLSSocket): Promise<void> {
         over(resolve);
       }
     };
+    const onSecure = (): void => {
+      timer = setTimeout(() => over(resolve), FIRST_BYTE_MS);
+    };
+    socket.once("secureConnect", onSecure);
     socket.on("readable", onReadable);
     socket.once("error", onError);
     socket.once("close", onClose);
