@@ -19,9 +19,12 @@ const SERVE_MS = 5_000;
 const WATCH_MS = 4_000;
 const CHANGES_MAX = 2;
 
+const CONTROLLER = 0;
+
 /**
  * A random majority of the machines that are not damaged. One that was asked to leave may have left without knowing it: it counts for the size, and
- * is taken only when the others are too few.
+ * is taken only when the others are too few. While one is replaced fewer vote in the controller's group: a majority of those must be among them,
+ * or no broker that starts becomes ready.
  */
 export function drawCore(machines: readonly Machine[], prng: Prng): Machine[] {
   const members = machines.filter(({ isRetired }) => !isRetired);
@@ -29,8 +32,21 @@ export function drawCore(machines: readonly Machine[], prng: Prng): Machine[] {
   const size = Math.floor(members.length / 2) + 1;
   const core: Machine[] = [];
   for (const group of [whole.filter(({ isLeaving }) => !isLeaving), whole.filter(({ isLeaving }) => isLeaving)])
-    while (core.length < size && group.length > 0) core.push(...group.splice(prng.between(0, group.length - 1), 1));
+    while ((core.length < size || !haveController(core, machines)) && group.length > 0)
+      core.push(...group.splice(prng.between(0, group.length - 1), 1));
   return core;
+}
+
+/** Whether they are a quorum of the newest voters that a running machine knows of; true when none runs. */
+function haveController(core: readonly Machine[], machines: readonly Machine[]): boolean {
+  const logs = machines.flatMap((machine) => machine.replica(CONTROLLER)?.log ?? []);
+  const [newest] = logs.sort((left, right) => right.pointers().appliedIndex - left.pointers().appliedIndex);
+  if (newest === undefined) return true;
+  const ids = new Set(core.map(({ controllerReplicaId }) => controllerReplicaId));
+  const { voters, votersOutgoing } = newest.replicas;
+  return [voters, votersOutgoing].every(
+    (half) => half.length === 0 || half.filter((id) => ids.has(id)).length > half.length / 2,
+  );
 }
 
 /** The rest is dead, paused or cut off; what this returns ends it. */

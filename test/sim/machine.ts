@@ -102,6 +102,7 @@ export class Machine {
   private hasRetired = false;
   /** It was to start while its last process had not ended. */
   private startsAgain = false;
+  private lastControllerReplicaId: number | null = null;
   /** The newest flush of the WAL: rot in it cannot be told from a torn end. */
   private lastFlush: { readonly path: string; readonly position: number } | null = null;
 
@@ -148,6 +149,11 @@ export class Machine {
 
   replica(groupId: number): Replica | null {
     return this.broker?.host.get(groupId) ?? null;
+  }
+
+  /** Of the controller's group, also while it is down; null: it never had one. */
+  get controllerReplicaId(): number | null {
+    return this.replica(0)?.id ?? this.lastControllerReplicaId;
   }
 
   start(): void {
@@ -278,6 +284,7 @@ export class Machine {
     const { process } = this;
     if (process === null) return false;
     this.note(how);
+    this.lastControllerReplicaId = this.controllerReplicaId;
     this.process = null;
     process.clock.kill();
     this.world.rpc.stop(grpcAddress(this.name));
