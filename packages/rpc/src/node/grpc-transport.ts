@@ -7,11 +7,12 @@ import type { BidiMethod, UnaryMethod } from "../methods.js";
 import type { BidiOptions, ClientStream, RpcChannel, RpcTransport, UnaryOptions } from "../transport.js";
 import type { Init } from "../wire/message-codec.js";
 import { GrpcClientStream } from "./client-stream.js";
+import type { ClientTls } from "./client-tls.js";
 import { asBuffer, wireStatus } from "./metadata.js";
 import { CHANNEL_OPTIONS, silenceGrpc } from "./options.js";
 import { PlainCredentials } from "./plain-credentials.js";
 import { abortedError, callError } from "./raw-error.js";
-import { type ClientTls, TlsCredentials } from "./tls-credentials.js";
+import { TlsCredentials } from "./tls-credentials.js";
 
 /** Connections over plain HTTP/2. */
 export const grpcTransport: RpcTransport = {

@@ -140,7 +140,7 @@ test("a passed deadline is TIMEOUT with unknown effect, and the handler hears of
     code: "TIMEOUT",
     effect: "UNKNOWN",
   });
-  await vi.waitFor(() => expect(heard).toHaveBeenCalled());
+  await vi.waitFor(() => expect(heard).toHaveBeenCalled(), { timeout: 30_000 });
 });
 
 test("an aborted call settles at once with ABORTED; one that is aborted before it begins writes nothing", async () => {

@@ -6,7 +6,7 @@
  */
 import type { Socket } from "node:net";
 import { CallCredentials, ChannelCredentials } from "@grpc/grpc-js";
-import type { TlsFailure } from "./tls-credentials.js";
+import type { TlsFailure } from "./client-tls.js";
 
 type SecureConnector = ReturnType<ChannelCredentials["_createSecureConnector"]>;
 

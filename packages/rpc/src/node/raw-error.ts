@@ -5,7 +5,7 @@
  */
 import { type ErrorCode, VarveError } from "@varve/base";
 import { decodeStatus, GRPC_STATUS, type WireStatus } from "../errors/status.js";
-import type { TlsFailure } from "./tls-credentials.js";
+import type { TlsFailure } from "./client-tls.js";
 import { tlsError } from "./tls-error.js";
 
 /** No connection was there to put the request on. */

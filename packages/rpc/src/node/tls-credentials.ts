@@ -13,20 +13,9 @@ import { isIP, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { CallCredentials, ChannelCredentials } from "@grpc/grpc-js";
 import { isVarveError, SECOND_MS } from "@varve/base";
-import { readTlsFiles, type TlsFailureKind, type TlsFiles, tlsFailureKind, tlsFailureText } from "@varve/base/node";
+import { readTlsFiles, type TlsFailureKind, tlsFailureKind, tlsFailureText } from "@varve/base/node";
+import type { ClientTls, TlsFailure } from "./client-tls.js";
 import { type Refusal, readRefusal } from "./refusal-line.js";
-
-/** What a client needs for TLS; null: the system's authorities, no certificate of its own, the address's own host. */
-export interface ClientTls extends TlsFiles {
-  /** Name that the server's certificate must be for. */
-  readonly serverName: string | null;
-}
-
-export interface TlsFailure {
-  readonly kind: TlsFailureKind;
-  /** What happened, in words. */
-  readonly text: string;
-}
 
 type SecureConnector = ReturnType<ChannelCredentials["_createSecureConnector"]>;
 type SecureConnection = Awaited<ReturnType<SecureConnector["connect"]>>;

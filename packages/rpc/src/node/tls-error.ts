@@ -5,7 +5,7 @@
  */
 import { VarveError } from "@varve/base";
 import type { TlsFailureKind } from "@varve/base/node";
-import type { TlsFailure } from "./tls-credentials.js";
+import type { TlsFailure } from "./client-tls.js";
 
 const WORDS: Readonly<Record<TlsFailureKind, { readonly what: string; readonly advice: string }>> = {
   "unknown-authority": {
