@@ -16,6 +16,8 @@ const LONGEST = [
   "packages",
   "group-churn",
   "membership-fire",
+  "mixed-versions",
+  "ci/rebalance",
   "disk-damage",
   "group-commits",
 ];
