@@ -2,6 +2,7 @@
  * broker-settings.ts: what a broker is given: its settings, its addresses, and the world behind ports.
  */
 import type { BrokerId, Clock, Codec, Disk, KeyValueOpener, Link, Logger, Random, WalThread } from "@varve/base";
+import type { RecoveryProgress } from "@varve/storage";
 import type { PartitionMeter } from "./partition/meter.js";
 
 /** What a broker is told; from its configuration. */
@@ -41,6 +42,8 @@ export interface BrokerSettings {
   readonly retentionCheckMs: number;
   /** Bytes a second read from disk for replicas that are moved here or elsewhere; -1: no limit. */
   readonly moveBytesPerSecond: number;
+  /** Longest wait of the stop gate. */
+  readonly stopGateMs: number;
   /** A voter of the controller that is silent for so long gives its vote to another broker. */
   readonly voterDeadMs: number;
 }
@@ -63,6 +66,8 @@ export interface BrokerPorts {
   readonly keyValue: KeyValueOpener;
   readonly link: Link;
   readonly meter: PartitionMeter;
+  /** How far the recovery of the data directory has come; called at each read. */
+  readonly onRecovery?: (progress: RecoveryProgress) => void;
   readonly onFlush: (durationMs: number, bytes: number) => void;
   /** Nothing more becomes durable: the process must end. */
   readonly onFatal: (error: Error) => void;

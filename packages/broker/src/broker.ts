@@ -22,7 +22,7 @@ import { Controller } from "./controller/controller.js";
 import { Announcements } from "./duties/announcements.js";
 import { ClusterClock } from "./duties/cluster-clock.js";
 import { Duties } from "./duties/duties.js";
-import { replicaHealth } from "./duties/replica-health.js";
+import { Presence } from "./duties/presence.js";
 import { StatusExchange } from "./duties/status-exchange.js";
 import { coordinatorFactory } from "./groups/coordinator-factory.js";
 import { openControllerLog } from "./membership/controller-log.js";
@@ -67,6 +67,7 @@ export class Broker {
   private readonly groupStore: KeyValue;
   private readonly announcements: Announcements;
   private readonly membership: Membership;
+  readonly presence: Presence;
   readonly duties: Duties;
   private readonly places: ReplicaPlaces;
   /** The port that peers reach this broker at. */
@@ -185,6 +186,18 @@ export class Broker {
       readiness: () => readinessOf(this.facts()),
       handOver: (replica, to) => this.duties.leadership.handOver(replica, [to]),
     });
+    this.presence = new Presence({
+      settings,
+      ports,
+      hub: this.hub,
+      host: this.host,
+      partitions: this.partitions,
+      leaders: this.leaders,
+      statuses: this.statuses,
+      brokerOf,
+      wanted: () => this.wantedCount,
+      stopped: this.stopped.signal,
+    });
     this.membership = new Membership({
       brokerId: settings.brokerId,
       seeds: settings.seeds,
@@ -230,6 +243,7 @@ export class Broker {
       random,
       logger,
       onFatal: ports.onFatal,
+      ...(ports.onRecovery === undefined ? {} : { onRecovery: ports.onRecovery }),
       onFlush: (durationMs, bytes) => {
         broker?.duties.disk.flushed(durationMs);
         ports.onFlush(durationMs, bytes);
@@ -278,6 +292,7 @@ export class Broker {
     this.registered = true;
     this.metadataChanged(this.state());
     void this.duties.scrub.run();
+    this.presence.watchCatchUp();
   }
 
   /** What readiness is judged by. */
@@ -286,10 +301,10 @@ export class Broker {
       brokerId: this.settings.brokerId,
       clusterId: this.member?.clusterId ?? null,
       membershipWaitsFor: this.member === null ? this.membership.waitingFor() : null,
-      recovering: false,
+      recovering: null,
       registered: this.registered,
       controller: this.access.leader(),
-      ...replicaHealth(this.partitions, this.wantedCount, (groupId) => this.leaders.get(groupId)?.broker ?? null),
+      ...this.presence.facts(),
       pressure: this.storage.pressure(),
       decommissioned: this.isDecommissioned,
       shuttingDown: this.stopping,
@@ -342,6 +357,7 @@ export class Broker {
   /** Moves leaderships away; resolves when none is left or the time is over. New produce finds the new leaders, and no read waits here any more. */
   async leave(forMs: number): Promise<void> {
     this.stopping = true;
+    this.presence.stopGate.leave();
     const untilMs = this.ports.clock.monotonicMs() + forMs;
     while (this.duties.leadership.leave() > 0 && this.ports.clock.monotonicMs() < untilMs)
       await delay(this.ports.clock, 20);
@@ -398,11 +414,14 @@ export class Broker {
       this.duties.disk.heard(from);
     } else if (kind === PeerKind.retired) {
       this.duties.retirement.heard(from);
+    } else if (kind === PeerKind.stopping) {
+      this.presence.heardStopping(from, payload);
     }
   }
 
   private linkUp(peer: PeerHello): void {
     this.ports.logger.info({ peer: peer.brokerId }, "link to a broker is up");
+    this.presence.met(peer);
     this.announcements.greet(peer.brokerId);
   }
 
@@ -457,6 +476,7 @@ export class Broker {
 
   private everySecond(): void {
     this.announcements.repeat();
+    this.presence.stopGate.step();
     this.duties.everySecond(!this.stopping && this.registered);
   }
 

@@ -60,6 +60,8 @@ const STATUS = {
       voters: [1, 2, 3],
       learners: [],
       inSync: [2],
+      following: [2, 3],
+      commit: 12,
       behind: [{ replicaId: 3, entries: 7 }],
       logStart: 0,
       highWatermark: 12,

@@ -12,6 +12,8 @@ export const PeerKind = {
   slowDisk: 3,
   /** The receiver's directory is retired: it is no member any more. Empty. */
   retired: 4,
+  /** The sender is about to stop: stop-notices.ts. */
+  stopping: 5,
 } as const;
 
 /** Calls with an answer. */

@@ -257,6 +257,15 @@ export interface StorageStats {
   readonly diskFreeBytes: number;
 }
 
+/** How far the recovery of a data directory has come. */
+export interface RecoveryProgress {
+  /** Logs in the directory; 0 until the write-ahead log has been read and they have been counted. */
+  readonly logs: number;
+  readonly logsRecovered: number;
+  /** Bytes read of the write-ahead log, and of the ends of segments. */
+  readonly bytesRead: number;
+}
+
 export interface StorageOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -265,6 +274,8 @@ export interface StorageOptions {
   readonly onFatal: (error: Error) => void;
   /** Called after each flush with its duration, milliseconds. */
   readonly onFlush?: (durationMs: number, bytes: number) => void;
+  /** Called while the data directory is recovered, with how far that has come; cheap, since it is called at each read. */
+  readonly onRecovery?: (progress: RecoveryProgress) => void;
   readonly walFileBytes: number;
   readonly tailCacheBytesMax: number;
   readonly undrainedBytesMax: number;

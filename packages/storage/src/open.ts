@@ -14,8 +14,9 @@ import {
   VarveError,
   type WalThread,
 } from "@varve/base";
-import type { Storage } from "./api.js";
+import type { RecoveryProgress, Storage } from "./api.js";
 import { digits20, uuidBytes } from "./bytes.js";
+import { countedReads } from "./counted-reads.js";
 import { DiskReserve } from "./disk-reserve.js";
 import { DiskWatch } from "./disk-watch.js";
 import { DrainScheduler } from "./drain-scheduler.js";
@@ -172,8 +173,11 @@ async function openLogs(
   const hasWal = (await disk.list(dir)).some((name) => walFileNumber(name) !== null);
   if (!hasWal) await formatWal(disk, dir, options.walFileBytes);
   const walId = uuidBytes(identity.walId);
+  const progress = { logs: 0, logsRecovered: 0, bytesRead: 0 };
+  const tell = (news: Partial<RecoveryProgress>): void => options.onRecovery?.(Object.assign(progress, news));
+  const read = countedReads(disk, (bytes) => tell({ bytesRead: progress.bytesRead + bytes }));
   const recovery = await recoverWal({
-    disk,
+    disk: read,
     dir,
     walId,
     checksum,
@@ -242,7 +246,8 @@ async function openLogs(
   };
   const setAside: SetAside = new Map();
   const lostGroups = new Map<GroupId, number>();
-  await recoverAll({ identity, dataDir, disk, checksum, options, context, recovery, logs, setAside, lostGroups });
+  const found = { recovery, logs, setAside, lostGroups };
+  await recoverAll({ identity, dataDir, disk, read, checksum, options, context, ...found, tell });
   await new Promise<void>((resolve, reject) => {
     failOpening = reject;
     wal.prove(resolve);
@@ -328,6 +333,8 @@ interface RecoverAll {
   readonly identity: StoredIdentity;
   readonly dataDir: string;
   readonly disk: Disk;
+  /** The same, counted. */
+  readonly read: Disk;
   readonly checksum: Checksum;
   readonly options: OpenOptions;
   readonly context: LogContext;
@@ -335,6 +342,7 @@ interface RecoverAll {
   readonly logs: Map<GroupId, GroupLogImpl>;
   readonly setAside: SetAside;
   readonly lostGroups: Map<GroupId, number>;
+  readonly tell: (news: Partial<RecoveryProgress>) => void;
 }
 
 async function recoverAll(all: RecoverAll): Promise<void> {
@@ -342,6 +350,7 @@ async function recoverAll(all: RecoverAll): Promise<void> {
   const { dataDir, disk, setAside } = all;
   const replays = recovery.groups;
   const replicas = await findReplicas({ dataDir, disk, logger: options.logger, replays, setAside });
+  all.tell({ logs: replicas.length });
   const mayBeEmptied = all.identity.clusterId === null || options.faults?.emptiedIsNew === true;
   if (!mayBeEmptied && isEmptied(recovery, replicas)) throw emptied(dataDir, all.identity);
   if (replicas.length > 0)
@@ -351,6 +360,7 @@ async function recoverAll(all: RecoverAll): Promise<void> {
       const log = await openReplica(all, replica);
       assert(!logs.has(replica.spec.groupId), "a group has one log in a directory");
       logs.set(replica.spec.groupId, log);
+      all.tell({ logsRecovered: logs.size });
     }
   };
   await Promise.all(Array.from({ length: OPEN_AT_ONCE }, worker));
@@ -367,7 +377,7 @@ async function recoverAll(all: RecoverAll): Promise<void> {
 }
 
 function openReplica(
-  { dataDir, disk, checksum, options, context, recovery }: RecoverAll,
+  { dataDir, disk, read, checksum, options, context, recovery }: RecoverAll,
   { spec, config, damage }: FoundReplica,
 ): Promise<GroupLogImpl> {
   const files = new LogFiles({
@@ -379,7 +389,7 @@ function openReplica(
   });
   const replay = recovery.groups.get(spec.groupId) ?? null;
   const knownDamage = damage ?? damageOf(recovery.damage, spec.groupId);
-  return recoverLog({ context, disk, checksum, spec, config, files, replay, knownDamage });
+  return recoverLog({ context, disk: read, checksum, spec, config, files, replay, knownDamage });
 }
 
 function damageOf(damage: readonly WalDamage[], groupId: GroupId): string | null {

@@ -53,6 +53,7 @@ export function settingsFrom(
     producerExpiryMs: limits.producerExpiryMs,
     retentionCheckMs: RETENTION_CHECK_MS,
     voterDeadMs: raft.voterDeadMs,
+    stopGateMs: config.ops.stopGateMs,
     moveBytesPerSecond: limits.moveBytesPerSecond,
   };
 }

@@ -152,6 +152,24 @@ export const SETTINGS = {
       effect: "host:port of /readyz and /metrics as others reach it. Unset: listen.address and listen.opsPort.",
     }),
   },
+  ops: {
+    stopGateMs: integer({
+      default: 300 * SECOND_MS,
+      min: 0,
+      max: 3_600 * SECOND_MS,
+      unit: "ms",
+      effect:
+        "Longest wait of /prestop for partitions that would lose their quorum if this broker stopped. A pod's grace period must be longer by shutdownGraceMs and some seconds.",
+    }),
+    hungLoopMs: integer({
+      default: 30 * SECOND_MS,
+      min: SECOND_MS,
+      max: 600 * SECOND_MS,
+      unit: "ms",
+      effect:
+        "Time without a turn of the broker's event loop after which /livez says 503, so that its supervisor starts it anew. Smaller: long pauses of a busy process end it.",
+    }),
+  },
   raft: {
     heartbeatMs: integer({
       default: LIMITS.heartbeatMs,

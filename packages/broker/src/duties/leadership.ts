@@ -21,7 +21,7 @@ const SETTLED_MS = 3_000;
 /** Transfers begun per call of `balance`: a returning broker takes its partitions back step by step. */
 const TRANSFERS_PER_STEP = 16;
 /** Entries that a successor may still miss; the core waits for it to catch up before it hands over. */
-const LAG_MAX = 64;
+export const LAG_MAX = 64;
 
 export class Leadership {
   private readonly options: LeadershipOptions;

@@ -7,7 +7,8 @@ import type { GroupLog } from "@varve/storage";
 import type { BrokerFacts } from "../ops/index.js";
 import type { PartitionSet } from "../partition/partition-set.js";
 
-interface HealthOfReplica {
+/** A replica as its health is judged. */
+export interface HealthOfReplica {
   readonly name: string;
   readonly log: GroupLog;
   leader(): BrokerId | null;
@@ -24,7 +25,7 @@ export function replicaHealth(
   wanted: number,
   announced: (groupId: GroupId) => BrokerId | null,
 ): ReplicaHealth {
-  const replicas = [...hosted(partitions)];
+  const replicas = [...hostedReplicas(partitions)];
   return {
     replicaCount: replicas.length,
     replicasMissing: Math.max(0, wanted - replicas.length),
@@ -33,7 +34,8 @@ export function replicaHealth(
   };
 }
 
-function* hosted(partitions: PartitionSet): Generator<HealthOfReplica> {
+/** Every replica on this broker but the controller's, quarantined ones too. */
+export function* hostedReplicas(partitions: PartitionSet): Generator<HealthOfReplica> {
   for (const partition of partitions.all()) {
     const { topic, partition: number } = partition.name;
     yield { name: `${topic}/${number}`, log: partition.log, leader: () => partition.leader() };

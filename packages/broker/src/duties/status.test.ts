@@ -16,10 +16,12 @@ const group = {
 };
 const status = { brokerId: 2, ready: true, reasons: [], groups: [] };
 
+const untold = { bytes: null, following: null, commit: null };
+
 test("a leader that does not tell the size of its partition is read, and what a later one tells beside is passed over", () => {
-  expect(decodeStatus(encodeJson({ ...status, groups: [group] })).groups).toEqual([{ ...group, bytes: null }]);
+  expect(decodeStatus(encodeJson({ ...status, groups: [group] })).groups).toEqual([{ ...group, ...untold }]);
   const later = encodeJson({ ...status, mood: "fine", groups: [{ ...group, bytes: 7, colour: "red" }] });
-  expect(decodeStatus(later).groups).toEqual([{ ...group, bytes: 7 }]);
-  const whole = { ...status, groups: [{ ...group, bytes: 4_096 }] };
+  expect(decodeStatus(later).groups).toEqual([{ ...group, ...untold, bytes: 7 }]);
+  const whole = { ...status, groups: [{ ...group, bytes: 4_096, following: [1, 2], commit: 40 }] };
   expect(decodeStatus(encodeStatus(whole))).toEqual(whole);
 });

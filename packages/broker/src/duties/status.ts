@@ -1,9 +1,18 @@
 /**
  * status.ts: what brokers tell each other about the groups they lead, for descriptions and health.
  */
-import { type BrokerId, type GroupId, type Offset, type ReplicaId, shape, type Term } from "@varve/base";
+import {
+  type BrokerId,
+  type GroupId,
+  type Offset,
+  type RaftIndex,
+  type ReplicaId,
+  shape,
+  type Term,
+} from "@varve/base";
 import type { Replica } from "../replica/replica.js";
 import { decodeJson, encodeJson } from "../routing/json-payload.js";
+import { LAG_MAX } from "./leadership.js";
 
 const { bool, count, integer, list, nullable, object, open, text } = shape;
 
@@ -22,6 +31,10 @@ export interface GroupStatus {
   readonly learners: readonly ReplicaId[];
   /** Replicas that answer and whose log lacks no committed entry, the leader among them. */
   readonly inSync: readonly ReplicaId[];
+  /** Replicas that answer and lack few entries of its log, the leader among them: enough to take over soon. null: not told, by an earlier version. */
+  readonly following: readonly ReplicaId[] | null;
+  /** Index of the last committed entry; null: not told, by an earlier version. */
+  readonly commit: RaftIndex | null;
   /** Of each learner, the entries that it still lacks of what is committed. */
   readonly behind: readonly { readonly replicaId: ReplicaId; readonly entries: number }[];
   readonly logStart: Offset;
@@ -45,18 +58,21 @@ export function groupStatus(replica: Replica, brokerId: BrokerId): GroupStatus |
   const { voters, learners } = replica.log.replicas;
   const { logStartOffset, highWatermark } = replica.log.pointers();
   const commit = replica.node.commit;
-  const inSync = [...voters, ...learners].filter((id) => {
+  const members = [...voters, ...learners];
+  const answering = (id: ReplicaId, match: RaftIndex): boolean => {
     if (id === replica.id) return true;
     const progress = replica.node.progress(id);
-    return progress?.recentActive === true && progress.state === "replicate" && progress.match >= commit;
-  });
+    return progress?.recentActive === true && progress.state === "replicate" && progress.match >= match;
+  };
   return {
     groupId: replica.groupId,
     leader: brokerId,
     epoch: replica.node.term,
     voters: [...voters],
     learners: [...learners],
-    inSync,
+    inSync: members.filter((id) => answering(id, commit)),
+    following: members.filter((id) => answering(id, replica.node.lastIndex - LAG_MAX)),
+    commit,
     behind: learners.map((id) => ({
       replicaId: id,
       entries: Math.max(0, commit - (replica.node.progress(id)?.match ?? 0)),
@@ -69,6 +85,11 @@ export function groupStatus(replica: Replica, brokerId: BrokerId): GroupStatus |
 
 export function encodeStatus(status: BrokerStatus): Uint8Array {
   return encodeJson(status);
+}
+
+/** Fields that earlier versions do not send. */
+function orNull<T>(reader: shape.Reader<T>): shape.Reader<T | null> {
+  return (value, path) => (value === undefined || value === null ? null : reader(value, path));
 }
 
 const ids = list(count, GROUP_REPLICAS_MAX);
@@ -85,6 +106,8 @@ const readStatus = open<BrokerStatus>({
       voters: ids,
       learners: ids,
       inSync: ids,
+      following: orNull(ids),
+      commit: orNull(count),
       behind: list(object({ replicaId: count, entries: count }), GROUP_REPLICAS_MAX),
       logStart: count,
       highWatermark: count,

@@ -29,6 +29,9 @@ export function watchBroker(
   metrics.watchGauge("partitionsUnderReplicated", () => underReplicated);
   metrics.watchGauge("partitionsLeaderless", () => broker.facts().replicasLeaderless);
   metrics.watchGauge("replicasQuarantined", () => count((partition) => partition.log.quarantine !== null));
+  metrics.watchGauge("replicasBehind", () => broker.presence.facts().replicasBehind ?? 0);
+  metrics.watchGauge("stopGatePartitions", () => broker.presence.stopGate.waitingPartitions);
+  metrics.watchGauge("stopGateWait", () => broker.presence.stopGate.waitedMs / 1_000);
   metrics.watchGauge("controllerLeader", () => (broker.controller?.isServing() ? 1 : 0));
   metrics.watchGauge("metadataVersion", () => broker.controller?.state.metadataVersion ?? 0);
   metrics.watchGauge("brokersRegistered", () => broker.controller?.state.brokers().length ?? 0);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { createMetrics, livenessOf } from "../ops/index.js";
+import { createMetrics, livenessOf, NOT_STARTED } from "../ops/index.js";
 import { type OpsServer, type OpsServerOptions, startOpsServer } from "./ops-server.js";
 import { watchProcess } from "./process-metrics.js";
 
@@ -17,6 +17,8 @@ const source: OpsServerOptions["source"] = {
     controller: null,
     replicaCount: 0,
   }),
+  startup: () => NOT_STARTED,
+  stopGate: () => Promise.resolve({ safe: true, waitedMs: 0, waitsFor: [] }),
   metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
   status: () => Promise.resolve('{"brokers":[]}'),
 };

@@ -18,12 +18,13 @@ import {
 } from "@varve/base";
 import { nodeClock, nodeRandom } from "@varve/base/node";
 import { createServer } from "@varve/rpc/node";
+import type { RecoveryProgress } from "@varve/storage";
 import { nodeDisk, nodeWalThread } from "@varve/storage/node";
 import { brokerServices } from "../api/services.js";
 import { Broker } from "../broker.js";
 import { advertisedAddresses, type BrokerConfig, settingsFrom } from "../config/index.js";
 import { watchBroker } from "../duties/watch-broker.js";
-import { type BrokerFacts, createMetrics, livenessOf, readinessOf } from "../ops/index.js";
+import { type BrokerFacts, createMetrics, livenessOf, NOT_STARTED, readinessOf, type Startup } from "../ops/index.js";
 import { coordinatedGroups, type StatusDesk, startingText, statusDesk } from "../status-page/index.js";
 import { VERSION } from "../version.js";
 import { nativeCodec } from "./codec.js";
@@ -62,7 +63,7 @@ export interface PortOverrides {
   readonly link?: (real: Link) => Link;
   readonly clock?: Clock;
   readonly keyValue?: KeyValueOpener;
-  /** Watch this process's memory, CPU and event loop; false where several brokers share one. Default true. */
+  /** Watch this process's memory, CPU and event loop, the latter from a thread that answers probes; false where several brokers share one. Default true. */
   readonly watchProcess?: boolean;
 }
 
@@ -83,17 +84,28 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
   });
   let broker: Broker | null = null;
   let desk: StatusDesk | null = null;
-  const facts = (): BrokerFacts => broker?.facts() ?? startingFacts(config.brokerId);
-  const undo: (() => Promise<void>)[] = [async () => processWatch?.close()];
+  let startup: Startup = NOT_STARTED;
+  const facts = (): BrokerFacts => broker?.facts() ?? startingFacts(config.brokerId, startup);
+  const onRecovery = (progress: RecoveryProgress): void => {
+    startup = { ...startup, ...progress };
+  };
+  metrics.watchGauge("recoveryLogs", () => startup.logs);
+  metrics.watchGauge("recoveredLogs", () => startup.logsRecovered);
+  metrics.watchGauge("recoveryBytes", () => startup.bytesRead);
+  const { close: endReports } = reportRecovery(logger, () => startup);
+  const undo: (() => Promise<void>)[] = [async () => processWatch?.close(), async () => endReports()];
   try {
     const security = await openSecurity(config, metrics, logger);
     undo.push(async () => security.close());
-    const ops = await startOps(config, {
+    const source = {
       liveness: () => livenessOf(facts()),
+      startup: () => startup,
       readiness: () => readinessOf(facts()),
+      stopGate: () => broker?.presence.mayStop() ?? Promise.resolve(NOTHING_TO_LOSE),
       status: () => desk?.clusterText() ?? startingText(facts(), config.rack, nodeClock.wallMs()),
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
-    });
+    };
+    const ops = await startOps(config, source, overrides.watchProcess === false ? null : { ...config.ops, logger });
     undo.push(() => ops.close());
     const started = await Broker.start(settingsFrom(config, hostname(), security.certifiedClusterId), {
       clock: overrides.clock ?? nodeClock,
@@ -118,6 +130,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
         committed: (latencyMs) => metrics.commitLatency.observeMs(latencyMs),
         leaderChanged: () => metrics.leaderChanges.add(1),
       },
+      onRecovery,
       onFlush: (durationMs) => metrics.fsyncLatency.observeMs(durationMs),
       onFatal: (error) => {
         logger.error(
@@ -129,6 +142,8 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
       },
     });
     broker = started;
+    startup = { ...startup, phase: "opening" };
+    endReports();
     undo.push(() => started.stop());
     const server = createServer({
       requestBytesMax: config.limits.produceRequestBytesMax,
@@ -150,6 +165,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     server.addAdminService(services.admin);
     const grpc = await server.start(config.listen.address, config.listen.grpcPort);
     undo.push(() => server.close(0));
+    startup = { ...startup, started: true, phase: "started" };
     warnOfFewFiles(config, logger);
     const ports = { grpcPort: grpc.port, peerPort: started.peerPort, opsPort: ops.port };
     const ready = started.becomeReady(advertisedAddresses(config, ports)).then(() => {
@@ -196,13 +212,31 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
   }
 }
 
-function startingFacts(brokerId: BrokerId): BrokerFacts {
+/** Of a broker that has no replicas yet. */
+const NOTHING_TO_LOSE = { safe: true, waitedMs: 0, waitsFor: [] } as const;
+
+/** Time between two lines about a recovery that takes long. */
+const REPORT_MS = 5 * SECOND_MS;
+
+/** Says in the log how far the recovery is, until `close`. */
+function reportRecovery(logger: Logger, startup: () => Startup): { close(): void } {
+  const timer = setInterval(() => {
+    const { logs, logsRecovered, bytesRead } = startup();
+    logger.info({ logs, logsRecovered, bytesRead }, "recovering from the data folder");
+  }, REPORT_MS);
+  timer.unref();
+  return { close: () => clearInterval(timer) };
+}
+
+function startingFacts(brokerId: BrokerId, recovering: Startup): BrokerFacts {
   return {
     brokerId,
     clusterId: null,
     membershipWaitsFor: null,
-    recovering: true,
+    recovering,
     registered: false,
+    caughtUp: false,
+    replicasBehind: null,
     controller: null,
     replicaCount: 0,
     replicasMissing: 0,

@@ -16,4 +16,17 @@ export {
   type TlsListener,
 } from "./metrics.js";
 export { type BrokerFacts, type Liveness, livenessOf, type Readiness, readinessOf } from "./readiness.js";
-export { type OpsPage, type OpsResponse, type OpsScope, type OpsSource, opsResponse } from "./routes.js";
+export {
+  answerMsMax,
+  type OpsPage,
+  type OpsResponse,
+  type OpsScope,
+  type OpsSource,
+  opsResponse,
+  type ProbeSource,
+  probeResponse,
+  type StopAnswer,
+  silentResponse,
+} from "./routes.js";
+export { StallWatch } from "./stall-watch.js";
+export { NOT_STARTED, type Startup } from "./startup.js";

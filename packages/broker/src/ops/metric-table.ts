@@ -173,6 +173,36 @@ export const GAUGES = {
     type: "gauge",
     help: "Replicas here that found damage in their files and stopped serving. Above 0: see varve log inspect.",
   },
+  replicasBehind: {
+    name: "varve_replicas_behind_since_start",
+    type: "gauge",
+    help: "Replicas here that have not caught up since this broker's start; it is ready when there are none. Falls to 0 and stays there.",
+  },
+  stopGatePartitions: {
+    name: "varve_stop_gate_waiting_partitions",
+    type: "gauge",
+    help: "Partitions, the controller among them, that would lose their quorum if this broker stopped now and that a stop waits for; 0 while none is asked for. Above 0 for long: look at the brokers that hold their other replicas.",
+  },
+  stopGateWait: {
+    name: "varve_stop_gate_wait_seconds",
+    type: "gauge",
+    help: "For how long a stop has been waiting at the stop gate; 0 while none is.",
+  },
+  recoveredLogs: {
+    name: "varve_recovery_logs_recovered",
+    type: "gauge",
+    help: "Logs of the data folder that have been opened since this process began. As many as varve_recovery_logs when the recovery is over.",
+  },
+  recoveryLogs: {
+    name: "varve_recovery_logs",
+    type: "gauge",
+    help: "Logs that the data folder holds; 0 until they have been counted.",
+  },
+  recoveryBytes: {
+    name: "varve_recovery_read_bytes",
+    type: "gauge",
+    help: "Bytes of the write-ahead log and of segments that this start has read.",
+  },
   controllerLeader: {
     name: "varve_controller_leader",
     type: "gauge",

@@ -1,10 +1,14 @@
 /**
  * readiness.ts: may traffic come here? The facts of a broker in, the answer of /readyz out.
  *
- * A broker is ready when it is a member of its cluster, knows the cluster's metadata and every replica that it must run is running
- * and knows its leader. Invariant R1: it is not ready exactly when there is a reason, and every reason is told.
+ * A broker becomes ready when it is a member of its cluster, knows the cluster's metadata and every replica that it must run has caught up once.
+ * Invariants:
+ *   R1  it is not ready exactly when there is a reason, and every reason is told
+ *   R2  after `caughtUp` only its own trouble is a reason: one that is taken out of service because its peers fail makes it worse, and brings a
+ *       whole cluster down in a row
  */
 import type { BrokerId, ClusterId } from "@varve/base";
+import type { Startup } from "./startup.js";
 
 /** What is known of a broker now. */
 export interface BrokerFacts {
@@ -13,10 +17,14 @@ export interface BrokerFacts {
   readonly clusterId: ClusterId | null;
   /** What it waits for before it belongs to one; shown as the reason. */
   readonly membershipWaitsFor: string | null;
-  /** Reads its data folder, or replays logs. */
-  readonly recovering: boolean;
+  /** Reads its data folder, and how far it is; null: no more. */
+  readonly recovering: Pick<Startup, "logs" | "logsRecovered"> | null;
   /** Its registration has been applied. */
   readonly registered: boolean;
+  /** Every replica here has caught up once since the start: a latch. */
+  readonly caughtUp: boolean;
+  /** Replicas that have not yet; null: not looked yet. */
+  readonly replicasBehind: number | null;
   /** Broker that leads the controller; null = unknown. */
   readonly controller: BrokerId | null;
   readonly replicaCount: number;
@@ -69,16 +77,30 @@ function reasonsOf(facts: BrokerFacts): string[] {
   if (facts.fatal !== null) reasons.push(`storage failed: ${facts.fatal}`);
   if (facts.shuttingDown) reasons.push("shutting down");
   if (facts.decommissioned) reasons.push("decommissioned: it holds nothing any more and may be stopped");
-  if (facts.recovering) reasons.push("recovering from the data folder");
+  if (facts.recovering !== null) reasons.push(recoveryReason(facts.recovering));
   if (facts.clusterId === null)
     reasons.push(`not a member of a cluster: ${facts.membershipWaitsFor ?? "waiting for its seeds"}`);
   else if (!facts.registered) reasons.push("not registered with the controller yet");
-  if (facts.controller === null) reasons.push("no controller leader is known");
-  if (facts.replicasMissing > 0) reasons.push(`${facts.replicasMissing} replicas are not running yet`);
-  if (facts.replicasLeaderless > 0) reasons.push(`${facts.replicasLeaderless} partitions here have no known leader`);
+  if (!facts.caughtUp) reasons.push(...catchUpReasons(facts));
   if (facts.replicasQuarantined.length > 0) reasons.push(quarantineReason(facts.replicasQuarantined));
   if (facts.pressure === "DISK_FULL") reasons.push("too little free disk space: produce is refused");
   return reasons;
+}
+
+function recoveryReason({ logs, logsRecovered }: Pick<Startup, "logs" | "logsRecovered">): string {
+  return `recovering from the data folder${logs === 0 ? "" : `: ${logsRecovered} of ${logs} logs`}`;
+}
+
+function catchUpReasons(facts: BrokerFacts): string[] {
+  const reasons: string[] = [];
+  if (facts.controller === null) reasons.push("no controller leader is known");
+  if (facts.replicasMissing > 0) reasons.push(`${facts.replicasMissing} replicas are not running yet`);
+  if (facts.replicasLeaderless > 0) reasons.push(`${facts.replicasLeaderless} partitions here have no known leader`);
+  if (reasons.length > 0) return reasons;
+  const { replicasBehind: behind } = facts;
+  return behind === null || behind === 0
+    ? ["it has not asked yet whether its replicas have caught up"]
+    : [`${behind} replicas here have not caught up since the start`];
 }
 
 function quarantineReason(names: readonly string[]): string {

@@ -30,7 +30,17 @@ const WELL = { match: 50, answers: true };
 
 /** Replica 12 of broker 2 leads with 50 entries committed; `follower` is asked at each look but the first. */
 function leading(groupId: number, inSync: readonly number[], follower: (replicaId: number) => Known): LeadingReplica {
-  const shape = { leader: 2, epoch: 4, voters: [11, 12, 13], learners: [], behind: [], logStart: 5, highWatermark: 25 };
+  const shape = {
+    leader: 2,
+    epoch: 4,
+    voters: [11, 12, 13],
+    learners: [],
+    behind: [],
+    logStart: 5,
+    highWatermark: 25,
+    following: null,
+    commit: null,
+  };
   return { status: { ...shape, groupId, inSync, bytes: 1_000 }, replicaId: 12, commit: 50, sizeBytes: 1_000, follower };
 }
 
