@@ -22,6 +22,7 @@ import { Controller } from "./controller/controller.js";
 import { Announcements } from "./duties/announcements.js";
 import { ClusterClock } from "./duties/cluster-clock.js";
 import { Duties } from "./duties/duties.js";
+import { PeerAddresses } from "./duties/peer-addresses.js";
 import { Presence } from "./duties/presence.js";
 import { StatusExchange } from "./duties/status-exchange.js";
 import { coordinatorFactory } from "./groups/coordinator-factory.js";
@@ -70,6 +71,7 @@ export class Broker {
   readonly presence: Presence;
   readonly duties: Duties;
   private readonly places: ReplicaPlaces;
+  private readonly addresses: PeerAddresses;
   /** The port that peers reach this broker at. */
   peerPort = 0;
   private controllerHere: Controller | null = null;
@@ -104,6 +106,7 @@ export class Broker {
       onLinkDown: (broker, reason) => this.linkDown(broker, reason),
       queueBytesMax: settings.peerQueueBytesMax,
     });
+    this.addresses = new PeerAddresses({ self: settings.brokerId, seeds: settings.seeds, hub: this.hub });
     this.places = new ReplicaPlaces(
       () => this.controllerHere?.state ?? null,
       () => this.membership.foundingVoters(),
@@ -455,10 +458,7 @@ export class Broker {
   }
 
   private metadataChanged(state: ControllerState): void {
-    // A broker that has joined is reached before it has registered: it can only register once its replica hears the leader.
-    for (const { brokerId, peerAddress } of [...state.controllerReplicas, ...state.brokers()]) {
-      if (brokerId !== this.settings.brokerId && peerAddress !== "") this.hub.connect(peerAddress);
-    }
+    this.addresses.follow(state);
     if (state.featureLevel !== this.saidLevel) {
       this.saidLevel = state.featureLevel;
       this.hub.announce();

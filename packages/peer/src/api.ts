@@ -74,8 +74,12 @@ export type StreamHandler = (
 export interface PeerHub {
   /** Port 0 = any. @throws VarveError ADDRESS_UNUSABLE. */
   listen(host: string, port: number): Promise<{ readonly port: number }>;
-  /** Keeps a link to this address up from now on, with backoff; the handshake tells who it is. Idempotent. */
-  connect(address: string): void;
+  /**
+   * Keeps a link to this address up from now on, with backoff; the handshake tells who it is. The name is looked up at every attempt.
+   * `expected`: brokers that should answer there, as far as is known. Whoever else does gets a link all the same, since what is known may be out of
+   * date, but only until an address at which it is expected leads to it, too. A later call replaces the earlier; one without leaves it.
+   */
+  connect(address: string, expected?: ReadonlySet<BrokerId>): void;
   disconnect(address: string): void;
   /** Brokers with a link that is up now. */
   connected(): readonly PeerHello[];

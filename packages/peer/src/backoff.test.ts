@@ -10,7 +10,7 @@ const seed = testSeed();
 test(`the first attempt is immediate, later ones wait ever longer up to the limit (SEED=${seed})`, () => {
   const backoff = new Backoff(new SimClock(), new Prng(seed));
   expect(backoff.nextDelayMs()).toBe(0);
-  for (const baseMs of [10, 50, 75, 112.5, 168, 253, 379, 569, 854, 1_281, 1_922, 2_000, 2_000]) {
+  for (const baseMs of [10, 50, 75, 112.5, 168, 253, 379, 569, 854, 1_000, 1_000]) {
     const delayMs = backoff.nextDelayMs();
     expect(delayMs).toBeGreaterThanOrEqual(Math.floor(baseMs / 2));
     expect(delayMs).toBeLessThanOrEqual(Math.ceil(baseMs));

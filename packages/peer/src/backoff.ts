@@ -2,7 +2,7 @@
  * backoff.ts: when to dial again.
  *
  * At once after a link broke, since the answer tells a killed process from a lost packet; then 10 ms, 50 ms and half as long again each time, up to
- * 2 s, each less a random part of up to a half, so that brokers that lost one peer together do not come back together. It grows slowly
+ * 1 s, each less a random part of up to a half, so that brokers that lost one peer together do not come back together. It grows slowly
  * since brokers of one cluster start within a second of each other, and each waits for the others. A link that breaks right after its
  * handshake, time after time, gets no more than one attempt without delay in `immediateRedialMs`.
  */

@@ -9,7 +9,7 @@
  *   E2  a link is up only if both lanes reached the same directory and the same boot
  *   E3  the loss of a link is told once, and `refused` at most once per loss
  */
-import { assert, type Clock, type Link, type Logger, type Random, type TimerHandle } from "@varve/base";
+import { assert, type BrokerId, type Clock, type Link, type Logger, type Random, type TimerHandle } from "@varve/base";
 import type { Lane, LinkDownReason, PeerHello } from "./api.js";
 import { Backoff } from "./backoff.js";
 import { Channel, type ChannelEnd, downReasonOf } from "./channel.js";
@@ -52,11 +52,23 @@ export class Dialer {
   private state: State = { kind: "stopped" };
   /** The peer whose link was lost, until it is up again or the address answered `refused`. */
   private lost: PeerHello | null = null;
+  /** Brokers that are expected to answer here; null: not known. */
+  private expected: ReadonlySet<BrokerId> | null = null;
 
   constructor(address: string, host: DialerHost) {
     this.address = address;
     this.host = host;
     this.backoff = new Backoff(host.clock, host.random);
+  }
+
+  /** These brokers are expected to answer here from now on. */
+  expect(brokers: ReadonlySet<BrokerId>): void {
+    this.expected = brokers;
+  }
+
+  /** Whether this broker is expected here; null: not known. */
+  expects(broker: BrokerId): boolean | null {
+    return this.expected?.has(broker) ?? null;
   }
 
   /** Dials for the first time. @throws VarveError INVALID_ARGUMENT: not an address. */
@@ -77,7 +89,7 @@ export class Dialer {
     this.wait(0);
   }
 
-  /** The peer has restarted, as another connection of it shows: this link is a leftover of the earlier process. */
+  /** This link is a leftover: the peer has restarted, as another connection of it shows, or the name had moved to it for a while. */
   drop(): void {
     const state = this.state;
     if (state.kind === "bulk" || state.kind === "up") this.lose("reset", this.backoff.nextDelayMs());

@@ -2,7 +2,8 @@
  * hub.ts: all links of one broker: who is connected, and which link a message, call or stream takes.
  *
  * Invariants:
- *   B1  at most one dialed link per peer, whatever number of addresses lead to it
+ *   B1  at most one dialed link per peer, whatever number of addresses lead to it; the one at which it is expected wins, so that the other, whose
+ *       name led astray, is free to find whom it is for
  *   B2  requests go out on connections that this side dialed; answers come back on the connection of the request
  *   B3  one directory per broker id: while one is up, another that claims the id is refused
  *   B4  a newer boot of a directory replaces the links of the older one
@@ -93,10 +94,12 @@ class Hub implements PeerHub {
     return { port: listener.port };
   }
 
-  connect(address: string): void {
+  connect(address: string, expected?: ReadonlySet<BrokerId>): void {
     assert(!this.closed, "a closed hub does not connect");
-    if (this.dialers.has(address)) return;
-    const dialer = new Dialer(address, this.dialerHost);
+    const known = this.dialers.get(address);
+    const dialer = known ?? new Dialer(address, this.dialerHost);
+    if (expected !== undefined) dialer.expect(expected);
+    if (known !== undefined) return;
     dialer.start();
     this.dialers.set(address, dialer);
   }
@@ -227,7 +230,8 @@ class Hub implements PeerHub {
     const claim = this.claims.get(peer.brokerId);
     if (claim !== undefined) {
       if (claim.peer.directoryId !== peer.directoryId) return "conflict";
-      if (claim.peer.bootId === peer.bootId) return "alias";
+      const isAstray = dialer.expects(peer.brokerId) === true && claim.dialer.expects(peer.brokerId) === false;
+      if (claim.peer.bootId === peer.bootId && !isAstray) return "alias";
       claim.dialer.drop();
     }
     this.claims.set(peer.brokerId, { peer, dialer });

@@ -42,9 +42,12 @@ export const PEER_LIMITS = {
   /** Delays before the second and third attempt to dial; then half as long again each time, up to the last. Jitter takes off up to half. */
   redialFirstMs: 10,
   redialMs: 50,
-  redialMsMax: 2_000,
-  /** An address that turned out to be our own is looked at again after this. */
-  selfRedialMs: 30_000,
+  redialMsMax: 1_000,
+  /**
+   * An address that turned out to be our own, or one more of a peer, is looked at again after this. Names move: a stale answer of DNS, or an
+   * address that another pod has now, looks like that for some seconds.
+   */
+  selfRedialMs: 3_000,
   /** At most one attempt without delay in this time. */
   immediateRedialMs: 1_000,
   /** How long `close` waits for the goodbyes to leave. */

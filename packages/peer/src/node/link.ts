@@ -2,9 +2,9 @@
  * link.ts: the Link port over TCP sockets of this process.
  *
  * Nagle's algorithm is off, since a turn leaves in one write anyway; TCP keepalive is on as a second line behind the pings of the
- * hub. All buffers of one `write` are corked together: Node.js passes them to the kernel in one writev.
+ * hub. A name is looked up at each dial, and nothing remembers the answer: addresses move. All buffers of one `write` are corked together: Node.js passes them to the kernel in one writev.
  */
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type LookupFunction, type Server, type Socket } from "node:net";
 import {
   assert,
   type Link,
@@ -154,10 +154,17 @@ export function requireAddress(address: string): { readonly host: string; readon
   return parsed;
 }
 
-function dial(address: string): LinkConnection {
-  const options = { ...requireAddress(address), noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS };
+function dial(address: string, lookup: LookupFunction | undefined): LinkConnection {
+  const parsed = requireAddress(address);
+  const asked = lookup === undefined ? parsed : { ...parsed, lookup };
+  const options = { ...asked, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS };
   return new SocketConnection(connect(options), address);
 }
 
+/** Byte streams over TCP; `lookup` in the place of the system's. */
+export function createNodeLink(lookup?: LookupFunction): Link {
+  return { listen, dial: (address) => dial(address, lookup) };
+}
+
 /** Byte streams over TCP. */
-export const nodeLink: Link = { listen, dial };
+export const nodeLink: Link = createNodeLink();
