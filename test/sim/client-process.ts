@@ -92,6 +92,7 @@ export class ClientProcess {
           responses: responses(),
         };
       },
+      renew: () => inner.renew(),
       close: () => inner.close(),
     };
   }

@@ -44,6 +44,11 @@ export interface RpcChannel {
     options: UnaryOptions,
   ): Promise<Response>;
   bidi<Request, Response>(method: BidiMethod<Request, Response>, options: BidiOptions): ClientStream<Request, Response>;
+  /**
+   * Calls from now on use a new connection, for which the name is looked up again; those under way go on with theirs. For an address that does not
+   * answer: what had it may be elsewhere by now. More often than once a second it does nothing.
+   */
+  renew(): void;
   /** Ends all calls with CLOSED or UNREACHABLE and lets the connection go. */
   close(): void;
 }

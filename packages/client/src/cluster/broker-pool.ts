@@ -8,7 +8,7 @@ import type { RpcChannel, RpcTransport } from "@varve/rpc";
 
 /** How long an address that failed is passed over while others are there; doubles with each failure in a row. */
 const AVOID_FIRST_MS = 500;
-const AVOID_MAX_MS = 30_000;
+const AVOID_MAX_MS = 5_000;
 /** How long a failure of TLS counts: certificates are renewed. */
 const WITHOUT_TLS_MS = 30_000;
 
@@ -102,8 +102,9 @@ export class BrokerPool {
     this.withoutTls.delete(address);
   }
 
-  /** The address refused, broke or did not answer. */
+  /** The address refused, broke or did not answer. Its name may lead elsewhere by now. */
   failed(address: string): void {
+    this.channels.get(address)?.renew();
     const failures = (this.trouble.get(address)?.failures ?? 0) + 1;
     const avoidMs = Math.min(AVOID_MAX_MS, AVOID_FIRST_MS * 2 ** Math.min(failures - 1, 10));
     this.trouble.set(address, { failures, avoidUntilMs: this.options.clock.monotonicMs() + avoidMs });

@@ -32,6 +32,7 @@ function setup(windowBytes = WINDOW_BYTES) {
     address: "a:1",
     unary: () => Promise.reject(new Error("not used")),
     bidi: <Q, R>(_: BidiMethod<Q, R>) => stream as unknown as ClientStream<Q, R>,
+    renew: () => {},
     close: () => {},
   };
   const events = { batches: vi.fn(), progress: vi.fn(), ended: vi.fn(), over: vi.fn() };

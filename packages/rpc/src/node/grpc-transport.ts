@@ -31,15 +31,16 @@ export function createClient(address: string): RpcChannel {
 
 class GrpcChannel implements RpcChannel {
   readonly address: string;
-  private readonly client: Client;
+  private client: Client;
   private readonly credentials: TlsCredentials | PlainCredentials;
+  private renewedAtMs = Number.NEGATIVE_INFINITY;
   private closed = false;
 
   constructor(address: string, credentials: TlsCredentials | PlainCredentials) {
     silenceGrpc();
     this.address = address;
     this.credentials = credentials;
-    this.client = new Client(address, credentials, CHANNEL_OPTIONS);
+    this.client = this.connection();
   }
 
   unary<Request, Response>(
@@ -95,9 +96,22 @@ class GrpcChannel implements RpcChannel {
     return new GrpcClientStream(call, method, (error) => this.error(error, method.name, signal));
   }
 
+  renew(): void {
+    const nowMs = performance.now();
+    if (this.closed || nowMs - this.renewedAtMs < RENEWAL_MS) return;
+    this.renewedAtMs = nowMs;
+    const before = this.client;
+    this.client = this.connection();
+    before.close();
+  }
+
   close(): void {
     this.closed = true;
     this.client.close();
+  }
+
+  private connection(): Client {
+    return new Client(this.address, this.credentials, CHANNEL_OPTIONS);
   }
 
   private error(error: ServiceError, method: string, signal: AbortSignal | undefined): VarveError {
@@ -109,6 +123,8 @@ class GrpcChannel implements RpcChannel {
   }
 }
 
+/** At most one new connection in this time: an attempt that nobody answers is given up only by the system, after minutes. */
+const RENEWAL_MS = 1_000;
 const EMPTY = Buffer.alloc(0);
 
 function passBytes(bytes: Buffer): Buffer {

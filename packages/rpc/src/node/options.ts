@@ -45,6 +45,8 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.initial_reconnect_backoff_ms": 50,
   "grpc.min_reconnect_backoff_ms": 50,
   "grpc.max_reconnect_backoff_ms": SECOND_MS,
+  // Its default, 30 s, is too long for names of pods; a failure asks again.
+  "grpc.dns_min_time_between_resolutions_ms": SECOND_MS,
   "grpc.enable_retries": 0,
   "grpc.use_local_subchannel_pool": 1,
   "grpc.service_config_disable_resolution": 1,

@@ -266,6 +266,9 @@ class SimChannel implements RpcChannel {
     return this.network.bidi(this.address, method, this.signalWith(options.signal));
   }
 
+  /** Addresses are fixed here, and every call is a connection of its own. */
+  renew(): void {}
+
   close(): void {
     this.closing.abort();
   }
