@@ -5,6 +5,7 @@
  *   F1  a problem never hides another: unknown keys, wrong values and broken relations are reported together; a relation is left
  *       out only while one of its settings is itself wrong
  *   F2  a variable wins over the file; an empty variable counts as not set
+ *   F4  templates are filled in before anything is checked: what is wrong with an address is wrong with the one that others would get
  *   F3  the result is frozen, through all levels
  */
 import { VarveError } from "@varve/base";
@@ -12,8 +13,9 @@ import { closest } from "./did-you-mean.js";
 import { relationProblems } from "./relations.js";
 import { SETTING_ROWS, type SettingRow } from "./rows.js";
 import type { Setting } from "./setting.js";
-import type { BrokerConfig } from "./settings.js";
-import { checkValue, fromText, type SettingValue } from "./values.js";
+import { type BrokerConfig, SETTINGS } from "./settings.js";
+import { fillTemplate } from "./template.js";
+import { type Checked, checkValue, fromText, type SettingValue } from "./values.js";
 
 /** Edits between a mistyped key and the one that is suggested. */
 const KEY_DISTANCE_MAX = 3;
@@ -36,10 +38,10 @@ const OTHER_VARIABLES: ReadonlySet<string> = new Set([
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The settings from `raw` (a parsed file; null or undefined = none) and `env`.
+ * The settings from `raw` (a parsed file; null or undefined = none) and `env`. `readFile`: the text of a file that a setting names; null: no file is read.
  * @throws VarveError INVALID_CONFIG; details.problems lists all that is wrong.
  */
-export function parseConfig(raw: unknown, env: Environment = {}): BrokerConfig {
+export function parseConfig(raw: unknown, env: Environment = {}, readFile: ReadFile | null = null): BrokerConfig {
   const file = raw ?? {};
   if (!isRecord(file)) throw invalidConfig(["the file must hold settings by name, as in brokerId: 1"]);
   const problems = [...unknownKeys(file, []).slice(0, UNKNOWN_KEYS_MAX), ...unknownVariables(env)];
@@ -53,10 +55,29 @@ export function parseConfig(raw: unknown, env: Environment = {}): BrokerConfig {
     }
     put(tree, row.keys, "problems" in found ? standIn(row.setting) : found.value);
   }
+  problems.push(...takeRackFromFile(tree, readFile));
   const config = freeze(tree);
   problems.push(...relationProblems(config, wrongPaths));
   if (problems.length > 0) throw invalidConfig(problems);
   return config;
+}
+
+/** The text of a small file. @throws Error whose message says why not. */
+export type ReadFile = (path: string) => string;
+
+/** The rack, where it is not set and a file has it; what is wrong with that. */
+function takeRackFromFile(tree: ConfigTree, readFile: ReadFile | null): readonly string[] {
+  const { rack, rackFile } = tree;
+  if (readFile === null || rack !== null || typeof rackFile !== "string") return [];
+  try {
+    const text = readFile(rackFile).trim();
+    const checked: Checked = text === "" ? { value: null } : checkValue(SETTINGS.rack, text);
+    if ("problems" in checked) return checked.problems.map((problem) => `rackFile: the rack in ${rackFile} ${problem}`);
+    tree["rack"] = checked.value;
+    return [];
+  } catch (error) {
+    return [`rackFile: ${rackFile} cannot be read: ${error instanceof Error ? error.message : String(error)}`];
+  }
 }
 
 interface ConfigTree {
@@ -77,10 +98,18 @@ function rowValue(
     if (setting.default !== undefined) return { value: setting.default };
     return { problems: [`${path} must be set, in the file or as ${row.env}: ${setting.effect}`] };
   }
-  const checked = checkValue(setting, given);
+  const checked = filledAndChecked(setting, given, fromEnv ? variable : given, env);
   if ("value" in checked) return checked;
   const name = fromEnv ? `${row.env} (${path})` : path;
   return { problems: checked.problems.map((problem) => `${name} ${problem}`) };
+}
+
+/** F4. `text`: the value as it was written. */
+function filledAndChecked(setting: Setting, given: unknown, text: unknown, env: Environment): Checked {
+  if (setting.template !== true || typeof text !== "string") return checkValue(setting, given);
+  const filled = fillTemplate(text, env);
+  if ("problems" in filled) return filled;
+  return checkValue(setting, filled.text === text ? given : fromText(setting, filled.text));
 }
 
 /** Any value of a row's type, so that relations of other settings can be judged. */

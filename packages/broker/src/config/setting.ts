@@ -5,6 +5,8 @@
 interface RowBase {
   /** What a larger, smaller or other value leads to; one or two sentences for an operator. */
   readonly effect: string;
+  /** Places in its text are filled in (template.ts); what comes out is checked like any value. */
+  readonly template?: boolean;
 }
 
 /** An integer in `min .. max`, in `unit`. */

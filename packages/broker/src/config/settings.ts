@@ -11,7 +11,7 @@ import { boolean, type ConfigOf, choice, integer, list, text } from "./setting.j
 
 const PORT = { min: 0, max: 65_535, unit: "" } as const;
 const FILE = { default: null, lengthMax: 4_096 } as const;
-const ADDRESS = { default: null, lengthMax: 300, problem: hostPortProblem } as const;
+const ADDRESS = { default: null, lengthMax: 300, template: true, problem: hostPortProblem } as const;
 
 export const SETTINGS = {
   brokerId: integer({
@@ -19,7 +19,9 @@ export const SETTINGS = {
     min: 1,
     max: INT31_MAX,
     unit: "",
-    effect: "Identity of this broker. Each broker has its own, bound for ever to its data directory.",
+    template: true,
+    effect:
+      "Identity of this broker. Each broker has its own, bound for ever to its data directory. May be a template, as in {ordinal+1}.",
   }),
   dataDir: text({
     default: "varve-data",
@@ -30,14 +32,22 @@ export const SETTINGS = {
   rack: text({
     default: null,
     lengthMax: 255,
+    template: true,
     effect:
-      "Failure domain above the machine (rack, zone). Replicas of a partition are spread over racks first. Unset: all such brokers count as one rack.",
+      "Failure domain above the machine (rack, zone). Replicas of a partition are spread over racks first. May be a template. Unset: all such brokers count as one rack.",
+  }),
+  rackFile: text({
+    default: null,
+    lengthMax: 4_096,
+    effect:
+      "File that holds the rack, read at the start while rack is unset: a label of the node through a downward API volume, or what an init container wrote. An empty file: no rack.",
   }),
   host: text({
     default: null,
     lengthMax: 255,
+    template: true,
     effect:
-      "Name of the machine: brokers with the same one are taken to die together, so replicas avoid sharing it. Unset: the operating system's host name.",
+      "Name of the machine: brokers with the same one are taken to die together, so replicas avoid sharing it. May be a template. Unset: the operating system's host name.",
   }),
   logLevel: choice({
     default: "info",
@@ -84,7 +94,7 @@ export const SETTINGS = {
     opsPort: integer({
       default: 7_652,
       ...PORT,
-      effect: "Port of /livez, /readyz and /metrics, plain HTTP also where TLS is on. 0: any free one.",
+      effect: "Port of the probes and of /metrics, plain HTTP also where TLS is on. 0: any free one.",
     }),
     insecure: boolean({
       default: false,
@@ -96,7 +106,7 @@ export const SETTINGS = {
       lengthMax: 255,
       problem: listenHostProblem,
       effect:
-        "Address of a port of its own for /metrics and the status page, so that listen.opsPort answers /livez and /readyz only. Plain HTTP. Unset: listen.address, when listen.metricsPort is set.",
+        "Address of a port of its own for /metrics and the status page, so that listen.opsPort answers the probes only. Plain HTTP. Unset: listen.address, when listen.metricsPort is set.",
     }),
     metricsPort: integer({
       default: null,
@@ -140,16 +150,18 @@ export const SETTINGS = {
   advertised: {
     grpcAddress: text({
       ...ADDRESS,
-      effect: "host:port at which clients reach this broker. Unset: listen.address and listen.grpcPort.",
+      effect:
+        "host:port at which clients reach this broker; may be a template. Unset: listen.address and listen.grpcPort.",
     }),
     peerAddress: text({
       ...ADDRESS,
       effect:
-        "host:port at which other brokers reach this one; a seed's stands in cluster.seeds letter by letter. Unset: listen.address and listen.peerPort.",
+        "host:port at which other brokers reach this one; may be a template. A seed's stands in cluster.seeds letter by letter. Unset: listen.address and listen.peerPort.",
     }),
     opsAddress: text({
       ...ADDRESS,
-      effect: "host:port of /readyz and /metrics as others reach it. Unset: listen.address and listen.opsPort.",
+      effect:
+        "host:port of /readyz and /metrics as others reach it; may be a template. Unset: listen.address and listen.opsPort.",
     }),
   },
   ops: {

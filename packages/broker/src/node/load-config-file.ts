@@ -16,7 +16,7 @@ const ALIASES_MAX = 100;
  * @throws VarveError INVALID_CONFIG: the file cannot be read, is not YAML (with line and column), or details.problems lists what is wrong.
  */
 export function loadConfigFile(file: string | null, env: Environment = process.env): BrokerConfig {
-  return parseConfig(file === null ? null : readYaml(file), env);
+  return parseConfig(file === null ? null : readYaml(file), env, readSmall);
 }
 
 function readYaml(file: string): unknown {
@@ -32,10 +32,14 @@ function readYaml(file: string): unknown {
 
 function readText(file: string): string {
   try {
-    const { size } = statSync(file);
-    if (size > FILE_BYTES_MAX) throw new Error(`has ${size} bytes, at most ${FILE_BYTES_MAX} are read`);
-    return readFileSync(file, "utf8");
+    return readSmall(file);
   } catch (error) {
     throw invalidConfig([`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`]);
   }
+}
+
+function readSmall(file: string): string {
+  const { size } = statSync(file);
+  if (size > FILE_BYTES_MAX) throw new Error(`has ${size} bytes, at most ${FILE_BYTES_MAX} are read`);
+  return readFileSync(file, "utf8");
 }
