@@ -65,6 +65,16 @@ describe("on a cluster of three brokers", () => {
     }
   });
 
+  test("doctor: every listener of every broker answers where it is advertised", async () => {
+    const examined = JSON.parse(await ok(["doctor", "--all", "--json"]));
+    expect(examined).toMatchObject({ well: true, problems: [] });
+    const advertised = (devFileOf(folder)?.brokers ?? []).map(({ grpc, peer, ops }) => [grpc, peer, ops]);
+    type Broker = { listeners: { address: string; problem: string | null }[] };
+    expect(examined.brokers.map(({ listeners }: Broker) => listeners.map(({ address }) => address))).toEqual(
+      advertised,
+    );
+  });
+
   test("topic: create, list, describe, alter, delete", async () => {
     await ok(["topic", "create", "first", "--partitions", "4", "--set", "retentionMs=3600000"]);
     const again = await run(["topic", "create", "first"]);

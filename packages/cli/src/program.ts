@@ -5,6 +5,7 @@ import { registerCluster } from "./commands/cluster.js";
 import { registerConfig } from "./commands/config.js";
 import { registerConsume } from "./commands/consume.js";
 import { registerDev } from "./commands/dev.js";
+import { registerDoctor } from "./commands/doctor.js";
 import { registerGroup } from "./commands/group.js";
 import { registerLog } from "./commands/log.js";
 import { registerPartition } from "./commands/partition.js";
@@ -52,6 +53,7 @@ const COMMANDS = [
   registerConsume,
   registerGroup,
   registerCluster,
+  registerDoctor,
   registerPartition,
   registerLog,
   registerBroker,

@@ -85,9 +85,11 @@ export function adminService(options: AdminServiceOptions): AdminServiceHandlers
       const statuses = await options.broker.statuses.gather([NO_GROUP], GATHER_MS);
       const holds = state.replicaCounts();
       const leads = countLed(options.broker, state);
-      const brokers = state.brokers().map(({ brokerId, grpcAddress, rack, version, drained, leaving, ...levels }) => ({
+      const brokers = state.brokers().map(({ brokerId, grpcAddress, rack, version, drained, leaving, ...rest }) => ({
         id: brokerId,
         address: grpcAddress,
+        peerAddress: rest.peerAddress,
+        opsAddress: rest.opsAddress,
         rack,
         ready: statuses.some((status) => status.brokerId === brokerId && status.ready),
         version,
@@ -95,8 +97,8 @@ export function adminService(options: AdminServiceOptions): AdminServiceHandlers
         leaving,
         replicas: holds.get(brokerId) ?? 0,
         leads: leads.get(brokerId) ?? 0,
-        featureLevelMin: levels.formatVersionMin,
-        featureLevelMax: levels.formatVersion,
+        featureLevelMin: rest.formatVersionMin,
+        featureLevelMax: rest.formatVersion,
       }));
       return {
         clusterId: state.clusterId ?? "",

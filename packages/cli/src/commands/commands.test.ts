@@ -1,5 +1,6 @@
 /** Whole command lines against a fake cluster; test/integration/cli.test.ts has them against a real one. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VarveError } from "@varve/base";
@@ -324,6 +325,31 @@ test("config reference: every setting with default, range, unit, effect and vari
   const text = (await runCommand(["config", "reference"])).stdout;
   for (const { path, env, effect } of rows) for (const part of [path, env, effect]) expect(text).toContain(part);
   expect(text).toContain("raft.heartbeatMs  VARVE_RAFT_HEARTBEAT_MS\n    default 100 ms; 10 .. 10000 ms\n");
+});
+
+test("doctor: what brokers advertise, and whether it answers; exit 1 when an address for clients does not", async () => {
+  const listening = createServer((socket) => socket.on("error", () => {}));
+  await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
+  try {
+    const { port } = listening.address() as AddressInfo;
+    const duty = { drained: false, leaving: false, replicas: 0, leads: 0, peerAddress: "", opsAddress: "" };
+    const one = { id: 1, address: `localhost:${port}`, rack: "a", ready: true, version: "1", ...duty };
+    const client = { admin: { describeCluster: async () => ({ clusterId: "c", controller: 1, brokers: [one] }) } };
+    const well = await runCommand(["doctor"], { client });
+    expect(well).toMatchObject({ code: 0, stdout: expect.stringMatching(/all answer from here\n$/) });
+    expect(well.stdout).toContain(`localhost:${port}`);
+    listening.close();
+    const sick = await runCommand(["doctor", "--json"], { client });
+    expect(sick.code).toBe(1);
+    expect(JSON.parse(sick.stdout)).toMatchObject({
+      well: false,
+      problems: [`broker 1, clients, localhost:${port}: nobody listens there (connection refused)`],
+      brokers: [{ id: 1, listeners: [{ listener: "clients", addresses: expect.any(Array) }, {}, {}] }],
+    });
+    expect((await runCommand(["doctor"], { client })).stdout).toContain("not all answer from here\n  - broker 1");
+  } finally {
+    listening.close();
+  }
 });
 
 test("cluster health: exit 1 with the reasons, also when nobody answers; exit 0 when healthy", async () => {

@@ -110,6 +110,10 @@ export interface BrokerDetails {
   /** Feature levels that its software supports, both inclusive. */
   readonly featureLevelMin: number;
   readonly featureLevelMax: number;
+  /** host:port for other brokers; empty: not told, by an earlier version. */
+  readonly peerAddress: string;
+  /** host:port of probes and metrics; empty: not told, by an earlier version. */
+  readonly opsAddress: string;
 }
 
 /** A partition whose replicas are not yet where they are wanted. */

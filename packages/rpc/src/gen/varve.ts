@@ -608,6 +608,10 @@ export interface BrokerDescription {
   readonly replicas: number;
   /** Partitions that it leads. */
   readonly leads: number;
+  /** host:port for other brokers; empty: not told, by an earlier version. */
+  readonly peerAddress: string;
+  /** host:port of probes and metrics, for operators; empty: not told, by an earlier version. */
+  readonly opsAddress: string;
   /** Oldest feature level that its software supports. */
   readonly featureLevelMin: number;
   /** Newest feature level that its software supports. */
@@ -624,6 +628,8 @@ export const BrokerDescriptionCodec = new TableCodec<BrokerDescription>("varve.v
   { name: "leaving", number: 7, type: "bool" },
   { name: "replicas", number: 8, type: "int32" },
   { name: "leads", number: 9, type: "int32" },
+  { name: "peerAddress", number: 10, type: "string" },
+  { name: "opsAddress", number: 11, type: "string" },
   { name: "featureLevelMin", number: 12, type: "int32" },
   { name: "featureLevelMax", number: 13, type: "int32" },
 ]);
