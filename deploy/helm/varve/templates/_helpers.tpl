@@ -1,0 +1,163 @@
+{{/* Names, labels and the parts of the pod that several files need. */}}
+
+{{- define "varve.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What never changes: the only labels that selectors and volume claims have. */}}
+{{- define "varve.selector" -}}
+app.kubernetes.io/name: varve
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "varve.labels" -}}
+{{ include "varve.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "varve.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "varve.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "varve.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "varve.tlsSecret" -}}
+{{- default (printf "%s-tls" (include "varve.fullname" .)) .Values.tls.secretName -}}
+{{- end -}}
+
+{{- define "varve.peerTlsSecret" -}}
+{{- default (printf "%s-peer-tls" (include "varve.fullname" .)) .Values.peerTls.secretName -}}
+{{- end -}}
+
+{{/* Brokers that found the cluster. */}}
+{{- define "varve.seedCount" -}}
+{{- if kindIs "invalid" .Values.seeds -}}
+{{- min 3 (max 1 (int .Values.replicas)) -}}
+{{- else -}}
+{{- int .Values.seeds -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The settings file, without the seeds: a change of these needs a restart. One file serves all brokers: each fills in its own number and
+names. Brokers on one node count as one host, since they die together.
+*/}}
+{{- define "varve.settings" -}}
+{{- $listen := dict "address" "0.0.0.0" -}}
+{{- if not (and .Values.tls.enabled .Values.peerTls.enabled) -}}
+{{- $_ := set $listen "insecure" true -}}
+{{- end -}}
+{{- if .Values.metrics.port -}}
+{{- $_ := set $listen "metricsPort" (int .Values.metrics.port) -}}
+{{- end -}}
+{{- $name := include "varve.fullname" . -}}
+{{- $inside := printf "${HOSTNAME}.%s-headless" $name -}}
+{{- $advertised := dict "peerAddress" (printf "%s:7651" $inside) "opsAddress" (printf "%s.${POD_NAMESPACE}.svc:7652" $inside) -}}
+{{- $_ := set $advertised "grpcAddress" (.Values.external.enabled | ternary .Values.external.advertised (printf "%s.${POD_NAMESPACE}.svc:7650" $inside)) -}}
+{{- $settings := dict "brokerId" "{ordinal+1}" "host" "${NODE_NAME}" "advertised" $advertised "dataDir" "/var/lib/varve" "shutdownGraceMs" (mul 1000 (int .Values.stop.shutdownGraceSeconds)) "listen" $listen -}}
+{{- if .Values.tls.enabled -}}
+{{- $_ := set $settings "tls" (dict "certFile" "/etc/varve/tls/tls.crt" "keyFile" "/etc/varve/tls/tls.key" "caFile" "/etc/varve/tls/ca.crt" "clientAuth" .Values.tls.clientAuth) -}}
+{{- end -}}
+{{- if .Values.peerTls.enabled -}}
+{{- $_ := set $settings "peerTls" (dict "certFile" "/etc/varve/peer-tls/tls.crt" "keyFile" "/etc/varve/peer-tls/tls.key" "caFile" "/etc/varve/peer-tls/ca.crt") -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite $settings (deepCopy .Values.config)) -}}
+{{- end -}}
+
+{{- define "varve.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+# Large volumes are not walked at each start.
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "varve.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* How the command line in a pod of ours reaches the brokers. */}}
+{{- define "varve.clientEnv" -}}
+- name: VARVE_BOOTSTRAP
+  value: {{ printf "%s:7650" (include "varve.fullname" .) }}
+{{- if .Values.tls.enabled }}
+- name: VARVE_CLIENT_TLS_CA_FILE
+  value: /etc/varve/tls/ca.crt
+- name: VARVE_CLIENT_TLS_SERVER_NAME
+  value: {{ include "varve.fullname" . }}
+{{- if eq .Values.tls.clientAuth "required" }}
+- name: VARVE_CLIENT_TLS_CERT_FILE
+  value: /etc/varve/tls/tls.crt
+- name: VARVE_CLIENT_TLS_KEY_FILE
+  value: /etc/varve/tls/tls.key
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* A short-lived pod of ours that runs one of the image's programs: the guard, the test. */}}
+{{- define "varve.toolPod" -}}
+{{- $root := .root -}}
+restartPolicy: Never
+automountServiceAccountToken: false
+enableServiceLinks: false
+serviceAccountName: {{ .serviceAccount }}
+{{- with $root.Values.image.pullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 2 }}
+{{- end }}
+securityContext: {{ include "varve.podSecurity" $root | nindent 2 }}
+containers:
+  - name: {{ .name }}
+    image: {{ include "varve.image" $root }}
+    imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+    command: {{ toJson .command }}
+    env: {{ include "varve.clientEnv" $root | nindent 6 }}
+    resources:
+      requests: { cpu: 50m, memory: 128Mi }
+      limits: { memory: 128Mi }
+    securityContext: {{ include "varve.containerSecurity" $root | nindent 6 }}
+    {{- if $root.Values.tls.enabled }}
+    volumeMounts:
+      - { name: tls, mountPath: /etc/varve/tls, readOnly: true }
+    {{- end }}
+{{- if $root.Values.tls.enabled }}
+volumes:
+  - name: tls
+    secret: { secretName: {{ include "varve.tlsSecret" $root }}, defaultMode: 288 }
+{{- end }}
+{{- end -}}
+
+{{- define "varve.spread" -}}
+{{- $selector := include "varve.selector" .root | nindent 6 -}}
+- maxSkew: 1
+  topologyKey: {{ .key }}
+  whenUnsatisfiable: {{ eq .how "hard" | ternary "DoNotSchedule" "ScheduleAnyway" }}
+  labelSelector:
+    matchLabels: {{ $selector }}
+{{- end -}}

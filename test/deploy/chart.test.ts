@@ -1,0 +1,171 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadConfigFile } from "@varve/broker/node";
+import { describe, expect, test } from "vitest";
+import { at, find, type KubeObject, render, renderText, settingsOf, settingsText, VALUES } from "./chart.js";
+import { podSpecs } from "./policy.js";
+import { CHART, DEPLOY, judge, lacks, ROOT } from "./tools.js";
+
+const SCHEMAS = `${ROOT}test/fixtures/kubernetes`;
+const VERSIONS = ["v1.30", "v1.35"];
+const place = (folder: string): string => `${SCHEMAS}/${folder}/{{.ResourceKind}}{{.KindSuffix}}.json`;
+const conform = (version: string, text: string): { ok: boolean; said: string } =>
+  judge("kubeconform", ["-strict", "-schema-location", place(version), "-schema-location", place("custom"), "-"], text);
+
+const noHelm = lacks("helm");
+const named = VALUES.map((values) => ({ name: values.length === 0 ? "the defaults" : values.join(" + "), values }));
+
+/** The container's own environment, as the kubelet would make it for the first pod. */
+function environment(objects: readonly KubeObject[]): Record<string, string> {
+  const env = at(find(objects, "StatefulSet", "varve"), "spec", "template", "spec", "containers", 0, "env");
+  const fields: Readonly<Record<string, string>> = {
+    "metadata.name": "varve-0",
+    "metadata.namespace": "varve",
+    "spec.nodeName": "node-0",
+  };
+  const entries = env as { name: string; value?: string; valueFrom?: unknown }[];
+  return Object.fromEntries(
+    entries.map(({ name, value, valueFrom }) => [
+      name,
+      value ?? fields[String(at(valueFrom, "fieldRef", "fieldPath"))] ?? "",
+    ]),
+  );
+}
+
+/** The settings of the pod of this number, as its broker takes them. */
+function settingsOfPod(objects: readonly KubeObject[], ordinal: number): ReturnType<typeof loadConfigFile> {
+  const folder = mkdtempSync(join(tmpdir(), "varve-chart-"));
+  try {
+    const file = join(folder, "broker.yaml");
+    writeFileSync(file, settingsText(objects));
+    return loadConfigFile(file, { ...environment(objects), HOSTNAME: `varve-${ordinal}` });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+describe.skipIf(noHelm || lacks("kubeconform"))("Kubernetes' own schemas", () => {
+  test.each(named)("have every field of $name, in the oldest and the newest version", ({ values }) => {
+    const text = renderText(values);
+    for (const version of VERSIONS) {
+      const { ok, said } = conform(version, text);
+      expect(said).toBe("");
+      expect(ok).toBe(true);
+    }
+  });
+
+  test.each(["admission/no-scale-in.yaml", "keda/scaledobject.yaml"])("have every field of %s", (name) => {
+    expect(conform("v1.35", readFileSync(`${DEPLOY}${name}`, "utf8"))).toEqual({ ok: true, said: "" });
+  });
+
+  test.each([
+    ["podManagementPolicy:", "podManagmentPolicy:"],
+    ["path: /livez", "pathh: /livez"],
+    ["maxUnavailable: 1", "maxUnavailible: 1"],
+    ["kind: PodDisruptionBudget", "kind: PodDisruptionBudgets"],
+  ])("notice when %s is written %s", (right, wrong) => {
+    const text = renderText([]);
+    expect(text).toContain(right);
+    expect(conform("v1.35", text.replace(right, wrong)).ok).toBe(false);
+  });
+});
+
+describe.skipIf(noHelm)("the chart", () => {
+  test.each(named)("gives brokers settings that they take, with $name", ({ values }) => {
+    const objects = render(values);
+    const config = settingsOfPod(objects, 0);
+    expect(config).toMatchObject({ brokerId: 1, host: "node-0", rack: null, dataDir: "/var/lib/varve" });
+    expect(config.advertised.peerAddress).toBe("varve-0.varve-headless:7651");
+    expect(config.cluster.seeds[0]).toBe(config.advertised.peerAddress);
+    expect(settingsOfPod(objects, 11).brokerId).toBe(12);
+  });
+
+  test.each([
+    { replicas: 0, seeds: 1 },
+    { replicas: 1, seeds: 1 },
+    { replicas: 3, seeds: 3 },
+    { replicas: 5, seeds: 3 },
+  ])("founds with $seeds of $replicas brokers", ({ replicas, seeds }) => {
+    expect(at(settingsOf(render([], [`replicas=${replicas}`])), "cluster", "seeds")).toHaveLength(seeds);
+  });
+
+  test("restarts no pod when only the number of replicas changes, and all when a setting does", () => {
+    const template = (set: string[]): unknown =>
+      at(find(render([], set), "StatefulSet", "varve"), "spec", "template", "metadata");
+    expect(template(["replicas=1"])).toEqual(template(["replicas=5"]));
+    expect(template(["config.logLevel=debug"])).not.toEqual(template([]));
+  });
+
+  test("puts nothing into volume claims that a release changes", () => {
+    const claims = at(
+      find(render([]), "StatefulSet", "varve"),
+      "spec",
+      "volumeClaimTemplates",
+      0,
+      "metadata",
+      "labels",
+    );
+    expect(Object.keys(claims as object)).toEqual(["app.kubernetes.io/name", "app.kubernetes.io/instance"]);
+  });
+
+  test("gives the gate and the stop the time that they may take", () => {
+    for (const { values } of named) {
+      const objects = render(values);
+      const { terminationGracePeriodSeconds: graceSeconds = 0, containers } = podSpecs(objects).broker;
+      const gateMs =
+        at(containers[0], "lifecycle") === undefined
+          ? 0
+          : Number(at(settingsOf(objects), "ops", "stopGateMs") ?? 300_000);
+      const stopMs = Number(at(settingsOf(objects), "shutdownGraceMs"));
+      expect(graceSeconds * 1000).toBeGreaterThanOrEqual(gateMs + stopMs + 10_000);
+    }
+  });
+
+  test.each([
+    { why: "a value that does not exist", set: "replicaz=3", says: "replicaz" },
+    { why: "a nested one", set: "storage.sise=1Gi", says: "sise" },
+    { why: "a wrong type", set: "replicas=many", says: "replicas" },
+    { why: "the tag latest", set: "image.tag=latest", says: "tag" },
+    { why: "an identity for all brokers", set: "config.brokerId=1", says: "config" },
+    { why: "TLS without certificates", set: "tls.enabled=true", says: "tls.secretName" },
+    { why: "external access without addresses", set: "external.enabled=true", says: "external.advertised" },
+  ])("refuses $why", ({ set, says }) => {
+    expect(() => renderText([], [set])).toThrow(says);
+  });
+
+  test("has a schema in which every object says what it may hold", () => {
+    const open: string[] = [];
+    const walk = (schema: unknown, path: string): void => {
+      const properties = at(schema, "properties") as Record<string, unknown> | undefined;
+      if (properties === undefined) return;
+      if (at(schema, "additionalProperties") !== false) open.push(path);
+      for (const [name, part] of Object.entries(properties)) walk(part, `${path}.${name}`);
+    };
+    walk(JSON.parse(readFileSync(`${CHART}/values.schema.json`, "utf8")), "values");
+    expect(open).toEqual([]);
+  });
+
+  test("asks the cluster before an upgrade takes brokers away, by a command that there is, and never when it is switched off", () => {
+    const job = find(render([]), "Job", "varve-scale-guard");
+    expect(job.metadata.annotations?.["helm.sh/hook"]).toBe("pre-upgrade");
+    const [program, ...args] = at(job, "spec", "template", "spec", "containers", 0, "command") as string[];
+    expect([program, ...args].join(" ")).toBe("varve cluster scale-in-check --replicas 3 --name varve");
+    const help = execFileSync(process.execPath, [`${ROOT}packages/cli/bin/varve.js`, ...args.slice(0, 2), "--help"], {
+      encoding: "utf8",
+    });
+    for (const option of args.filter((arg) => arg.startsWith("--"))) expect(help).toContain(option);
+    expect(render([], ["replicas=0"]).map(({ kind }) => kind)).not.toContain("Job");
+  });
+
+  test("has per-pod services for clients outside, each for its own broker", () => {
+    const objects = render(["values-external-nodeport.yaml"]);
+    const ports = [0, 1, 2].map((n) =>
+      at(find(objects, "Service", `varve-${n}-external`), "spec", "ports", 0, "nodePort"),
+    );
+    expect(ports).toEqual([31650, 31651, 31652]);
+    const told = ports.map((_, n) => settingsOfPod(objects, n).advertised.grpcAddress);
+    expect(told).toEqual(["localhost:31650", "localhost:31651", "localhost:31652"]);
+  });
+});

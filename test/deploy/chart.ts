@@ -1,0 +1,78 @@
+/**
+ * chart.ts: renders the chart as `helm install varve --namespace varve` would, and reads what comes out.
+ */
+import { readdirSync } from "node:fs";
+import { parse, parseAllDocuments } from "yaml";
+import { CHART, run } from "./tools.js";
+
+/** A Kubernetes object, as parsed. */
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly [part: string]: unknown;
+}
+
+/** Combinations of values files that are rendered and judged; the first is the chart's defaults. */
+export const VALUES: readonly (readonly string[])[] = [
+  [],
+  ...readdirSync(CHART)
+    .filter((name) => /^values-.*\.yaml$/.test(name))
+    .sort()
+    .map((name) => [name]),
+  ["values-production.yaml", "values-three-zones.yaml"],
+  ["values-production.yaml", "values-external-lb.yaml"],
+];
+
+/** The rendered chart as YAML text. `set`: single values, as `--set` takes them. */
+export function renderText(values: readonly string[], set: readonly string[] = []): string {
+  const files = values.flatMap((name) => ["--values", `${CHART}/${name}`]);
+  const single = set.flatMap((assignment) => ["--set", assignment]);
+  // A name in the text must not depend on the folder of a cluster's credentials.
+  return run("helm", [
+    "template",
+    "varve",
+    CHART,
+    "--namespace",
+    "varve",
+    "--kube-version",
+    "1.35.0",
+    ...files,
+    ...single,
+  ]);
+}
+
+export function render(values: readonly string[], set: readonly string[] = []): KubeObject[] {
+  return objectsOf(renderText(values, set));
+}
+
+export function objectsOf(text: string): KubeObject[] {
+  return parseAllDocuments(text)
+    .map((document) => document.toJS() as KubeObject | null)
+    .filter((object) => object !== null);
+}
+
+/** The only object of this kind and name. */
+export function find(objects: readonly KubeObject[], kind: string, name: string): KubeObject {
+  const found = objects.filter((object) => object.kind === kind && object.metadata.name === name);
+  if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} objects are ${kind}/${name}`);
+  return found[0];
+}
+
+/** The part at `path` of an object; undefined where there is none. */
+export function at(object: unknown, ...path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>((part, key) => (part as Record<string | number, unknown> | undefined)?.[key], object);
+}
+
+/** The settings file of brokers that the chart makes, as text. */
+export function settingsText(objects: readonly KubeObject[]): string {
+  return String(at(find(objects, "ConfigMap", "varve"), "data", "broker.yaml"));
+}
+
+export function settingsOf(objects: readonly KubeObject[]): unknown {
+  return parse(settingsText(objects));
+}

@@ -1,0 +1,63 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { CHART, DEPLOY, lacks, ROOT, run } from "./tools.js";
+
+/** What `helm install` prints. Without a cluster helm shows it to nobody, so a copy of the chart renders it as an object. */
+function notes(...set: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), "varve-notes-"));
+  try {
+    cpSync(CHART, folder, { recursive: true });
+    writeFileSync(join(folder, "files", "notes"), readFileSync(join(CHART, "templates", "NOTES.txt")));
+    writeFileSync(join(folder, "templates", "notes.yaml"), 'notes: {{ tpl (.Files.Get "files/notes") . | toJson }}\n');
+    const single = set.flatMap((assignment) => ["--set", assignment]);
+    const args = ["template", "varve", folder, "--namespace", "logs", "--kube-version", "1.35.0"];
+    return (parse(run("helm", [...args, "--show-only", "templates/notes.yaml", ...single])) as { notes: string }).notes;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Commands of the command line that a text names, without their arguments. */
+function commandsIn(text: string): Set<string> {
+  const found = [...text.matchAll(/(?:-- |`|^\s*|npx )varve ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?/gm)];
+  const ofOneWord = ["produce", "consume", "doctor", "dev"];
+  return new Set(
+    found.map(([, first = "", second]) => (ofOneWord.includes(first) ? first : `${first} ${second ?? ""}`.trim())),
+  );
+}
+
+/** Whether there is such a command. */
+function isThere(command: string): boolean {
+  const help = execFileSync(process.execPath, [`${ROOT}packages/cli/bin/varve.js`, ...command.split(" "), "--help"], {
+    encoding: "utf8",
+  });
+  return help.includes(`varve ${command} `);
+}
+
+test("runbooks name commands that there are", () => {
+  const documents = readdirSync(DEPLOY, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".md"));
+  const commands = commandsIn(documents.map((path) => readFileSync(join(DEPLOY, path), "utf8")).join("\n"));
+  expect(commands).toContain("broker replace");
+  expect([...commands].filter((command) => !isThere(command))).toEqual([]);
+});
+
+describe.skipIf(lacks("helm"))("what helm install prints", () => {
+  test("names commands that there are", () => {
+    const commands = commandsIn(notes());
+    expect(commands).toContain("produce");
+    expect(commands).toContain("broker decommission");
+    expect([...commands].filter((command) => !isThere(command))).toEqual([]);
+  });
+
+  test("tells where clients begin, and what is not encrypted", () => {
+    expect(notes()).toContain("varve.logs.svc:7650");
+    expect(notes()).toContain("clients (tls.enabled) brokers (peerTls.enabled)");
+    const secured = ["tls.enabled=true", "tls.secretName=a", "peerTls.enabled=true", "peerTls.secretName=b"];
+    expect(notes(...secured)).not.toContain("not encrypted");
+    expect(notes("external.enabled=true", "external.advertised=example.com:{ordinal+31650}")).toContain("example.com:");
+  });
+});

@@ -1,0 +1,54 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type KubeObject, objectsOf, render } from "./chart.js";
+import { broken } from "./policy.js";
+import { DEPLOY, lacks, run } from "./tools.js";
+
+const KUSTOMIZE = join(DEPLOY, "kustomize");
+const FOLDERS = [
+  { folder: "base", values: [] },
+  { folder: "overlays/quickstart", values: ["values-quickstart.yaml"] },
+  { folder: "overlays/production", values: ["values-production.yaml"] },
+];
+
+/** Objects by kind and name, without what only Helm makes. */
+function comparable(objects: readonly KubeObject[]): Record<string, unknown> {
+  const kept = objects.filter(({ metadata }) => metadata.annotations?.["helm.sh/hook"] === undefined);
+  return Object.fromEntries(
+    kept.map((object) => {
+      const { "helm.sh/chart": _, "app.kubernetes.io/managed-by": __, ...labels } = object.metadata.labels ?? {};
+      return [`${object.kind}/${object.metadata.name}`, { ...object, metadata: { ...object.metadata, labels } }];
+    }),
+  );
+}
+
+/** Texts of all files below a folder, by path, but for the program that writes them. */
+function texts(folder: string): Record<string, string> {
+  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
+    (path) => !path.endsWith(".mjs") && statSync(join(folder, path)).isFile(),
+  );
+  return Object.fromEntries(paths.sort().map((path) => [path, readFileSync(join(folder, path), "utf8")]));
+}
+
+const noHelm = lacks("helm");
+
+test.skipIf(noHelm)("kustomize/ is what npm run deploy:kustomize writes", () => {
+  const folder = mkdtempSync(join(tmpdir(), "varve-kustomize-"));
+  try {
+    execFileSync(process.execPath, [join(KUSTOMIZE, "make.mjs"), folder]);
+    expect(texts(KUSTOMIZE)).toEqual(texts(folder));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+describe.skipIf(noHelm || lacks("kubectl"))("kustomize", () => {
+  test.each(FOLDERS)("$folder builds what the chart renders", ({ folder, values }) => {
+    const built = objectsOf(run("kubectl", ["kustomize", join(KUSTOMIZE, folder)]));
+    expect(comparable(built)).toEqual(comparable(render(values)));
+    expect(broken(built)).toEqual([]);
+  });
+});
