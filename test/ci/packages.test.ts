@@ -81,7 +81,7 @@ describe.skipIf(!hasRegistry)(`the packages, installed from their tarballs into 
     expect(JSON.parse(required.stdout)).toEqual(names);
     expect(Object.keys(names)).toEqual(expect.arrayContaining([...PUBLIC_PACKAGES]));
     expect(names["@varve/client"]).toEqual(["Varve", "VarveError", "json"]);
-    expect(names["@varve/testing"]).toEqual(["startCluster"]);
+    expect(names["@varve/testing"]).toEqual(["createAuthority", "openAuthority", "startCluster"]);
     expect(names["raft-ts"]).toContain("RawNode");
     expect(names["varve"]).toContain("main");
   });
