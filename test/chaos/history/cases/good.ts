@@ -370,6 +370,22 @@ const CLUSTERS: readonly GoodCase[] = [
     },
   },
   {
+    why: "a reader goes on when its topic is made anew, after a time in which nobody knew in which life it was",
+    write: (h) => {
+      h.did("admin", "createTopic", { topic: "o" }, { topicId: "id-1" });
+      h.begin("admin", "deleteTopic", { topic: "o" });
+      h.event("admin", "info", "deleteTopic", { err: "TIMEOUT" });
+      h.send("p:1", 0);
+      h.send("p:2", 1);
+      h.poll("r", [record(0, "p:1"), record(1, "p:2")]);
+      h.did("admin2", "deleteTopic", { topic: "o" }, { topicId: null });
+      h.did("admin2", "createTopic", { topic: "o" }, { topicId: "id-2" });
+      h.send("p:3", 0);
+      h.poll("r", [record(0, "p:3")]);
+      h.final(1, ["p:3"]);
+    },
+  },
+  {
     why: "a poll that was under way while its topic was deleted returns what it had",
     write: (h) => {
       h.send("p:1", 0);

@@ -3,7 +3,8 @@
  *
  * A session is one proc from one `assign` to the next (or from its first poll, or to its last). Within it the offsets of a partition follow each other
  * without a gap, beginning at the assignment's start where that is known. A poll that ended with OFFSET_OUT_OF_RANGE or DIVERGED told its reader that
- * records are gone, so the next one may begin anywhere. A partition in a new life of its topic begins anywhere, too.
+ * records are gone, so the next one may begin anywhere. A partition in a new life of its topic, or in one
+ * that nobody knows, begins anywhere, too.
  */
 import type { Step } from "../events.js";
 import type { PartitionLife } from "./partition-life.js";
@@ -66,13 +67,12 @@ export class Sessions {
   /** One record that the poll which ends with event `i` returned, in the order of the answer. */
   read(proc: string, i: number, { topic, number, partition, offset }: PolledPlace): void {
     const position = positionOf(this.readerOf(proc), topic, number);
-    const isSameLife = position.partition === null || partition === null || position.partition === partition;
-    const at = partition ?? position.partition;
-    if (isSameLife && at !== null && position.next !== null && position.next !== offset) {
+    const isSameLife = partition !== null && position.partition === partition;
+    if (isSameLife && position.next !== null && position.next !== offset) {
       const isFirst = !position.hasRead;
-      this.jumps.push({ i, proc, partition: at, expected: position.next, found: offset, isFirst });
+      this.jumps.push({ i, proc, partition, expected: position.next, found: offset, isFirst });
     }
-    position.partition = at;
+    position.partition = partition;
     position.next = offset + 1;
     position.hasRead = true;
   }
