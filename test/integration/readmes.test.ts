@@ -25,7 +25,8 @@ const LOG_LINES = ["10.0.0.1 GET /", "10.0.0.2 GET /about", "10.0.0.1 POST /orde
 
 /** What fragments speak of and do not make themselves. */
 const SURROUNDINGS = `
-import { type Consumer, type Producer, type TopicPartition, type TopicPartitionOffset, type Varve, VarveError, type VarveRecord } from "@varve/client";
+import { type Consumer, type Producer, type TopicPartition, type TopicPartitionOffset, Varve, VarveError, type VarveRecord } from "@varve/client";
+import { createAuthority } from "@varve/testing";
 import { context, propagation, type TextMapGetter } from "@opentelemetry/api";
 declare const varve: Varve;
 declare const producer: Producer;

@@ -117,12 +117,12 @@ describe("the operators' port answers", () => {
   });
 
   test.each([
-    { scope: "probes", served: ["/livez", "/readyz"] },
+    { scope: "probes", served: ["/livez", "/startupz", "/readyz", "/prestop"] },
     { scope: "pages", served: ["/", "/status.json", "/metrics"] },
   ] as const)("a port for $scope serves $served and says so of other paths", async ({ scope, served }) => {
-    for (const path of ["/livez", "/readyz", "/", "/status.json", "/metrics"]) {
+    for (const path of ["/livez", "/startupz", "/readyz", "/prestop", "/", "/status.json", "/metrics"]) {
       const { status, body } = await opsResponse("GET", path, source(), scope);
-      expect(status).toBe((served as readonly string[]).includes(path) ? 200 : 404);
+      expect(status === 404, path).toBe(!(served as readonly string[]).includes(path));
       if (status === 404) expect(JSON.parse(body)).toMatchObject({ paths: served });
     }
   });
