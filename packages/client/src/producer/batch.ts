@@ -45,6 +45,8 @@ export class Batch {
   maybeApplied = false;
   /** When it last left, batches before it were unanswered: where they were not written yet, or never, it does not fit. */
   leftBehindOthers = false;
+  /** How many batches of its lane had left before it. */
+  turn = 0;
   lastError: VarveError | null = null;
   settled = false;
   private readonly builder: BatchBuilder;

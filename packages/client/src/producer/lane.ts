@@ -3,7 +3,8 @@
  *
  * States: open (batches leave) -> draining (a batch failed: wait for what is in flight) -> busy (backoff, metadata, identity) -> open.
  * Invariants:
- *   N1  at most IN_FLIGHT_MAX batches are in flight; sequences in flight and waiting are in order and without a gap
+ *   N1  at most IN_FLIGHT_MAX batches have left since the oldest that is in flight left, with it: of more, leaders would not know the oldest
+ *       again when it is repeated. Sequences in flight and waiting are in order and without a gap
  *   N2  after a failure nothing new leaves until all in flight is settled; then the failed ones leave again first, in order
  *   N3  a batch given up after it left under a sequence leaves a hole: before any batch that was never applied goes on, the epoch
  *       is raised and sequences start at 0. Batches that may be in the log are retried under their old sequence before that
@@ -86,6 +87,8 @@ export class Lane {
   private failures = 0;
   private lastError: VarveError | null = null;
   private sentTo: string | null = null;
+  /** Batches sent so far, again or for the first time. */
+  private turns = 0;
   private topicId: TopicId = "";
   private slowSinceMs: number | null = null;
 
@@ -188,7 +191,7 @@ export class Lane {
 
   /** Sends what may be sent now. A ripe batch goes on filling as long as it could not leave anyway. */
   private pump(): void {
-    while (this.state.kind === "open" && this.inFlight.length < IN_FLIGHT_MAX) {
+    while (this.state.kind === "open" && this.turns - (this.inFlight[0]?.turn ?? this.turns) < IN_FLIGHT_MAX) {
       if (this.queue.length === 0 && this.filling?.ripe === true) this.takeFilling();
       const head = this.queue[0];
       if (head === undefined) return;
@@ -307,6 +310,7 @@ export class Lane {
     if (idempotent) this.nextSequence = Math.max(this.nextSequence, sequence + batch.recordCount);
     batch.attempts++;
     batch.leftBehindOthers = this.inFlight.length > 0;
+    batch.turn = this.turns++;
     this.inFlight.push(batch);
     this.sentTo = address;
     const leftMs = batch.deadlineAtMs - cluster.ports.clock.monotonicMs();
