@@ -124,7 +124,8 @@ describe(`a control is found out (SEED=${seed})`, () => {
   test.skipIf(problem !== null)("disks that lie about their syncs", { timeout: RUN_MS }, async () => {
     const { code, output } = await chaos(["--faults", "lying-disks", ...shortly(1)]);
     expect(code, output).toBe(1);
-    expect(output).toMatch(/^K1 +VIOLATED [1-9]/m);
+    // Of brokers that do not come back from it there is no last look, by which K1 judges.
+    expect(output).toMatch(/^K[12] +VIOLATED [1-9]/m);
     expect(output).toContain("NOT CLEAN");
   });
 });

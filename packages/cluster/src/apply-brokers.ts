@@ -110,7 +110,7 @@ function admit(
 
 function admissionProblem(tables: Tables, proof: DirectoryProof): Refusal | null {
   const { brokerId, directoryId, bootId, priorBootIds } = proof;
-  if (tables.clusterId === null) return refuse("INVALID_ARGUMENT", "the cluster has not been founded yet");
+  if (tables.clusterId === null) return refuse("NOT_ENOUGH_REPLICAS", "the cluster has not been founded yet");
   if (!isBrokerId(brokerId)) {
     return refuse("INVALID_ARGUMENT", `broker id ${brokerId} is outside 1 .. 2^31 - 1`, { brokerId: String(brokerId) });
   }

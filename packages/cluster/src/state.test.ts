@@ -231,7 +231,7 @@ describe("brokers", () => {
     const state = ControllerState.empty();
     expect(state.apply(register(1), { index: 1, appendTimeMs: 1 })).toMatchObject({
       ok: false,
-      code: "INVALID_ARGUMENT",
+      code: "NOT_ENOUGH_REPLICAS",
     });
   });
 

@@ -246,6 +246,7 @@ export class Membership {
     this.lastAsked = via;
     try {
       const { replicaId, voters } = await this.ask(via, null);
+      if (replicaId === 0) return null;
       await this.write({ kind: "joined", clusterId, replicaId, voters });
       await this.adopt(clusterId);
       return { clusterId, replicaId, voters };

@@ -82,6 +82,8 @@ export async function answerJoin(
     },
     { deadlineAtMs: clock.monotonicMs() + CALL_MS },
   );
+  // Its founders are about to found the cluster.
+  if (!result.ok && result.code === "NOT_ENOUGH_REPLICAS") return { replicaId: 0, voters };
   if (!result.ok) return { replicaId: 0, voters, refused: result.message };
   accepted(request.peerAddress);
   const { replicaId, controllerReplicas } = expectValue(result, "member");
