@@ -19,6 +19,8 @@ const TOPICS_MAX = 10_000;
 /** A view older than this is refreshed in the background when it is used, so that added partitions are found. */
 const VIEW_AGE_MAX_MS = 30_000;
 const ATTEMPT_MS = 3_000;
+/** For what a broker answers from memory: silence means that it is paused or cut off, and another one may know the leaders. */
+const SEEK_ATTEMPT_MS = 1_000;
 /** Wait before an unknown topic is asked for again, when the controller's leader could not confirm it. */
 const UNCONFIRMED_RETRY_MS = 100;
 
@@ -117,7 +119,7 @@ export class MetadataCache {
           what: `finding topic ${JSON.stringify(topic)}`,
           kind: "read",
           deadlineMs: Math.max(1, leftMs),
-          attemptMs: ATTEMPT_MS,
+          attemptMs: authoritative ? ATTEMPT_MS : SEEK_ATTEMPT_MS,
           except,
         },
       );

@@ -233,6 +233,23 @@ describe("attempts", () => {
     expect(valuesIn(model.partition("t", 0))).toEqual(["a", "b"]);
   });
 
+  test.each([
+    { leads: 2, silent: 3 },
+    { leads: 3, silent: 2 },
+  ])("broker $leads is found as the new leader while broker $silent is silent", async ({ leads, silent }) => {
+    const { varve, model, run, clock, network, addresses } = bound(sim());
+    model.createTopic("t", 1);
+    const producer = varve.producer();
+    await run(producer.send({ topic: "t", value: "a" }));
+    network.silence(addresses[silent - 1] ?? "");
+    model.isolate(1);
+    model.partition("t", 0).moveTo(leads);
+    const startedAtMs = clock.monotonicMs();
+    await run(producer.send({ topic: "t", value: "b" }));
+    expect(clock.monotonicMs() - startedAtMs).toBeLessThan(3_000);
+    expect(valuesIn(model.partition("t", 0))).toEqual(["a", "b"]);
+  });
+
   test("a topic that is deleted and made again takes the next record as its first, also when metadata knew first", async () => {
     const { varve, model, run } = bound(sim());
     model.createTopic("t", 1);
