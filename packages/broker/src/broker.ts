@@ -79,6 +79,8 @@ export class Broker {
   private registered = false;
   private stopping = false;
   private readonly stopped = new AbortController();
+  /** Its disk is watched until then: also a stop must not wait for a disk that does not answer. */
+  private readonly closed = new AbortController();
   /** By group. */
   private preferredReplicas = new Map<number, number>();
   private wantedCount = 0;
@@ -266,7 +268,7 @@ export class Broker {
       groupStore = await ports.keyValue.open(`${settings.dataDir}/state`);
       const started = new Broker(settings, ports, storage, groupStore);
       broker = started;
-      broker.every(DISK_LOOK_MS, () => started.duties.disk.look());
+      broker.every(DISK_LOOK_MS, () => started.duties.disk.look(), broker.closed.signal);
       broker.peerPort = (await broker.hub.listen(settings.listenHost, settings.peerPort)).port;
       return broker;
     } catch (error) {
@@ -376,7 +378,7 @@ export class Broker {
     this.host.stop();
     await this.hub.close();
     await this.groupStore.close();
-    await this.storage.close();
+    await this.storage.close().finally(() => this.closed.abort());
   }
 
   /** Ends at once, as a killed process would: nothing is flushed, materialised, handed over or said to anybody. */
@@ -384,6 +386,7 @@ export class Broker {
     this.stopping = true;
     this.duties.scrub.stop();
     this.stopped.abort(new VarveError("SHUTTING_DOWN", { message: "the broker was killed" }));
+    this.closed.abort();
     this.host.stop();
     this.hub.destroy();
     this.partitions.abandon();
@@ -497,15 +500,15 @@ export class Broker {
     for (const partition of this.partitions.all()) partition.retain(nowMs);
   }
 
-  private every(periodMs: number, work: () => void): void {
+  private every(periodMs: number, work: () => void, end = this.stopped.signal): void {
     this.ports.clock.setTimer(periodMs, () => {
-      if (this.stopped.signal.aborted) return;
+      if (end.aborted) return;
       try {
         work();
       } catch (error) {
         this.ports.logger.error({ err: toVarveError(error) }, "a periodic duty failed; it is tried again");
       }
-      this.every(periodMs, work);
+      this.every(periodMs, work, end);
     });
   }
 }
