@@ -86,10 +86,10 @@ class Run {
       const { partitions } = settings;
       await varve.admin.createTopic({ topic: TOPIC, partitions, replicas: replicasOf(settings) });
       await this.healthy(SETTLE_MS);
-      await this.load();
+      await this.load().catch((error: unknown) => this.failed(error));
       await this.dump();
     } catch (error) {
-      this.problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      this.failed(error);
     } finally {
       measures.stop();
       await varve.close();
@@ -98,6 +98,10 @@ class Run {
     const events = await this.recorder.write(historyPath);
     this.hooks.say(`judging ${events} events`);
     return this.report(events, this.judge(historyPath));
+  }
+
+  private failed(error: unknown): void {
+    this.problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 
   /** Clients and nemesis together, then the mending; resolves when all of them have ended and everything was read. */
@@ -185,9 +189,11 @@ class Run {
     for (const broker of cluster.ids) {
       const proc = new Proc(recorder, `broker-${broker}`);
       const held = partitions.filter(({ replicas }) => replicas.includes(broker)).map(({ partition }) => partition);
-      for (const dump of await dumpReplicas(cluster.dataDirOf(broker), topicId, held)) {
-        proc.announce("final", { broker, topic: TOPIC, ...dump });
-      }
+      const dumps = await dumpReplicas(cluster.dataDirOf(broker), topicId, held).catch((error: unknown) => {
+        this.failed(error);
+        return [];
+      });
+      for (const dump of dumps) proc.announce("final", { broker, topic: TOPIC, ...dump });
     }
   }
 
