@@ -15,6 +15,7 @@ const outDir = process.argv[2] ?? join(packageDir, "src/gen");
 
 /** Protobuf packages with the module that gets their types. v1alpha of reflection has the messages of v1. */
 const MODULES = [
+  { module: "keda", packages: ["externalscaler"] },
   { module: "google", packages: ["google.protobuf", "google.rpc"] },
   { module: "grpc", packages: ["grpc.health.v1", "grpc.reflection.v1"] },
   { module: "varve", packages: ["varve.v1"] },
@@ -22,11 +23,19 @@ const MODULES = [
 const SCALARS = {
   TYPE_BOOL: "bool",
   TYPE_BYTES: "bytes",
+  TYPE_DOUBLE: "double",
   TYPE_INT32: "int32",
   TYPE_INT64: "int64",
   TYPE_STRING: "string",
 };
-const TS_TYPES = { bool: "boolean", bytes: "Uint8Array", int32: "number", int64: "number", string: "string" };
+const TS_TYPES = {
+  bool: "boolean",
+  bytes: "Uint8Array",
+  double: "number",
+  int32: "number",
+  int64: "number",
+  string: "string",
+};
 const NOTICE = "Made by scripts/generate.mjs from proto/; do not edit.";
 
 function buf(args) {
@@ -157,7 +166,8 @@ function moduleText(packages) {
   const enums = [];
   const messages = [];
   for (const file of members) {
-    const comments = file.package.startsWith("varve.") ? commentsOf(file) : new Map();
+    const isOurText = file.package.startsWith("varve.") || file.package === "externalscaler";
+    const comments = isOurText ? commentsOf(file) : new Map();
     for (const [at, type] of (file.enumType ?? []).entries())
       enums.push(enumText(file.package, `5,${at}`, comments, type));
     for (const [at, type] of (file.messageType ?? []).entries()) {

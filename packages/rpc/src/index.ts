@@ -10,6 +10,7 @@ export {
   toErrorStatus,
   type WireStatus,
 } from "./errors/status.js";
+export type { ScaledObjectRef } from "./gen/keda.js";
 export * from "./gen/varve.js";
 export {
   ADMIN_METHODS,
@@ -24,6 +25,8 @@ export {
   type Method,
   type MethodKind,
   methodByNumber,
+  SCALER_METHODS,
+  SCALER_SERVICE,
   type UnaryMethod,
 } from "./methods.js";
 export type {
@@ -34,6 +37,7 @@ export type {
   HandlersOf,
   LogServiceHandlers,
   RpcServer,
+  ScalerServiceHandlers,
   ServerStream,
   UnaryHandler,
 } from "./server.js";

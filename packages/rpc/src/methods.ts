@@ -4,6 +4,7 @@
  * Invariant M1: a method's number stands in messages between brokers; it is never changed or given to another.
  */
 
+import * as keda from "./gen/keda.js";
 import * as varve from "./gen/varve.js";
 import type { Init, MessageCodec, TableCodec } from "./wire/message-codec.js";
 
@@ -57,6 +58,8 @@ export function defineMethod<Request, Response, K extends MethodKind>(
 export const LOG_SERVICE = "varve.v1.LogService";
 export const GROUP_SERVICE = "varve.v1.GroupService";
 export const ADMIN_SERVICE = "varve.v1.AdminService";
+/** KEDA's name of what it asks for metrics. */
+export const SCALER_SERVICE = "externalscaler.ExternalScaler";
 
 function log<Q, R, K extends MethodKind>(kind: K, number: number, name: string, q: TableCodec<Q>, r: TableCodec<R>) {
   return defineMethod(kind, number, LOG_SERVICE, name, q, r);
@@ -68,6 +71,10 @@ function group<Q, R, K extends MethodKind>(kind: K, number: number, name: string
 
 function admin<Q, R>(number: number, name: string, q: TableCodec<Q>, r: TableCodec<R>): UnaryMethod<Q, R> {
   return defineMethod("unary", number, ADMIN_SERVICE, name, q, r);
+}
+
+function scaler<Q, R, K extends MethodKind>(kind: K, name: string, q: TableCodec<Q>, r: TableCodec<R>) {
+  return defineMethod(kind, 0, SCALER_SERVICE, name, q, r);
 }
 
 /** The methods of LogService. */
@@ -127,7 +134,16 @@ export const ADMIN_METHODS = {
   ),
 } as const;
 
-/** All methods of the public API. */
+/** The methods of ExternalScaler. Whoever is asked answers, so they have no number. */
+export const SCALER_METHODS = {
+  isActive: scaler("unary", "IsActive", keda.ScaledObjectRefCodec, keda.IsActiveResponseCodec),
+  /** Streams its answers, which a server of streams in both directions does as well. */
+  streamIsActive: scaler("bidi", "StreamIsActive", keda.ScaledObjectRefCodec, keda.IsActiveResponseCodec),
+  getMetricSpec: scaler("unary", "GetMetricSpec", keda.ScaledObjectRefCodec, keda.GetMetricSpecResponseCodec),
+  getMetrics: scaler("unary", "GetMetrics", keda.GetMetricsRequestCodec, keda.GetMetricsResponseCodec),
+} as const;
+
+/** All methods of our own API. */
 export const METHODS = { ...LOG_METHODS, ...GROUP_METHODS, ...ADMIN_METHODS } as const;
 
 const BY_NUMBER: ReadonlyMap<number, AnyMethod> = new Map(

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { SCHEMA_FILES } from "./gen/descriptors.js";
-import { METHODS, methodByNumber } from "./methods.js";
+import { METHODS, methodByNumber, SCALER_METHODS } from "./methods.js";
 
 const packageDir = fileURLToPath(new URL("..", import.meta.url));
 const repositoryDir = join(packageDir, "../..");
@@ -35,9 +35,13 @@ test("the schema lints clean, comments included", () => {
 
 test("every rpc of the schema is a method, under its own path", () => {
   const symbols = new Set(SCHEMA_FILES.flatMap((file) => file.symbols));
-  const services = SCHEMA_FILES.flatMap((file) => file.services).filter((name) => name.startsWith("varve."));
+  const services = SCHEMA_FILES.flatMap((file) => file.services).filter(
+    (name) => name.startsWith("varve.") || name.startsWith("externalscaler."),
+  );
   const rpcs = [...symbols].filter((symbol) => services.some((service) => symbol.startsWith(`${service}.`))).sort();
-  const methods = Object.values(METHODS).map(({ service, name }) => `${service}.${name}`);
+  const methods = [...Object.values(METHODS), ...Object.values(SCALER_METHODS)].map(
+    ({ service, name }) => `${service}.${name}`,
+  );
   expect(methods.sort()).toEqual(rpcs);
 });
 

@@ -2,7 +2,7 @@
  * server.ts: what a program that answers calls implements and gets; the gRPC server itself is node/grpc-server.ts.
  */
 
-import type { ADMIN_METHODS, GROUP_METHODS, LOG_METHODS, Method } from "./methods.js";
+import type { ADMIN_METHODS, GROUP_METHODS, LOG_METHODS, Method, SCALER_METHODS } from "./methods.js";
 import type { Init } from "./wire/message-codec.js";
 
 /** Facts about one call. */
@@ -53,12 +53,14 @@ export type HandlersOf<Methods> = {
 export type LogServiceHandlers = HandlersOf<typeof LOG_METHODS>;
 export type GroupServiceHandlers = HandlersOf<typeof GROUP_METHODS>;
 export type AdminServiceHandlers = HandlersOf<typeof ADMIN_METHODS>;
+export type ScalerServiceHandlers = HandlersOf<typeof SCALER_METHODS>;
 
 /** A server of the public API, with health checks and reflection. Add services before `start`. */
 export interface RpcServer {
   addLogService(handlers: LogServiceHandlers): void;
   addGroupService(handlers: GroupServiceHandlers): void;
   addAdminService(handlers: AdminServiceHandlers): void;
+  addScalerService(handlers: ScalerServiceHandlers): void;
   /** What grpc.health.v1 answers for the server as a whole and for each service; not serving at first. */
   setServing(serving: boolean): void;
   /** Listens; port 0 = any. @throws VarveError ADDRESS_UNUSABLE. */

@@ -2,11 +2,12 @@
  * services.ts: the public API of one broker put together: what listeners serve, whatever carries it.
  */
 import type { ErrorCode, Random, VarveError } from "@varve/base";
-import type { AdminServiceHandlers, GroupServiceHandlers, LogServiceHandlers } from "@varve/rpc";
+import type { AdminServiceHandlers, GroupServiceHandlers, LogServiceHandlers, ScalerServiceHandlers } from "@varve/rpc";
 import type { Broker } from "../broker.js";
 import type { BrokerConfig } from "../config/index.js";
 import { groupsTopicCreator } from "../groups/groups-topic.js";
 import { GROUP_SHARDS } from "../groups/shards.js";
+import { externalScaler } from "../scaler/external-scaler.js";
 import { adminService } from "./admin-service.js";
 import { decommissioned, gated } from "./gate.js";
 import { GroupApi } from "./group-api.js";
@@ -19,6 +20,8 @@ export interface BrokerServices {
   readonly log: LogServiceHandlers;
   readonly group: GroupServiceHandlers;
   readonly admin: AdminServiceHandlers;
+  /** What KEDA asks. */
+  readonly scaler: ScalerServiceHandlers;
   /** For descriptions of groups that no client asked for. */
   readonly groups: GroupApi;
   readonly traffic: Traffic;
@@ -51,6 +54,7 @@ export function brokerServices(broker: Broker, options: ServicesOptions): Broker
     log: gated(logService({ api, router, clock, codec, limits, traffic, failed }), refusal),
     group: gated(groupService({ api: groups, router, clock, random, nowMs, requestDeadlineMs }), refusal),
     admin: gated(adminService({ broker, random, topicPolicy: config }), refusal),
+    scaler: gated(externalScaler({ api: groups, router, clock, nowMs, requestDeadlineMs }), refusal),
     groups,
     traffic,
   };

@@ -163,6 +163,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     server.addLogService(services.log);
     server.addGroupService(services.group);
     server.addAdminService(services.admin);
+    server.addScalerService(services.scaler);
     const grpc = await server.start(config.listen.address, config.listen.grpcPort);
     undo.push(() => server.close(0));
     startup = { ...startup, started: true, phase: "started" };

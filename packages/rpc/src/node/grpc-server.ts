@@ -13,6 +13,7 @@ import {
   GROUP_METHODS,
   LOG_METHODS,
   METHODS,
+  SCALER_METHODS,
   type UnaryMethod,
 } from "../methods.js";
 import type {
@@ -22,6 +23,7 @@ import type {
   GroupServiceHandlers,
   LogServiceHandlers,
   RpcServer,
+  ScalerServiceHandlers,
   UnaryHandler,
 } from "../server.js";
 import { HEALTH_METHODS, Health, UnknownService } from "../services/health.js";
@@ -68,7 +70,9 @@ export function createServer(options: RpcServerOptions = {}): GrpcRpcServer {
 }
 
 const UNARY_PATHS: ReadonlySet<string> = new Set(
-  Object.values(METHODS).flatMap(({ kind, path }) => (kind === "unary" ? [path] : [])),
+  [...Object.values(METHODS), ...Object.values(SCALER_METHODS)].flatMap(({ kind, path }) =>
+    kind === "unary" ? [path] : [],
+  ),
 );
 /** Between two looks whether a connection has taken enough of what it asked for. */
 const ROOM_LOOK_MS = 20;
@@ -106,6 +110,10 @@ class GrpcServer implements GrpcRpcServer {
 
   addAdminService(handlers: AdminServiceHandlers): void {
     this.add(ADMIN_METHODS, handlers);
+  }
+
+  addScalerService(handlers: ScalerServiceHandlers): void {
+    this.add(SCALER_METHODS, handlers);
   }
 
   setServing(serving: boolean): void {

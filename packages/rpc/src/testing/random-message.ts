@@ -5,10 +5,11 @@ import { NUMBER_MAX } from "@varve/base";
 import type { Prng } from "@varve/base/testing";
 import * as google from "../gen/google.js";
 import * as grpc from "../gen/grpc.js";
+import * as keda from "../gen/keda.js";
 import * as varve from "../gen/varve.js";
 import { type Fields, TableCodec } from "../wire/message-codec.js";
 
-const EVERYTHING: readonly unknown[] = [varve, google, grpc].flatMap((module) => Object.values(module));
+const EVERYTHING: readonly unknown[] = [varve, google, grpc, keda].flatMap((module) => Object.values(module));
 /** The codec of every message type of the API and of what stands around it. */
 export const CODECS = EVERYTHING.filter((each): each is TableCodec<unknown> => each instanceof TableCodec);
 
@@ -21,6 +22,7 @@ function randomValue(prng: Prng, type: unknown): unknown {
   if (type === "string") return randomText(prng);
   if (type === "bytes") return Buffer.from(prng.bytes(prng.between(0, 40)));
   if (type === "bool") return prng.chance(0.5);
+  if (type === "double") return prng.pick([0, 1, -1, 0.5, 1 / 3, 2 ** 70, 5e-324, prng.between(0, 1_000) / 8]);
   if (type === "int32") return prng.pick([0, 1, -1, 127, 128, 2 ** 31 - 1, -(2 ** 31), prng.between(-1000, 1000)]);
   if (type === "int64") {
     return prng.pick([0, 1, -1, 2 ** 28, 2 ** 32, 2 ** 35 - 1, NUMBER_MAX, -NUMBER_MAX, prng.between(0, NUMBER_MAX)]);

@@ -4,13 +4,13 @@
  * Encoding is one exact allocation, so bytes are copied once; decoding copies no bytes (views).
  * Invariants:
  *   P1  decode(encode(m)) equals m with its absent fields at their defaults
- *   P2  a number that travels is a safe integer, an int32 in its range, an enum value one that the schema names
+ *   P2  an integer that travels is a safe one, an int32 in its range, a double finite, an enum value one that the schema names
  *   P3  a list or map has at most REPEATED_MAX elements
  *   P4  whatever breaks P2 or P3, or is no message, is a VarveError INVALID_ARGUMENT with effect NOT_APPLIED
  */
 import { assert, VarveError } from "@varve/base";
 import { varintSize, writeVarint } from "./varint.js";
-import { WIRE_BYTES, WIRE_VARINT, WireReader } from "./wire-reader.js";
+import { WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT, WireReader } from "./wire-reader.js";
 
 /** Most elements of one list or map in one message. */
 export const REPEATED_MAX = 200_000;
@@ -36,7 +36,8 @@ export interface MessageCodec<T> {
 /** A message whose shape the field table knows. */
 export type Fields = Record<string, unknown>;
 
-export type ScalarType = "bool" | "bytes" | "int32" | "int64" | "string";
+/** Lists and maps of `double` are not supported: no schema here has them. */
+export type ScalarType = "bool" | "bytes" | "double" | "int32" | "int64" | "string";
 
 /** What a field needs of the type of its embedded messages. */
 export interface EmbeddedCodec {
@@ -56,6 +57,7 @@ export interface FieldSpec {
 }
 
 const EMPTY_BYTES = new Uint8Array(0);
+const DOUBLE_BYTES = 8;
 const utf8 = new TextEncoder();
 
 /** A codec that reads a field table. Made by generated code only. */
@@ -114,6 +116,7 @@ class Field {
   private readonly label: FieldSpec["label"];
   private readonly owner: string;
   private readonly varint: boolean;
+  private readonly wireType: number;
   private readonly tag: number;
   private readonly tagSize: number;
 
@@ -126,8 +129,10 @@ class Field {
     const { type } = spec;
     this.varint =
       type === "bool" || type === "int32" || type === "int64" || (typeof type === "object" && "enum" in type);
-    const packed = this.varint && spec.label === "repeated";
-    this.tag = spec.number * 8 + (this.varint && !packed ? WIRE_VARINT : WIRE_BYTES);
+    const isList = spec.label === "repeated" || spec.label === "map";
+    assert(type !== "double" || !isList, "no list or map has doubles");
+    this.wireType = this.varint ? WIRE_VARINT : type === "double" ? WIRE_FIXED64 : WIRE_BYTES;
+    this.tag = spec.number * 8 + (isList ? WIRE_BYTES : this.wireType);
     this.tagSize = varintSize(this.tag);
   }
 
@@ -172,7 +177,7 @@ class Field {
       while (packed.at < packed.end) this.push(message, this.readValue(packed), reader);
       return;
     }
-    if (wireType !== (this.varint ? WIRE_VARINT : WIRE_BYTES)) {
+    if (wireType !== (this.label === "map" ? WIRE_BYTES : this.wireType)) {
       throw reader.invalid(`has field ${this.name} in wire type ${wireType}`);
     }
     if (this.label === "repeated") this.push(message, this.readValue(reader), reader);
@@ -213,6 +218,7 @@ class Field {
     if (type === "bytes") return withLength((value as Uint8Array).length);
     if (type === "string") return withLength(textSize(value as string));
     if (type === "bool") return 1;
+    if (type === "double") return DOUBLE_BYTES;
     if (typeof type === "object" && "message" in type) return withLength(type.message.size(value as Fields));
     return varintSize(this.checked(value as number));
   }
@@ -222,6 +228,7 @@ class Field {
     if (type === "bytes") return writeBytes(bytes, start, value as Uint8Array);
     if (type === "string") return writeText(bytes, start, value as string);
     if (type === "bool") return writeVarint(bytes, start, value === true ? 1 : 0);
+    if (type === "double") return writeDouble(bytes, start, this.finite(value as number));
     if (typeof type === "object" && "message" in type) {
       const at = writeVarint(bytes, start, type.message.size(value as Fields));
       return type.message.write(bytes, at, value as Fields);
@@ -236,6 +243,7 @@ class Field {
     if (type === "bool") return reader.int64() !== 0;
     if (type === "int64") return reader.int64();
     if (type === "int32") return reader.int32();
+    if (type === "double") return reader.double();
     if ("message" in type) return type.message.read(reader.nested(type.message.name));
     const value = reader.int32();
     if (!type.enum.has(value)) throw reader.invalid(`has ${value} as ${this.name}, which is no known value`);
@@ -249,6 +257,11 @@ class Field {
     if (type === "int32" && (value | 0) !== value) throw this.refuse(`is ${value}, but must be an integer of 32 bits`);
     if (typeof type === "object" && "enum" in type && !type.enum.has(value))
       throw this.refuse(`is ${value}, which is no known value`);
+    return value;
+  }
+
+  private finite(value: number): number {
+    if (!Number.isFinite(value)) throw this.refuse(`is ${value}, but must be a finite number`);
     return value;
   }
 
@@ -315,6 +328,11 @@ function writeBytes(bytes: Uint8Array, start: number, value: Uint8Array): number
   const at = writeVarint(bytes, start, value.length);
   bytes.set(value, at);
   return at + value.length;
+}
+
+function writeDouble(bytes: Uint8Array, start: number, value: number): number {
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).setFloat64(start, value, true);
+  return start + DOUBLE_BYTES;
 }
 
 function textSize(text: string): number {

@@ -63,6 +63,15 @@ export class WireReader {
     throw this.invalid("has a number of more than ten bytes");
   }
 
+  /** @throws VarveError INVALID_ARGUMENT: not finite. */
+  double(): number {
+    const start = this.at;
+    this.jump(8);
+    const value = new DataView(this.bytes.buffer, this.bytes.byteOffset + start, 8).getFloat64(0, true);
+    if (!Number.isFinite(value)) throw this.invalid("has a number that is not finite");
+    return value;
+  }
+
   /** A length, and the position after that many bytes, which is inside the message. */
   private endOfField(): number {
     const length = this.int32();
