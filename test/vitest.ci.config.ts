@@ -1,7 +1,7 @@
 /**
  * vitest.ci.config.ts: the longer suites of `npm run test:ci`, beside those of `npm test`.
  *
- * Most of them wait most of the time, so two run at once. Those that judge times of the whole cluster, or keep both
+ * Most of them wait most of the time, so three run at once. Those that judge times of the whole cluster, or keep both
  * processors busy, run alone, one after the other, afterwards.
  */
 import { defineConfig } from "vitest/config";
@@ -11,6 +11,7 @@ const ALONE = ["chaos", "disk-errors", "hostile-slow", "reader-sockets", "thousa
   (name) => `test/ci/${name}.test.ts`,
 );
 const LONGEST = [
+  "chaos-controls",
   "group-faults",
   "ci/sim",
   "packages",
@@ -33,10 +34,10 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: "two at once",
+          name: "three at once",
           include: ["test/ci/**/*.test.ts"],
           exclude: ALONE,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },

@@ -21,7 +21,8 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     pool: "forks",
-    maxWorkers: 2,
+    // More than processors: most files wait for processes of their own.
+    maxWorkers: 3,
     sequence: { sequencer: longestFirst(LONGEST) },
   },
 });
