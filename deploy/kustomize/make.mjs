@@ -7,11 +7,13 @@
  * What only Helm runs is left out: its test, its guard before upgrades. A test compares what is built here with what the chart renders.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments, stringify } from "yaml";
 
 const CHART = join(import.meta.dirname, "..", "helm", "varve");
+/** What the chart's rendering depends on beside values; the tests render it likewise. */
+const TEMPLATE_ARGS = JSON.parse(readFileSync(join(CHART, "..", "template-args.json"), "utf8"));
 const OVERLAYS = ["quickstart", "production"];
 const HEAD = "# Made from the chart by npm run deploy:kustomize.\n";
 const YAML = { lineWidth: 0, aliasDuplicateObjects: false };
@@ -24,10 +26,7 @@ function render(values) {
     "template",
     "varve",
     CHART,
-    "--namespace",
-    "varve",
-    "--kube-version",
-    "1.35.0",
+    ...TEMPLATE_ARGS,
     ...values.flatMap((name) => ["--values", join(CHART, name)]),
   ];
   return parseAllDocuments(execFileSync("helm", args, { encoding: "utf8" }))

@@ -165,6 +165,10 @@ describe.skipIf(noHelm)("the chart", () => {
       at(find(objects, "Service", `varve-${n}-external`), "spec", "ports", 0, "nodePort"),
     );
     expect(ports).toEqual([31650, 31651, 31652]);
+    // One address for all brokers: the node that has it must pass on what is for a broker elsewhere.
+    expect(at(find(objects, "Service", "varve-0-external"), "spec", "externalTrafficPolicy")).toBe("Cluster");
+    const balanced = render(["values-external-lb.yaml"]);
+    expect(at(find(balanced, "Service", "varve-0-external"), "spec", "externalTrafficPolicy")).toBe("Local");
     const told = ports.map((_, n) => settingsOfPod(objects, n).advertised.grpcAddress);
     expect(told).toEqual(["localhost:31650", "localhost:31651", "localhost:31652"]);
   });

@@ -1,9 +1,12 @@
 /**
  * chart.ts: renders the chart as `helm install varve --namespace varve` would, and reads what comes out.
  */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { parse, parseAllDocuments } from "yaml";
 import { CHART, run } from "./tools.js";
+
+/** Without these, names in the text would depend on the folder of a cluster's credentials; kustomize/make.mjs renders likewise. */
+const TEMPLATE_ARGS = JSON.parse(readFileSync(`${CHART}/../template-args.json`, "utf8")) as readonly string[];
 
 /** A Kubernetes object, as parsed. */
 export interface KubeObject {
@@ -32,18 +35,7 @@ export const VALUES: readonly (readonly string[])[] = [
 export function renderText(values: readonly string[], set: readonly string[] = []): string {
   const files = values.flatMap((name) => ["--values", `${CHART}/${name}`]);
   const single = set.flatMap((assignment) => ["--set", assignment]);
-  // A name in the text must not depend on the folder of a cluster's credentials.
-  return run("helm", [
-    "template",
-    "varve",
-    CHART,
-    "--namespace",
-    "varve",
-    "--kube-version",
-    "1.35.0",
-    ...files,
-    ...single,
-  ]);
+  return run("helm", ["template", "varve", CHART, ...TEMPLATE_ARGS, ...files, ...single]);
 }
 
 export function render(values: readonly string[], set: readonly string[] = []): KubeObject[] {
