@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # install-tools.sh: gets the programs that the tests of this folder use and that are not on the machine, into DIR (by default
-# ~/.cache/varve-tools); put that on PATH. Linux on x86-64 for helm; what cannot be had is said, and its tests are skipped.
+# ~/.cache/varve-tools); put that on PATH. Linux on x86-64 for helm; what cannot be had is said, and its tests are skipped. The container
+# engine is installed as Debian's package, as root only.
 #
 #   deploy/install-tools.sh [DIR]
 set -uo pipefail
@@ -35,6 +36,13 @@ if ! here promtool; then
   (cd "$scratch" && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } >/dev/null 2>&1 &&
     dpkg-deb -x prometheus_*.deb . && install -m 0755 usr/bin/promtool "$dir/promtool") || say "promtool could not be had"
   rm -rf "$scratch"
+fi
+
+# Installed whole: an engine is its daemon, containerd, runc and the packet filter. Nothing is started: test/e2e/with-engine.sh does.
+if ! { here docker && here dockerd; }; then
+  export DEBIAN_FRONTEND=noninteractive
+  engine=(apt-get install --yes --no-install-recommends docker.io iptables docker-compose)
+  { "${engine[@]}" || { apt-get update && "${engine[@]}"; }; } >/dev/null 2>&1 </dev/null || say "no container engine could be had"
 fi
 
 here kubectl || say "kubectl is not here: kustomize is not compared with the chart"

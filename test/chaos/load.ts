@@ -9,7 +9,6 @@ import { sendUntil } from "./clients/sender.js";
 import { waitUntilNone } from "./clock.js";
 import type { GroupLoad } from "./groups/group-load.js";
 import type { Recorder } from "./recorder.js";
-import type { Measures } from "./report/measures.js";
 
 interface SenderPlan {
   readonly acks: AcksName;
@@ -37,7 +36,8 @@ export interface LoadOptions {
   readonly sendsPerSecond: number;
   readonly seed: number;
   readonly recorder: Recorder;
-  readonly measures: Measures;
+  /** Hears of each record that a quorum acknowledged. */
+  readonly measures: { ack(partition: number, atMs: number, epoch: number): void };
   readonly groups: GroupLoad | null;
 }
 

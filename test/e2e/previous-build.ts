@@ -7,16 +7,15 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { ROOT } from "./root.js";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const ARCHIVE_BYTES_MAX = 256 * 1024 * 1024;
 /** Names under node_modules that are this repository's own. */
 const OWN = ["@varve", "raft-ts", "varve"];
 
 /** The commit that old brokers are built from. */
 export function previousCommit(): string {
-  return readFileSync(new URL("previous-version", import.meta.url), "utf8").trim();
+  return readFileSync(join(ROOT, "test/e2e/previous-version"), "utf8").trim();
 }
 
 /** Why the previous version cannot be built here; null: it can. */
@@ -29,16 +28,21 @@ export function previousMissing(): string | null {
   }
 }
 
+/** Lays its sources out in an empty folder. */
+export function extractPrevious(folder: string): void {
+  const parts = ["packages", "proto", "package.json", "tsconfig.json", "tsconfig.base.json"];
+  const options = { cwd: ROOT, maxBuffer: ARCHIVE_BYTES_MAX };
+  const archive = execFileSync("git", ["archive", previousCommit(), ...parts], options);
+  execFileSync("tar", ["-x", "-C", folder], { input: archive });
+}
+
 /** Builds it into a temporary folder. */
 export class PreviousBuild {
   private readonly folder: string;
 
   constructor() {
     this.folder = mkdtempSync(join(tmpdir(), "varve-previous-"));
-    const parts = ["packages", "proto", "package.json", "tsconfig.json", "tsconfig.base.json"];
-    const options = { cwd: ROOT, maxBuffer: ARCHIVE_BYTES_MAX };
-    const archive = execFileSync("git", ["archive", previousCommit(), ...parts], options);
-    execFileSync("tar", ["-x", "-C", this.folder], { input: archive });
+    extractPrevious(this.folder);
     this.linkDependencies();
     const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
     execFileSync(process.execPath, [compiler, "-b", "packages/cli"], { cwd: this.folder, stdio: "pipe" });

@@ -8,13 +8,19 @@
 import { readFileSync } from "node:fs";
 import { nowMs } from "../clock.js";
 import type { Recorder, TimedEvent } from "../recorder.js";
-import type { ChaosCluster } from "./chaos-cluster.js";
 
 const LOOK_EVERY_MS = 1_000;
 const WAITING_RATIO = 0.4;
 
+/** Brokers that are processes of this machine. */
+export interface Processes {
+  readonly ids: readonly number[];
+  /** What is none, such as 0, waits for nothing. */
+  pidOf(id: number): number;
+}
+
 export class Starvation {
-  private readonly cluster: ChaosCluster;
+  private readonly cluster: Processes;
   private readonly recorder: Recorder;
   private readonly timer: NodeJS.Timeout;
   /** By process: milliseconds in the queue, at the last look. */
@@ -24,7 +30,7 @@ export class Starvation {
   private total = 0;
 
   /** Begins at once. */
-  constructor(cluster: ChaosCluster, recorder: Recorder) {
+  constructor(cluster: Processes, recorder: Recorder) {
     this.cluster = cluster;
     this.recorder = recorder;
     this.timer = setInterval(() => this.look(), LOOK_EVERY_MS);

@@ -1,0 +1,56 @@
+/** plan.ts: which scenarios a run has, and on which cluster each is: one that begins with this version, one that begins with the previous. Pure. */
+import { replaceVolume } from "./scenarios/disk.js";
+import { disconnect } from "./scenarios/network.js";
+import { kill, rollingRestart } from "./scenarios/restarts.js";
+import { scaleIn, scaleOut } from "./scenarios/scaling.js";
+import type { Scenario } from "./scenarios/scenario.js";
+import { downgrade, finalize, upgrade } from "./scenarios/upgrade.js";
+
+/** One cluster from its first broker to the verdict. */
+export interface Life {
+  readonly name: "current" | "upgrade";
+  readonly beginsWith: "current" | "previous";
+  readonly brokersMax: number;
+  readonly scenarios: readonly Scenario[];
+}
+
+export interface Plan {
+  /** The image's own facts, and deploy/compose.yaml as it stands. */
+  readonly demo: boolean;
+  readonly lives: readonly Life[];
+  /** What was asked for and cannot be had, with why. */
+  readonly skipped: readonly string[];
+}
+
+/** One word each; the last three of the second cluster belong together. */
+const CURRENT: ReadonlyMap<string, readonly Scenario[]> = new Map([
+  ["roll", [rollingRestart]],
+  ["kill", [kill]],
+  ["disconnect", [disconnect]],
+  ["replace", [replaceVolume]],
+  ["scale", [scaleOut, scaleIn]],
+]);
+const DEMO = "demo";
+const UPGRADE = "upgrade";
+
+/** What can be asked for, in the order in which it runs. */
+export const CHOICES: readonly string[] = [DEMO, ...CURRENT.keys(), UPGRADE];
+/** What fits into CI's share of time. */
+export const BRIEF: readonly string[] = [DEMO, "roll", "kill", "disconnect", "replace"];
+
+/** @param previousMissing why there are no brokers of the previous version; null: there are. @throws Error that names the choices. */
+export function planOf(wanted: readonly string[], previousMissing: string | null): Plan {
+  const unknown = wanted.filter((name) => !CHOICES.includes(name));
+  if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(", ")}; there are ${CHOICES.join(", ")}`);
+  const lives: Life[] = [];
+  const scenarios = [...CURRENT].flatMap(([name, some]) => (wanted.includes(name) ? some : []));
+  if (scenarios.length > 0) {
+    const brokersMax = scenarios.includes(scaleOut) ? 5 : 3;
+    lives.push({ name: "current", beginsWith: "current", brokersMax, scenarios });
+  }
+  const upgrades = wanted.includes(UPGRADE);
+  if (upgrades && previousMissing === null)
+    lives.push({ name: "upgrade", beginsWith: "previous", brokersMax: 3, scenarios: [upgrade, downgrade, finalize] });
+  const skipped = upgrades && previousMissing !== null ? [`${UPGRADE}: ${previousMissing}`] : [];
+  return { demo: wanted.includes(DEMO), lives, skipped };
+}
