@@ -138,7 +138,7 @@ export async function findAgain(control: Control): Promise<RunReport | null> {
 }
 
 /** A hunt that has not found anything by then has failed; SIM_SEEDS_MAX sets another end. */
-const SEEDS_MAX = Number(process.env["SIM_SEEDS_MAX"] ?? 2_000);
+export const SEEDS_MAX = Number(process.env["SIM_SEEDS_MAX"] ?? 2_000);
 
 export interface Catch {
   readonly report: RunReport;

@@ -4,12 +4,14 @@
  * --seeds N: that many seeds (default 20), from --from S or the time. --jobs N: processes (default: processors).
  * --seed S: this seed only; --trace: its plan and what happened, as a timeline; --variant V: with the code broken.
  * --regression NAME: that run of regressions.ts, also with --trace and --variant.
- * --control V: fresh seeds with the code broken until that is caught. What fails is made shorter, unless --no-shrink.
+ * --control V: fresh seeds with the code broken until that is caught; with --hunts N: N times, and the median; `all`: every variant. What fails is made shorter, unless --no-shrink.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { VERSION } from "@varve/broker";
+import { VARIANTS } from "./breakage.js";
 import { hunt, variantOf } from "./controls.js";
+import { huntedRow, huntOften, MEDIAN_MAX } from "./hunts.js";
 import { runJobs } from "./pool.js";
 import { regressionOf, runOf } from "./regressions.js";
 import { shrink, timeline } from "./shrink.js";
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     variant: { type: "string" },
     regression: { type: "string" },
     control: { type: "string" },
+    hunts: { type: "string" },
     shrink: { type: "boolean", default: true },
     minutes: { type: "string" },
   },
@@ -119,8 +122,19 @@ async function runControl(name: string): Promise<number> {
   return sound.violation === null ? 0 : 1;
 }
 
+async function runHunts(name: string, hunts: number): Promise<number> {
+  let isWithin = true;
+  for (const broken of name === "all" ? VARIANTS : [variantOf(name)]) {
+    const hunted = await huntOften(broken, hunts, firstSeed, processes);
+    write(huntedRow(hunted));
+    isWithin &&= hunted.median <= MEDIAN_MAX;
+  }
+  return isWithin ? 0 : 1;
+}
+
 async function main(): Promise<number> {
   if (values.regression !== undefined) return runRegression(values.regression);
+  if (values.control !== undefined && values.hunts !== undefined) return runHunts(values.control, Number(values.hunts));
   if (values.control !== undefined) return runControl(values.control);
   return values.seed === undefined ? runMany() : runOne(Number(values.seed));
 }
