@@ -8,7 +8,7 @@ set -uo pipefail
 
 dir="${1:-${XDG_CACHE_HOME:-$HOME/.cache}/varve-tools}"
 mkdir -p "$dir"
-PATH="$dir:$PATH"
+PATH="$dir:$PATH:/usr/sbin:/sbin"
 here() { command -v "$1" >/dev/null; }
 say() { printf 'install-tools: %s\n' "$*"; }
 

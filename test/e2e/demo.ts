@@ -92,7 +92,14 @@ function exitCodes(project: string): string[] {
 function varve(args: readonly string[], input = ""): string {
   const command = join(ROOT, "packages/cli/bin/varve.js");
   const { VARVE_BOOTSTRAP: _, ...env } = process.env;
-  return execFileSync(process.execPath, [command, ...args], { encoding: "utf8", env, input, timeout: COMMAND_MS });
+  const stdio = "pipe"; // What it says on standard error is in the error that it ends with.
+  return execFileSync(process.execPath, [command, ...args], {
+    encoding: "utf8",
+    env,
+    input,
+    stdio,
+    timeout: COMMAND_MS,
+  });
 }
 
 /** The newer one first; null: neither is here. */

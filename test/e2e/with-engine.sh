@@ -5,6 +5,7 @@
 #   test/e2e/with-engine.sh npm run test:e2e
 set -uo pipefail
 
+PATH="$PATH:/usr/sbin:/sbin"
 say() { printf 'with-engine: %s\n' "$*"; }
 answers() { timeout 10 docker version >/dev/null 2>&1; }
 
@@ -32,7 +33,14 @@ finish() {
   rm -rf "$folder"
 }
 trap finish EXIT
-trap 'exit 130' INT TERM
+# The command ends first, in order, so that it can still ask the engine to remove what it made.
+command=""
+trap 'if [ -n "$command" ]; then kill "$command" 2>/dev/null; wait "$command"; fi; exit 130' INT TERM
+run() {
+  "$@" &
+  command=$!
+  wait "$command"
+}
 
 # Everything of it lies in one folder, and what it publishes is of this machine alone.
 start() {
@@ -53,7 +61,7 @@ for options in "" "--storage-driver=vfs" "--iptables=false --ip-masq=false" "--i
   # shellcheck disable=SC2086 # several words are several options
   if start $options; then
     say "started $(dockerd --version)${options:+ with $options}"
-    "$@"
+    run "$@"
     exit $?
   fi
   say "dockerd does not start${options:+ with $options}: $(tail -1 "$folder/log")"

@@ -87,9 +87,10 @@ export function markdownOf({ date, machine, lives }: Report): string {
   const acknowledged = lives.reduce((sum, life) => sum + life.acknowledged, 0);
   const lost = lives.reduce((sum, life) => sum + (lostOf(life) ?? 0), 0);
   const starved = lives.reduce((sum, life) => sum + life.starvedMs, 0);
+  const lasted = lives.flatMap(({ scenarios }) => scenarios).reduce((sum, { lastedMs }) => sum + lastedMs, 0);
   return [
-    `Measured in containers on ${date}: ${machine}; ${acknowledged} acknowledged records, ${lost} lost. The machine left some process without a`,
-    `processor for ${seconds(starved)} s of it.`,
+    `Measured in containers on ${date}: ${machine}; ${acknowledged} acknowledged records, ${lost} lost. For ${seconds(starved)} s of`,
+    `${seconds(lasted)} s the machine left some process without a processor, which lengthens gaps: "at rest" shows by how much.`,
     "",
     "| in containers | lasted s | longest gap of each partition, s | longest, s |",
     "|---|---|---|---|",
