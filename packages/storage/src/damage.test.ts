@@ -522,6 +522,17 @@ describe("damage to a replica's small files", () => {
     expectQuarantined(machine.log(1), "no replica.json");
   });
 
+  test("nor one that only the WAL knows, also when the WAL is lost after that", async () => {
+    const machine = await started();
+    expect(machine.files("0_101", ".log")).toEqual([]);
+    machine.disk.loseFile(machine.files("0_101", "replica.json")[0] ?? "");
+    await machine.restart();
+    expectQuarantined(machine.log(1), "no replica.json");
+    for (const path of machine.files(".wal")) machine.disk.loseFile(path);
+    await machine.restart();
+    expectQuarantined(machine.log(1), "no replica.json");
+  });
+
   test("a folder that nothing identifies is left alone, and no empty replica takes its place", async () => {
     const machine = await started();
     await appendCommitted(machine.log(1), 30);

@@ -1,5 +1,5 @@
 /**
- * replica-file.ts: replica.json, which says whose log a folder holds. A folder without it is a creation that did not finish.
+ * replica-file.ts: replica.json, which says whose log a folder holds. A folder without it, of which nothing else tells, is a creation that did not finish.
  */
 import type { Disk } from "@varve/base";
 import type { GroupSpec, LogConfig } from "./api.js";

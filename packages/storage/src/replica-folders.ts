@@ -8,7 +8,7 @@
 import { type Disk, type GroupId, type Logger, VarveError } from "@varve/base";
 import type { GroupSpec, LogConfig } from "./api.js";
 import { decodeCheckpoint, isDamage, isMissingFile } from "./log/checkpoint.js";
-import { parseLogFileName, readFile } from "./log/log-files.js";
+import { parseLogFileName, QUARANTINE_FILE, readFile } from "./log/log-files.js";
 import { type ReplicaFile, readReplicaFile, topicsDir } from "./replica-file.js";
 import type { GroupReplay } from "./wal/replay.js";
 
@@ -41,7 +41,7 @@ export async function findReplicas(options: {
     const above = `${topicsDir(dataDir)}/${topicId}`;
     for (const name of await disk.list(above)) {
       const dir = `${above}/${name}`;
-      const found = await lookInto(disk, dir, topicId, name);
+      const found = await lookInto(disk, dir, topicId, name, replays);
       if (typeof found === "string") {
         logger.error({ dir, problem: found }, "a replica's folder cannot be read and is left alone");
         setAside.set(dir, found);
@@ -62,20 +62,31 @@ function isDropped(replays: ReadonlyMap<GroupId, GroupReplay>, { groupId, replic
 }
 
 /** The replica in a folder; null: a creation that did not finish; text: why nobody can say whose folder it is. */
-async function lookInto(disk: Disk, dir: string, topicId: string, name: string): Promise<FoundReplica | null | string> {
+async function lookInto(
+  disk: Disk,
+  dir: string,
+  topicId: string,
+  name: string,
+  replays: ReadonlyMap<GroupId, GroupReplay>,
+): Promise<FoundReplica | null | string> {
   let damage: string;
+  let mayBeUnfinished = false;
   try {
     const file = await readReplicaFile(disk, dir);
     if (file !== null) return { ...file, damage: null };
-    // The first segment comes long after replica.json.
-    const hasSegment = (await disk.list(dir)).some((entry) => parseLogFileName(entry).kind === "segment");
-    if (!hasSegment) return null;
-    damage = "it has segments but no replica.json";
+    // The first segment comes long after replica.json, and so does a quarantine.
+    const hasLived = (await disk.list(dir)).some(
+      (entry) => entry === QUARANTINE_FILE || parseLogFileName(entry).kind === "segment",
+    );
+    mayBeUnfinished = !hasLived;
+    damage = "it has no replica.json";
   } catch (error) {
     if (!(error instanceof VarveError) || error.code !== "DATA_DIR_UNUSABLE") throw error;
     damage = error.message;
   }
   const spec = await specFromCheckpoint(disk, dir, topicId, name);
+  // A vote or frames in the WAL are of a replica that was there.
+  if (mayBeUnfinished && (spec === null || replays.get(spec.groupId)?.isEmpty !== false)) return null;
   return spec === null ? `${damage}, and no checkpoint says whose it is` : { spec, config: UNKNOWN_CONFIG, damage };
 }
 

@@ -51,6 +51,11 @@ export class GroupReplay {
     }
   }
 
+  /** Whether it knows nothing of a replica that was not dropped. */
+  get isEmpty(): boolean {
+    return this.hardState === null && this.mark === null && this.byIndex.size === 0;
+  }
+
   /** Frames above the mark, by index. Dense unless something is missing. */
   frames(): Placed<Frame>[] {
     return [...this.byIndex.values()].sort((left, right) => left.value.index - right.value.index);
