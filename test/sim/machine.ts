@@ -233,11 +233,18 @@ export class Machine {
     this.hangsUntilMs = this.stalledUntilMs;
   }
 
-  /** The disk answers again; a process that waits for one that hung is started anew. */
-  endStall(): void {
-    if (this.world.clock.monotonicMs() < this.hangsUntilMs) this.kill();
+  /**
+   * The disk answers again, and fails no sync that has not begun; a process that waits for one that hung is started anew.
+   * @returns how long calls that had begun before may still take, milliseconds.
+   */
+  healDisk(): number {
+    const leftMs = Math.max(0, this.stalledUntilMs - this.world.clock.monotonicMs());
+    const hangs = this.world.clock.monotonicMs() < this.hangsUntilMs;
+    if (hangs) this.kill();
     this.stalledUntilMs = 0;
     this.hangsUntilMs = 0;
+    this.disk.healSyncs();
+    return hangs ? 0 : leftMs;
   }
 
   /** The files of its stores are gone, when it is down. */
@@ -385,7 +392,7 @@ export class Machine {
     this.world.clock.setTimer(0, () => {
       if (this.process !== process) return;
       this.kill();
-      this.endStall();
+      this.healDisk();
     });
     this.world.clock.setTimer(500 + this.prng.ratio() * 2_000, () => this.start());
   }

@@ -201,24 +201,29 @@ class Simulation implements ClusterWorld {
   private async quorumServes(): Promise<void> {
     const core = drawCore(this.machines, this.prng);
     const rest = this.machines.filter((machine) => !core.includes(machine));
-    this.heal(core);
+    const healedAtMs = this.clock.monotonicMs();
+    const stallMs = this.heal(core);
     const release = keepAway(core, rest, this.networkFaults, this.prng);
     this.trace.note("world", `heals the quorum ${core.map(({ name }) => name).join(" ")}`);
     await this.time.until("a healed quorum is ready", READY_MS, () => core.every(({ isWell }) => isWell));
-    await checkQuorumServes({ core, checks: this.checks, time: this.time, workload: this.workload });
+    await this.time.pass(Math.max(0, healedAtMs + stallMs - this.clock.monotonicMs()));
+    const { checks, time, workload } = this;
+    await checkQuorumServes({ core, checks, time, workload, electionTimeoutMs: this.plan.electionTimeoutMs });
     release();
   }
 
-  private heal(machines: readonly Machine[]): void {
+  /** @returns how long disks may still be busy with what had stalled. */
+  private heal(machines: readonly Machine[]): number {
     this.trace.note("world", "heal");
     this.faults.heal();
     this.hooks.disarm();
-    for (const machine of this.machines) machine.endStall();
+    const stalls = this.machines.map((machine) => machine.healDisk());
     for (const machine of machines) {
       machine.resume();
       machine.start();
     }
     this.callTrouble = 0;
+    return Math.max(...stalls);
   }
 
   /** Which replica does not have all, or more than all, that is committed; null: none. */
