@@ -6,6 +6,7 @@
  * caught in whole seeds, too, and how soon, stands in README.md.
  */
 import { VARIANTS, type Variant } from "./breakage.js";
+import { KEPT_PLAN } from "./kept-plan.js";
 import type { Plan } from "./plan.js";
 import { runJobs } from "./pool.js";
 import { runOf } from "./regressions.js";
@@ -33,7 +34,7 @@ const FEW_FILES = {
 } as const;
 
 export const CONTROLS: readonly Control[] = [
-  { variant: "ack-before-fsync", seed: 1, invariants: ["S6"] },
+  { variant: "ack-before-fsync", seed: 6, invariants: ["S6"] },
   { variant: "vote-not-persisted", seed: 1, invariants: ["S6"] },
   { variant: "commit-old-term", seed: 1, invariants: ["S5"] },
   { variant: "read-without-noop", seed: 1, invariants: ["S2"] },
@@ -49,33 +50,7 @@ export const CONTROLS: readonly Control[] = [
   {
     variant: "commit-without-fence",
     seed: 1,
-    plan: {
-      brokers: 3,
-      partitions: 3,
-      replicas: 3,
-      groupShards: 1,
-      heartbeatMs: 150,
-      electionTimeoutMs: 1500,
-      segmentBytes: 4096,
-      retentionBytes: 8192,
-      mainShare: 0.85,
-      walFileBytes: 1048576,
-      checkpointIntervalBytes: 65536,
-      tailCacheBytesMax: 1048576,
-      hungDiskMs: 10000,
-      appendBytesMax: 4096,
-      batchBytes: 4096,
-      valueBytesMax: 700,
-      syncMs: { least: 0.5, most: 8 },
-      driftMax: 0.02,
-      wallOffsetMsMax: 500,
-      rpcTrouble: 0.05,
-      calmMsMax: 1500,
-      thinkMsMax: 2000,
-      leaderBias: 0.6,
-      faults: ["crash"],
-      expectsRefusal: false,
-    },
+    plan: { ...KEPT_PLAN, partitions: 3, mainShare: 0.85, rpcTrouble: 0.05 },
     decisions: ["3950 produce 1007", "4000 pauseMember 139", "4900 join 5"],
     invariants: ["C2", "C3"],
   },
