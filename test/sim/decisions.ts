@@ -43,6 +43,16 @@ const FAULT_SHARES = {
   wipe: 1,
 } as const;
 
+/**
+ * Faults that only plans which name them have (test/ci/sim.test.ts), at times of their own that are drawn after all the others: how many of them at
+ * most, and until when. So they change nothing in what bare seeds draw.
+ */
+const APART = {
+  breakCalls: { countMax: 4, untilMs: 55_000 },
+  lateCommits: { countMax: 3, untilMs: 55_000 },
+  snapshotHook: { countMax: 1, untilMs: 3_000 },
+} as const;
+
 /** Operations of clients, each with its share. */
 const OPERATION_SHARES = {
   produce: 30,
@@ -63,11 +73,15 @@ const OPERATION_SHARES = {
   decommission: 1,
 } as const;
 
-export type FaultKind = keyof typeof FAULT_SHARES;
+type SharedKind = keyof typeof FAULT_SHARES;
+type ApartKind = keyof typeof APART;
+export type FaultKind = SharedKind | ApartKind;
 export type OperationKind = keyof typeof OPERATION_SHARES;
 export type DecisionKind = FaultKind | OperationKind;
 
-export const FAULT_KINDS = Object.keys(FAULT_SHARES) as FaultKind[];
+export const SHARED_KINDS = Object.keys(FAULT_SHARES) as SharedKind[];
+const APART_KINDS = Object.keys(APART) as ApartKind[];
+const FAULT_KINDS: readonly FaultKind[] = [...SHARED_KINDS, ...APART_KINDS];
 const OPERATION_KINDS = Object.keys(OPERATION_SHARES) as OperationKind[];
 
 /** Faults that need a second broker. */
@@ -103,15 +117,20 @@ export interface Decision {
 export const FAULTS_MS = 56_000;
 
 export function isFault(kind: DecisionKind): kind is FaultKind {
+  return kind in FAULT_SHARES || kind in APART;
+}
+
+function isShared(kind: DecisionKind): kind is SharedKind {
   return kind in FAULT_SHARES;
 }
 
 /** Everything that happens in the time of faults, in order. */
 export function drawDecisions(plan: Plan, prng: Prng): Decision[] {
-  const faults = plan.faults.filter(isFault);
+  const faults = plan.faults.filter(isShared);
   const decisions = [
     ...drawTimes(prng, plan.calmMsMax).map((atMs) => draw(atMs, prng, faults, FAULT_SHARES)),
     ...drawTimes(prng, plan.thinkMsMax).map((atMs) => draw(atMs, prng, OPERATION_KINDS, OPERATION_SHARES)),
+    ...APART_KINDS.filter((kind) => plan.faults.includes(kind)).flatMap((kind) => drawApart(kind, prng)),
   ];
   return decisions.sort((left, right) => left.atMs - right.atMs);
 }
@@ -132,6 +151,15 @@ export function decisionOf(text: string): Decision {
 /** The generator that a decision draws from. */
 export function drawsOf({ salt }: Decision): Prng {
   return new Prng(salt);
+}
+
+function drawApart(kind: ApartKind, prng: Prng): Decision[] {
+  const { countMax, untilMs } = APART[kind];
+  return Array.from({ length: prng.between(1, countMax) }, () => ({
+    atMs: prng.between(50, untilMs),
+    kind,
+    salt: prng.uint32(),
+  }));
 }
 
 function drawTimes(prng: Prng, gapMsMax: number): number[] {

@@ -29,11 +29,12 @@ export class DiskFaults {
     this.fragile = world.machines.length < 3 ? null : drawn;
   }
 
-  /** The next sync of any file fails; its process must end with that. */
-  failSync(victim: Machine): void {
-    if (!victim.isUp) return;
+  /** The next sync of any file fails; its process must end with that. @returns whether there is a process. */
+  failSync(victim: Machine): boolean {
+    if (!victim.isUp) return false;
     victim.syncFails = true;
     victim.disk.failNextSync();
+    return true;
   }
 
   /** Nearly nothing fits any more; what this returns makes room again. */
@@ -46,39 +47,48 @@ export class DiskFaults {
     };
   }
 
+  // Damage: each says whether it has found something to damage.
+
   /** Bits of a stored file flip. */
-  rot(prng: Prng): void {
-    this.damage(prng, (machine, path) => {
+  rot(prng: Prng): boolean {
+    return this.damage(prng, (machine, path) => {
       const { disk } = machine;
       const end = machine.safeEnd(path);
       if (end > 0) disk.flipBit(path, prng.between(0, end - 1), 1 << prng.between(0, 7));
+      return end > 0;
     });
   }
 
   /** A write to one file has gone to another. */
-  misdirect(prng: Prng): void {
-    this.damage(prng, (machine, path) => {
+  misdirect(prng: Prng): boolean {
+    return this.damage(prng, (machine, path) => {
       const { disk } = machine;
       const source = prng.pick(this.filesOf(machine));
       const end = machine.safeEnd(path);
       const position = prng.between(0, Math.max(0, end - 1));
       const length = Math.min(prng.between(1, MISDIRECTED_BYTES_MAX), end - position);
-      if (source !== path && length > 0) disk.misdirect(source, path, position, length);
+      if (source === path || length <= 0) return false;
+      disk.misdirect(source, path, position, length);
+      return true;
     });
   }
 
   /** A file is gone, or is shorter than it was. */
-  lose(prng: Prng): void {
-    this.damage(prng, (machine, path) => {
-      if (machine.safeEnd(path) < machine.disk.contentOf(path).length) return;
+  lose(prng: Prng): boolean {
+    return this.damage(prng, (machine, path) => {
+      if (machine.safeEnd(path) < machine.disk.contentOf(path).length) return false;
       if (prng.chance(0.5)) machine.disk.loseFile(path);
       else machine.disk.cutFile(path, prng.between(0, machine.disk.contentOf(path).length));
+      return true;
     });
   }
 
   /** A file cannot be read any more: each try fails with EIO. */
-  failRead(prng: Prng): void {
-    this.damage(prng, (machine, path) => machine.disk.failReads(path));
+  failRead(prng: Prng): boolean {
+    return this.damage(prng, (machine, path) => {
+      machine.disk.failReads(path);
+      return true;
+    });
   }
 
   /** The fragile machine's disk is lost altogether; null: there is none, or it must not be now. */
@@ -86,19 +96,20 @@ export class DiskFaults {
     return this.fragile;
   }
 
-  private damage(prng: Prng, act: (machine: Machine, path: string) => void): void {
+  private damage(prng: Prng, act: (machine: Machine, path: string) => boolean): boolean {
     const machine = this.fragile;
     const files = machine === null ? [] : this.filesOf(machine);
-    if (machine === null || files.length === 0) return;
+    if (machine === null || files.length === 0) return false;
     machine.isDamaged = true;
     const path = prng.pick(files);
     this.world.note(`damage of ${machine.name}: ${path}`);
-    act(machine, path);
+    const isDone = act(machine, path);
     // Half of the time it is met by a start.
     if (prng.chance(0.5) && machine.isUp) {
       machine.kill();
       this.world.clock.setTimer(prng.ratio() * 1_000, () => machine.start());
     }
+    return isDone;
   }
 
   /** Files whose loss is not a matter of an operator. */

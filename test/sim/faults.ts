@@ -25,6 +25,10 @@ export interface FaultWorld {
   replace(machine: Machine): void;
   /** Share of the clients' calls that are refused or lost. */
   setCallTrouble(ratio: number | null): void;
+  /** Every call and stream of clients to it breaks. */
+  breakCalls(machine: Machine): void;
+  /** Share of the commits of members that arrive late, when their member has gone on. */
+  setLateCommits(ratio: number | null): void;
   note(what: string): void;
 }
 
@@ -41,6 +45,7 @@ const LATE_SYNC_MS = { least: 400, most: 2_000 } as const;
 const HOUR_MS = 3_600_000;
 
 export class Faults {
+  /** How often each kind had something to strike. */
   readonly counts = new Map<FaultKind, number>();
   private readonly world: FaultWorld;
   private readonly undo = new Set<() => void>();
@@ -58,10 +63,9 @@ export class Faults {
   strike(decision: Decision & { readonly kind: FaultKind }): void {
     const { kind } = decision;
     const prng = drawsOf(decision);
-    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     const victim = this.victim(prng);
     this.world.note(`${kind} ${victim.name}`);
-    this.strikes[kind](victim, prng);
+    if (this.strikes[kind](victim, prng)) this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
   }
 
   /** Ends every fault that lasts. */
@@ -69,26 +73,41 @@ export class Faults {
     for (const undo of [...this.undo]) undo();
   }
 
-  private readonly strikes: Readonly<Record<FaultKind, (victim: Machine, prng: Prng) => void>> = {
+  /** Each says whether there was anything to strike: a broker that is down cannot die. */
+  private readonly strikes: Readonly<Record<FaultKind, (victim: Machine, prng: Prng) => boolean>> = {
     crash: (victim, prng) => this.crash([victim], prng),
     crashAll: (_victim, prng) => this.crash(this.world.machines, prng),
     kill: (victim, prng) => {
+      const { isUp } = victim;
       victim.kill();
       this.lasting(prng, DOWN_MS_MAX, () => victim.start());
+      return isUp;
     },
     stop: (victim, prng) => {
+      const { isUp } = victim;
       victim.stop();
       this.lasting(prng, DOWN_MS_MAX, () => victim.start());
+      return isUp;
     },
     takenPort: (victim, prng) => {
       victim.kill();
       victim.isPortTaken = true;
       this.lasting(prng, DOWN_MS_MAX, () => victim.start());
+      return true;
     },
-    hook: (victim, prng) => this.world.note(`armed: ${this.world.hooks.arm(victim.name, prng)}`),
+    hook: (victim, prng) => {
+      this.world.note(`armed: ${this.world.hooks.arm(victim.name, prng)}`);
+      return true;
+    },
+    snapshotHook: (_victim, prng) => {
+      this.world.note(`armed: ${this.world.hooks.armSnapshot(prng)}`);
+      return true;
+    },
     pause: (victim, prng) => {
+      const { isUp } = victim;
       victim.pause();
       this.lasting(prng, PAUSE_MS_MAX, () => victim.resume());
+      return isUp;
     },
     isolate: (victim, prng) => this.cut(prng, between([victim.name], this.others(victim))),
     halves: (_victim, prng) => this.cut(prng, this.halves(this.names(), prng)),
@@ -98,7 +117,7 @@ export class Faults {
     oneWay: (victim, prng) => {
       const others = this.others(victim);
       const isDeaf = prng.chance(0.5);
-      this.cut(
+      return this.cut(
         prng,
         others.map((other): Link => (isDeaf ? [other, victim.name] : [victim.name, other])),
       );
@@ -109,7 +128,7 @@ export class Faults {
         { minMs: 1, maxMs: 30 },
         { minMs: 20, maxMs: 300 },
       ]);
-      this.lasting(prng, LAST_MS_MAX, this.world.network.slow(this.links(victim, prng), delay));
+      return this.lasting(prng, LAST_MS_MAX, this.world.network.slow(this.links(victim, prng), delay));
     },
     loss: (victim, prng) => this.disturb(victim, prng, { dropRatio: prng.pick([0.02, 0.1, 0.4]) }),
     duplicate: (victim, prng) => this.disturb(victim, prng, { duplicateRatio: prng.pick([0.1, 0.5]), delayMsMax: 50 }),
@@ -117,25 +136,40 @@ export class Faults {
       this.disturb(victim, prng, { delayRatio: prng.pick([0.1, 0.5]), delayMsMax: prng.pick([5, 100, 1_000]) }),
     reset: (victim, prng) => {
       const others = this.world.machines.filter((machine) => machine !== victim);
-      this.world.reset(victim, prng.pick(others));
+      const other = prng.pick(others);
+      this.world.reset(victim, other);
+      return victim.isUp && other.isUp;
+    },
+    breakCalls: (victim) => {
+      this.world.breakCalls(victim);
+      return victim.isUp;
     },
     callTrouble: (_victim, prng) => {
       this.world.setCallTrouble(prng.pick([0.1, 0.4]));
-      this.lasting(prng, LAST_MS_MAX, () => this.world.setCallTrouble(null));
+      return this.lasting(prng, LAST_MS_MAX, () => this.world.setCallTrouble(null));
+    },
+    lateCommits: (_victim, prng) => {
+      this.world.setLateCommits(prng.pick([0.3, 1]));
+      return this.lasting(prng, LAST_MS_MAX, () => this.world.setLateCommits(null));
     },
     clockJump: (victim, prng) => {
       victim.oscillator.wallOffsetMs += prng.pick([-24 * HOUR_MS, -HOUR_MS, -500, 500, HOUR_MS, 24 * HOUR_MS]);
+      return true;
     },
     slowDisk: (victim, prng) => {
       victim.syncSlowdown = prng.pick([10, 50]);
-      this.lasting(prng, LAST_MS_MAX, () => {
+      return this.lasting(prng, LAST_MS_MAX, () => {
         victim.syncSlowdown = 1;
       });
     },
     stallDisk: (victim, prng) => {
       victim.stall(prng.ratio() * STALL_MS_MAX);
+      return victim.isUp;
     },
-    hangDisk: (victim, prng) => victim.hang(prng.between(HANG_MS.least, HANG_MS.most)),
+    hangDisk: (victim, prng) => {
+      victim.hang(prng.between(HANG_MS.least, HANG_MS.most));
+      return victim.isUp;
+    },
     // A leader that is cut off goes on appending; a flush of that is under way when its successor replaces what it writes.
     lateFlush: (victim, prng) => {
       const leaders = this.world.leaders();
@@ -146,11 +180,12 @@ export class Faults {
       this.until(cutMs + LATE_SYNC_MS.most, () => {
         leader.syncMsMin = 0;
       });
+      return leaders.length > 0;
     },
     loseStore: (victim, prng) => {
       victim.kill();
       victim.loseStore();
-      this.lasting(prng, DOWN_MS_MAX, () => victim.start());
+      return this.lasting(prng, DOWN_MS_MAX, () => victim.start());
     },
     failSync: (victim) => this.world.disks.failSync(victim),
     fillDisk: (victim, prng) => this.lasting(prng, LAST_MS_MAX, this.world.disks.fill(victim, prng)),
@@ -160,26 +195,28 @@ export class Faults {
     failRead: (_victim, prng) => this.world.disks.failRead(prng),
     wipe: () => {
       const machine = this.world.disks.wipeable;
-      if (machine === null || machine.isAway) return;
+      if (machine === null || machine.isAway) return false;
       machine.wipe(this.world.wipedKeepIdentity);
       if (machine.isAway) this.world.replace(machine);
+      return true;
     },
   };
 
-  private crash(victims: readonly Machine[], prng: Prng): void {
-    for (const victim of victims) {
-      if (!victim.isUp) continue;
+  private crash(victims: readonly Machine[], prng: Prng): boolean {
+    const running = victims.filter(({ isUp }) => isUp);
+    for (const victim of running) {
       victim.crash(prng.chance(0.5));
       this.lasting(prng, DOWN_MS_MAX, () => victim.start());
     }
+    return running.length > 0;
   }
 
-  private cut(prng: Prng, links: readonly Link[]): void {
-    this.lasting(prng, LAST_MS_MAX, this.world.network.cut(links));
+  private cut(prng: Prng, links: readonly Link[]): boolean {
+    return this.lasting(prng, LAST_MS_MAX, this.world.network.cut(links)) && links.length > 0;
   }
 
-  private disturb(victim: Machine, prng: Prng, fate: Parameters<NetworkFaults["disturb"]>[1]): void {
-    this.lasting(prng, LAST_MS_MAX, this.world.network.disturb(this.links(victim, prng), fate));
+  private disturb(victim: Machine, prng: Prng, fate: Parameters<NetworkFaults["disturb"]>[1]): boolean {
+    return this.lasting(prng, LAST_MS_MAX, this.world.network.disturb(this.links(victim, prng), fate));
   }
 
   /** All links, or those of the victim. */
@@ -222,9 +259,10 @@ export class Faults {
     return this.names().filter((name) => name !== victim.name);
   }
 
-  /** Calls `end` after a while, or when all is healed. */
-  private lasting(prng: Prng, msMax: number, end: () => void): void {
+  /** Calls `end` after a while, or when all is healed. Always true: it has begun. */
+  private lasting(prng: Prng, msMax: number, end: () => void): true {
     this.until(prng.ratio() * (prng.chance(0.4) ? SHORT_MS_MAX : msMax), end);
+    return true;
   }
 
   /** Calls `end` after so long, or when all is healed. */

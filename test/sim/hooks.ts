@@ -76,12 +76,19 @@ export class Hooks {
 
   arm(machine: string, prng: Prng): Hook {
     const hook = prng.pick(DRAWN);
-    const action = prng.pick(["crash", "crash", "crash", "kill", "pause"] as const);
+    const action = drawAction(prng);
     const passes = prng.between(0, PASSES_MAX);
     const before = LEADS_TO[hook];
     if (before !== undefined) this.armed.push({ hook: before, action: "kill", machine, passes });
     const isRare = RARE.has(hook);
     this.armed.push({ hook, action, machine: isRare ? null : machine, passes: isRare ? 0 : passes });
+    return hook;
+  }
+
+  /** The next snapshot meets something where it is sent, or where it is installed, whichever machine that is. */
+  armSnapshot(prng: Prng): Hook {
+    const hook = prng.pick(RAREST);
+    this.armed.push({ hook, action: drawAction(prng), machine: null, passes: 0 });
     return hook;
   }
 
@@ -98,6 +105,10 @@ export class Hooks {
     this.fired.set(hook, (this.fired.get(hook) ?? 0) + 1);
     return armed.action;
   }
+}
+
+function drawAction(prng: Prng): HookAction {
+  return prng.pick(["crash", "crash", "crash", "kill", "pause"] as const);
 }
 
 /** The hook before a step of the disk; null: none. */

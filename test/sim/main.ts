@@ -96,13 +96,18 @@ async function runMany(): Promise<number> {
   write(
     `seeds a minute: ${((totals.seeds * 60_000) / (performance.now() - startedMs)).toFixed(0)} in ${processes} processes`,
   );
-  const idle = totals.idleFaults();
-  if (idle.length > 0) write(`faults that never struck: ${idle.join(", ")}`);
+  const idle = [...totals.idleFaults(), ...totals.idleHooks().map((hook) => `hook ${hook}`)];
+  if (idle.length > 0) write(`never happened: ${idle.join(", ")}`);
   write(`for test/README.md: ${totals.record(VERSION, new Date().toISOString().slice(0, 10))}`);
   const [first] = totals.violations;
   if (first === undefined) return idle.length > 0 ? 1 : 0;
   if (values.shrink) for (const line of timeline(await shrink(first, variant))) write(line);
   return 1;
+}
+
+/** Of an error with its stack. */
+function firstLine(message = ""): string {
+  return message.split("\n", 1)[0] ?? "";
 }
 
 async function runControl(name: string): Promise<number> {
@@ -114,7 +119,7 @@ async function runControl(name: string): Promise<number> {
   }
   const { report, seeds } = found;
   write(
-    `${name} is caught at seed ${report.seed} by ${report.violation?.invariant}, after ${seeds} seeds: ${report.violation?.message}`,
+    `${name} is caught at seed ${report.seed} by ${report.violation?.invariant}, after ${seeds} seeds: ${firstLine(report.violation?.message)}`,
   );
   const sound = await runSeed({ seed: report.seed });
   write(`the same seed without it: ${sound.violation?.message ?? "clean"}`);

@@ -5,7 +5,7 @@
  * Each seed allows only some kinds of faults ("swarm testing": Groce et al., ISSTA 2012), since kinds that always come together hide each other.
  */
 import type { Prng } from "@varve/base/testing";
-import { type DecisionKind, FAULT_KINDS, NETWORK_KINDS } from "./decisions.js";
+import { type DecisionKind, NETWORK_KINDS, SHARED_KINDS } from "./decisions.js";
 
 export interface Plan {
   readonly brokers: 1 | 3 | 5;
@@ -84,7 +84,7 @@ export function drawPlan(prng: Prng): Plan {
 
 /** A part of all kinds, and always one that takes a broker down. */
 function drawFaults(prng: Prng, brokers: number): DecisionKind[] {
-  const possible = FAULT_KINDS.filter((kind) => brokers > 1 || !NETWORK_KINDS.has(kind));
+  const possible: DecisionKind[] = SHARED_KINDS.filter((kind) => brokers > 1 || !NETWORK_KINDS.has(kind));
   const share = prng.pick([0.3, 0.5, 0.8]);
   const drawn = possible.filter(() => prng.chance(share));
   return drawn.includes("crash") ? drawn : [...drawn, "crash"];

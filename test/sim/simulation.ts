@@ -16,7 +16,7 @@ import { Faults } from "./faults.js";
 import { checkReplicas } from "./final-read.js";
 import { Hooks } from "./hooks.js";
 import { checkQuorumServes, drawCore, keepAway } from "./liveness.js";
-import { type ClusterWorld, Machine } from "./machine.js";
+import { type ClusterWorld, grpcAddress, Machine } from "./machine.js";
 import { NetworkFaults } from "./network-faults.js";
 import { drawPlan, type Plan } from "./plan.js";
 import { checkRefusal } from "./refusal.js";
@@ -60,6 +60,8 @@ export const SEED_MIN = { simulatedMs: 60_000, acked: 200, faults: 3 } as const;
 const BOOT_MS = 20_000;
 const READY_MS = 30_000;
 const SETTLE_MS = 60_000;
+/** Longer than a session lasts, and a rebalance after it. */
+const LATE_MS_MAX = 15_000;
 
 /** Runs one seed. Never throws for what the code under test does: that is a violation in the report. */
 export async function runSeed(options: RunOptions): Promise<RunReport> {
@@ -96,6 +98,7 @@ class Simulation implements ClusterWorld {
   private readonly workload: Workload;
   private readonly time: Time;
   private callTrouble: number;
+  private lateCommits = 0;
   private refusal: RunReport["refusal"] = null;
 
   constructor(options: RunOptions) {
@@ -131,6 +134,10 @@ class Simulation implements ClusterWorld {
       replace: (machine) => this.workload.replace(machine),
       setCallTrouble: (ratio) => {
         this.callTrouble = ratio ?? this.plan.rpcTrouble;
+      },
+      breakCalls: ({ name }) => this.rpc.breakConnections(grpcAddress(name)),
+      setLateCommits: (ratio) => {
+        this.lateCommits = ratio ?? 0;
       },
       note: (what) => this.trace.note("world", what),
     });
@@ -226,8 +233,12 @@ class Simulation implements ClusterWorld {
     return Math.max(...stalls);
   }
 
-  /** Which replica does not have all, or more than all, that is committed; null: none. */
+  /** Which replica does not have all, or more than all, that is committed, or is out of service and was not made anew; null: none. */
   private disagreement(): string | null {
+    for (const { name, isRetired, broker } of this.machines) {
+      const damaged = isRetired ? undefined : broker?.storage.groups().find(({ quarantine }) => quarantine !== null);
+      if (damaged !== undefined) return `${name} has a damaged replica of group ${damaged.spec.groupId}`;
+    }
     for (const [groupId, truth] of this.checks.truth.groups) {
       for (const machine of this.machines) {
         const log = machine.isRetired ? undefined : machine.replica(groupId)?.log;
@@ -259,8 +270,11 @@ class Simulation implements ClusterWorld {
     return new SimRpcNetwork({
       clock: this.clock,
       latencyMs: () => 0.1 + latency.ratio(),
-      fate: () =>
-        fate.chance(this.callTrouble) ? fate.pick(["refuse", "loseRequest", "loseAnswer"] as const) : "pass",
+      fate: (method) => {
+        if (this.lateCommits > 0 && method === "CommitOffsets" && fate.chance(this.lateCommits))
+          return { lateMs: fate.ratio() * LATE_MS_MAX };
+        return fate.chance(this.callTrouble) ? fate.pick(["refuse", "loseRequest", "loseAnswer"] as const) : "pass";
+      },
     });
   }
 }

@@ -58,6 +58,21 @@ test.each([
   expect(calls.count).toBe(ran);
 });
 
+test("a late request breaks for its client at once, and is carried out when it arrives, unless its server has ended", async () => {
+  const { clock, network, calls, channel } = setup(() => ({ lateMs: 1_000 }));
+  const outcome = settled(channel.unary(METHODS.initProducer, {}, { deadlineMs: 100 }));
+  await clock.runUntil(10);
+  expect(outcome.value).toEqual(["UNREACHABLE", "UNKNOWN"]);
+  expect(calls.count).toBe(0);
+  await clock.runUntil(1_010);
+  expect(calls.count).toBe(1);
+  const lost = settled(channel.unary(METHODS.initProducer, {}, { deadlineMs: 100 }));
+  network.stop("a:1");
+  await clock.runUntil(3_000);
+  expect(lost.value).toEqual(["UNREACHABLE", "UNKNOWN"]);
+  expect(calls.count).toBe(1);
+});
+
 test("a silent server lets calls run into their deadline; a stopped one refuses and breaks", async () => {
   const { clock, network, channel } = setup();
   network.silence("a:1");

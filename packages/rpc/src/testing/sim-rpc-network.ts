@@ -31,8 +31,11 @@ export interface SimServices {
   readonly admin?: Partial<AdminServiceHandlers>;
 }
 
-/** What becomes of one unary call. `loseAnswer`: the server works and the client hears nothing but a broken connection. */
-export type UnaryFate = "pass" | "refuse" | "loseRequest" | "loseAnswer";
+/**
+ * What becomes of one unary call. `loseAnswer`: the server works and the client hears nothing but a broken connection. `lateMs`: the same, and
+ * the request was held somewhere on its way: it arrives after so long, when its client has gone on.
+ */
+export type UnaryFate = "pass" | "refuse" | "loseRequest" | "loseAnswer" | { readonly lateMs: number };
 
 export interface SimRpcOptions {
   readonly clock: Clock;
@@ -108,6 +111,11 @@ export class SimRpcNetwork {
         clock.setTimer(this.latencyMs(), () => reject(refused(address)));
         return;
       }
+      if (typeof fate === "object") {
+        clock.setTimer(fate.lateMs, () => this.arriveLate(server, method, bytes));
+        clock.setTimer(this.latencyMs(), () => reject(broken(address)));
+        return;
+      }
       const controller = new AbortController();
       const settle = (action: () => void): void => {
         server.breaks.delete(onBreak);
@@ -146,6 +154,19 @@ export class SimRpcNetwork {
         deliver().catch(reject);
       });
     });
+  }
+
+  /** Nobody waits for the answer any more; what its process had not read when it ended is gone. */
+  private arriveLate<Request, Response>(
+    server: Server,
+    method: UnaryMethod<Request, Response>,
+    bytes: Uint8Array,
+  ): void {
+    if (server.state === "down") return;
+    const context = { deadlineMs: Number.POSITIVE_INFINITY, signal: new AbortController().signal };
+    heard(server)
+      .then(() => this.answer(server, method, bytes, context))
+      .catch(() => {});
   }
 
   /** @internal */
