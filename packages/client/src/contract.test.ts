@@ -223,16 +223,21 @@ test("over sockets: two members work through a topic while brokers are killed an
   );
   const producer = varve.producer();
   const sends: Promise<unknown>[] = [];
-  for (const at of [0, 1, 2]) {
-    for (let each = 0; each < 400; each++)
+  const handled = (): number => [...seen.values()].reduce((sum, offsets) => sum + offsets.length, 0);
+  const moreIsHandled = async (): Promise<void> => {
+    const before = handled();
+    for (let each = 0; each < 200; each++)
       sends.push(producer.send({ topic: "t", key: String(each % 16), value: "x" }));
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await vi.waitFor(() => expect(handled()).toBeGreaterThan(before), 30_000);
+  };
+  for (const at of [0, 1, 2]) {
+    await moreIsHandled();
     servers[at]?.destroy();
     for (const partition of [0, 1, 2, 3]) {
       const log = model.partition("t", partition);
       if (log.leader === at + 1) log.moveTo(((at + 1) % 3) + 1);
     }
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await moreIsHandled();
     await restart(at);
   }
   await Promise.all(sends);
