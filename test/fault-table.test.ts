@@ -3,7 +3,7 @@
  * strikes is seen by the runs themselves: `npm run sim` and test/ci/chaos.test.ts fail when one that they claim never did.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 
@@ -41,8 +41,21 @@ function problemsOfTests(cell: string): string[] {
     if (reference === null) return [`not a test's name: ${cell}`];
     const [, path = "", title = ""] = reference;
     if (!existsSync(join(ROOT, path))) return [`there is no ${path}`];
-    return readFileSync(join(ROOT, path), "utf8").includes(title) ? [] : [`${path} has no test "${title}"`];
+    if (/\$[a-z]|%s/.test(title)) return [`a template names no test: ${title}`];
+    return titlesOf(path).some((text) => text.includes(title)) ? [] : [`${path} has no test "${title}"`];
   });
+}
+
+/** What a test's titles may stand in: its file, and modules of test/ that its cases come from. */
+function titlesOf(path: string): string[] {
+  const text = readFileSync(join(ROOT, path), "utf8");
+  const imports = [...text.matchAll(/from "(\.[^"]+)\.js"/g)].map(([, module = ""]) =>
+    join(ROOT, dirname(path), `${module}.ts`),
+  );
+  return [
+    text,
+    ...imports.filter((file) => file.startsWith(join(ROOT, "test"))).map((file) => readFileSync(file, "utf8")),
+  ];
 }
 
 function problemsOfInjectors(cell: string): string[] {
@@ -50,7 +63,7 @@ function problemsOfInjectors(cell: string): string[] {
   const names = [...cell.matchAll(/\b(sim|chaos):([\w-]+)/g)];
   const strangers = names.filter(([, where, name]) =>
     where === "sim"
-      ? !new RegExp(`^  ${name}: \\d+,$`, "m").test(simulated)
+      ? !new RegExp(`^  ${name}: (?:\\d+|\\{.*\\}),$`, "m").test(simulated)
       : !existsSync(join(ROOT, NEMESES, `${name}.ts`)),
   );
   if (names.length === 0 && !/^test\b/.test(cell.trim())) return [`no injector in: ${cell}`];
@@ -80,6 +93,7 @@ describe("a row", () => {
   test.each([
     { why: "a file that is not there", row: { tests: "`test/none.test.ts` › any" } },
     { why: "a test that is not there", row: { tests: `\`test/fault-table.test.ts\` › ${"no".repeat(3)}such` } },
+    { why: "a test of which any could be meant", row: { tests: "`test/ci/disk-damage.test.ts` › $what" } },
     { why: "no test", row: { tests: "by hand" } },
     { why: "an injector that is not there", row: { injectors: "sim:meteor" } },
     { why: "a nemesis that is not there", row: { injectors: "chaos:meteor" } },

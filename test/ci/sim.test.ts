@@ -4,6 +4,8 @@
  */
 import { expect, test } from "vitest";
 import { CONTROLS, findAgain } from "../sim/controls.js";
+import { type Decision, type DecisionKind, FAULTS_MS } from "../sim/decisions.js";
+import { KEPT_PLAN } from "../sim/kept-plan.js";
 import { REGRESSIONS, runOf } from "../sim/regressions.js";
 import { type RunReport, runSeed } from "../sim/simulation.js";
 
@@ -30,6 +32,22 @@ test.each(CONTROLS)(
     expect(sound.violation).toBeNull();
   },
 );
+
+/** The same again and again in the time of faults. */
+function every(ms: number, kind: DecisionKind): Decision[] {
+  return Array.from({ length: Math.floor(FAULTS_MS / ms) }, (_, at) => ({ atMs: at * ms, kind, salt: at }));
+}
+
+/** What bare seeds do not draw: faults that strike all the time while producers and a group are at work. */
+test.each([
+  { kind: "breakCalls", ms: 500, what: "connections of clients that break while their brokers live" },
+  { kind: "lateCommits", ms: 6_000, what: "commits that arrive when their members have given them up" },
+] as const)("$what break nothing", { timeout: RUN_MS }, async ({ kind, ms }) => {
+  const decisions = [...every(300, "produce"), ...every(8_000, "pauseMember"), ...every(ms, kind)];
+  const { violation, faults } = await runSeed({ seed: 1, plan: KEPT_PLAN, decisions });
+  expect(violation).toBeNull();
+  expect(faults[kind]).toBeGreaterThan(5);
+});
 
 test.each(REGRESSIONS)("$name: it stays repaired", { timeout: RUN_MS }, async (regression) => {
   const run = runOf(regression);
