@@ -62,7 +62,8 @@ class Member {
   }
 
   private assigned(partitions: readonly AssignedTopicPartition[], memberEpoch: number): void {
-    this.epoch = memberEpoch;
+    // Partitions are told of when their first offset is known: those of an older epoch may come later.
+    this.epoch = Math.max(this.epoch, memberEpoch);
     this.letGo(partitions);
     const given = partitions.map(({ topic, partition, epoch, startOffset }) => ({
       topic,
