@@ -1,25 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { parse } from "yaml";
-import { CHART, DEPLOY, lacks, ROOT, run } from "./tools.js";
-
-/** What `helm install` prints. Without a cluster helm shows it to nobody, so a copy of the chart renders it as an object. */
-function notes(...set: readonly string[]): string {
-  const folder = mkdtempSync(join(tmpdir(), "varve-notes-"));
-  try {
-    cpSync(CHART, folder, { recursive: true });
-    writeFileSync(join(folder, "files", "notes"), readFileSync(join(CHART, "templates", "NOTES.txt")));
-    writeFileSync(join(folder, "templates", "notes.yaml"), 'notes: {{ tpl (.Files.Get "files/notes") . | toJson }}\n');
-    const single = set.flatMap((assignment) => ["--set", assignment]);
-    const args = ["template", "varve", folder, "--namespace", "logs", "--kube-version", "1.35.0"];
-    return (parse(run("helm", [...args, "--show-only", "templates/notes.yaml", ...single])) as { notes: string }).notes;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
+import { notes } from "./notes.js";
+import { DEPLOY, lacks, ROOT } from "./tools.js";
 
 /** Commands of the command line that a text names, without their arguments. */
 function commandsIn(text: string): Set<string> {
@@ -57,7 +41,9 @@ describe.skipIf(lacks("helm"))("what helm install prints", () => {
     expect(notes()).toContain("varve.logs.svc:7650");
     expect(notes()).toContain("clients (tls.enabled) brokers (peerTls.enabled)");
     const secured = ["tls.enabled=true", "tls.secretName=a", "peerTls.enabled=true", "peerTls.secretName=b"];
-    expect(notes(...secured)).not.toContain("not encrypted");
-    expect(notes("external.enabled=true", "external.advertised=example.com:{ordinal+31650}")).toContain("example.com:");
+    expect(notes(secured)).not.toContain("not encrypted");
+    expect(notes(["external.enabled=true", "external.advertised=example.com:{ordinal+31650}"])).toContain(
+      "example.com:",
+    );
   });
 });

@@ -47,12 +47,15 @@ export function podSpecs(objects: readonly KubeObject[]): {
 export function broken(objects: readonly KubeObject[]): string[] {
   const { all, broker } = podSpecs(objects);
   return [
-    ...[...all].flatMap(([name, spec]) =>
-      [...podRules(spec), ...containersOf(spec).flatMap(containerRules)].map((why) => `${name}: ${why}`),
-    ),
+    ...[...all].flatMap(([name, spec]) => podProblems(spec).map((why) => `${name}: ${why}`)),
     ...brokerRules(broker).map((why) => `brokers: ${why}`),
     ...budgetRules(objects),
   ];
+}
+
+/** What is wrong with one pod. */
+export function podProblems(spec: PodSpec): string[] {
+  return [...podRules(spec), ...containersOf(spec).flatMap(containerRules)];
 }
 
 function containersOf(spec: PodSpec): readonly Record<string, unknown>[] {

@@ -22,6 +22,8 @@ export interface SenderOptions {
   readonly sendsPerSecond: number;
   readonly deliveryTimeoutMs: number;
   readonly seed: number;
+  /** Bytes that each record carries in a header, for loads that are counted in bytes; the history has none of them. Default 0. */
+  readonly paddingBytes?: number;
   /** Hears of each acknowledged record. */
   readonly onAck: (result: SendResult, atMs: number) => void;
 }
@@ -31,6 +33,7 @@ export async function sendUntil(signal: AbortSignal, options: SenderOptions): Pr
   const { varve, recorder, name, topic, acks, deliveryTimeoutMs, onAck } = options;
   const producer = varve.producer({ acks, deliveryTimeoutMs });
   const prng = new Prng(options.seed);
+  const headers = options.paddingBytes === undefined ? {} : { padding: Buffer.alloc(options.paddingBytes, "x") };
   const lanes = Math.min(LANES_MAX, Math.ceil((options.sendsPerSecond * deliveryTimeoutMs) / 1_000));
   const beatMs = (1_000 * lanes) / options.sendsPerSecond;
   let sequence = 0;
@@ -43,7 +46,7 @@ export async function sendUntil(signal: AbortSignal, options: SenderOptions): Pr
       const result = await proc.operate(
         "send",
         { ...record, acks },
-        () => producer.send(record),
+        () => producer.send({ ...record, headers }),
         ({ partition, offset, epoch }) => ({ partition, offset, epoch }),
       );
       if (result !== null) onAck(result, nowMs());

@@ -4,6 +4,7 @@
  * Two groups: `auto`, whose members have static ids and leave the commits to the SDK, and `manual`, whose members commit themselves.
  */
 import type { Prng } from "@varve/base/testing";
+import type { TlsOptions } from "@varve/client";
 import { waitUntilNone } from "../clock.js";
 import type { Recorder } from "../recorder.js";
 import type { GroupMode, WorkerEnd, WorkerPlan } from "./plan.js";
@@ -24,6 +25,8 @@ export interface GroupLoadOptions {
   readonly partitions: number;
   readonly recorder: Recorder;
   readonly prng: Prng;
+  /** Default: plain text. */
+  readonly tls?: TlsOptions | null;
 }
 
 export class GroupLoad {
@@ -56,7 +59,7 @@ export class GroupLoad {
   /** One more process, of one member or of many. */
   start(group: string, staticId: string | null, members = 1): WorkerProcess | null {
     if (this.isOver || this.started >= WORKERS_MAX) return null;
-    const { bootstrap, topic, recorder, prng } = this.options;
+    const { bootstrap, topic, recorder, prng, tls = null } = this.options;
     const mode: GroupMode = group === "manual" ? "manual" : "auto";
     const plan: WorkerPlan = {
       bootstrap,
@@ -68,6 +71,7 @@ export class GroupLoad {
       sessionTimeoutMs: SESSION_TIMEOUT_MS,
       members,
       seed: prng.uint32(),
+      tls,
     };
     const worker = new WorkerProcess(plan, recorder, {
       onEvent: (event) => this.note(event),

@@ -1,4 +1,5 @@
 /** plan.ts: what a worker process is told, and the one thing beside events that it says. */
+import type { TlsOptions } from "@varve/client";
 
 /**
  * `auto`: a handler, several records at once, the SDK commits what is finished. `manual`: one record after another, and the program commits,
@@ -18,6 +19,8 @@ export interface WorkerPlan {
   /** How many members the process is. */
   readonly members: number;
   readonly seed: number;
+  /** As the client takes it; null: plain text. */
+  readonly tls: TlsOptions | null;
 }
 
 /** How a member ended; null: closed in order. */

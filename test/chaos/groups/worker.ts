@@ -120,7 +120,7 @@ class Member {
   }
 }
 
-const varve = new Varve({ bootstrap: plan.bootstrap });
+const varve = new Varve({ bootstrap: plan.bootstrap, ...(plan.tls === null ? {} : { tls: plan.tls }) });
 const members = Array.from({ length: plan.members }, (_, at) => new Member(varve, at));
 process.stdin.resume();
 process.stdin.once("close", () => {

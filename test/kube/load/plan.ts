@@ -1,0 +1,49 @@
+/** plan.ts: what a load is told when it starts, and what it answers to those who steer it. */
+import type { TlsOptions } from "@varve/client";
+
+export interface LoadPlan {
+  /** `host:port[,...]` */
+  readonly bootstrap: string;
+  readonly tls: TlsOptions | null;
+  readonly topic: string;
+  readonly partitions: number;
+  readonly replicas: number;
+  readonly bytesPerSecond: number;
+  readonly recordBytes: number;
+  /** Where the history is written. */
+  readonly folder: string;
+  /** Of the control server, on 127.0.0.1. */
+  readonly controlPort: number;
+  readonly seed: number;
+}
+
+/** 5 MB/s in records of 5 kB: a partition of six is acknowledged every 6 ms, so that a gap of a tenth of a second is seen. */
+export const LOAD_DEFAULTS = { partitions: 6, replicas: 3, bytesPerSecond: 5_000_000, recordBytes: 5_000 } as const;
+export const CONTROL_PORT = 7_700;
+
+/** Longest time without an acknowledgement in each partition, milliseconds. */
+export type Gaps = readonly { readonly partition: number; readonly ms: number }[];
+
+export interface LoadStatus {
+  readonly acknowledged: number;
+  /** Sends that were refused, and sends of which nobody knows. */
+  readonly failed: number;
+  readonly unknown: number;
+  /** Since the last fault began. */
+  readonly gaps: Gaps;
+}
+
+export interface LoadEnd extends LoadStatus {
+  readonly events: number;
+  /** What went wrong beside the history: readers or groups that did not come to the end, members that ended by themselves. */
+  readonly problems: readonly string[];
+}
+
+/** @throws Error naming what is missing. */
+export function parsePlan(text: string | undefined): LoadPlan {
+  const given = JSON.parse(text ?? "null") as Partial<LoadPlan> | null;
+  const { bootstrap, topic, folder } = given ?? {};
+  if (bootstrap === undefined || topic === undefined || folder === undefined)
+    throw new Error("LOAD_PLAN must be JSON with bootstrap, topic and folder");
+  return { tls: null, controlPort: CONTROL_PORT, seed: 1, ...LOAD_DEFAULTS, ...given, bootstrap, topic, folder };
+}
