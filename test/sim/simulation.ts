@@ -247,8 +247,19 @@ class Simulation implements ClusterWorld {
         if (appliedIndex !== truth.lastIndex || log.lastIndex() !== truth.lastIndex)
           return `${machine.name} has ${appliedIndex} applied of ${log.lastIndex()} of group ${groupId}, ${truth.lastIndex} are committed`;
       }
+      const missing = this.missingReplica(groupId);
+      if (missing !== null) return `no broker has replica ${missing} of group ${groupId}`;
     }
     return null;
+  }
+
+  /** A replica of the group's newest configuration that no broker holds, or not yet: it is lost and being made anew. Null: there is none. */
+  private missingReplica(groupId: number): number | null {
+    if (!this.machines.every(({ isReady, isRetired }) => isReady || isRetired)) return null;
+    const logs = this.machines.flatMap((machine) => machine.replica(groupId)?.log ?? []);
+    const [newest] = logs.sort((left, right) => right.pointers().appliedIndex - left.pointers().appliedIndex);
+    const here = new Set(logs.map(({ spec }) => spec.replicaId));
+    return newest?.replicas.voters.find((replicaId) => !here.has(replicaId)) ?? null;
   }
 
   private leads(machine: Machine): boolean {
