@@ -17,7 +17,8 @@ import type {
 } from "../partition/partition.js";
 import { decodeEnvelope, encodeEnvelope } from "../routing/envelope.js";
 import type { ForwardableMethod, Forwarding } from "../routing/forwarding.js";
-import type { CallContext, Located, Router, TopicRef } from "../routing/router.js";
+import { ProduceLanes } from "../routing/produce-lanes.js";
+import type { CallContext, LeaderCalls, Located, Router, TopicRef } from "../routing/router.js";
 import type { Traffic } from "./traffic.js";
 
 /** Where a call goes. */
@@ -101,14 +102,16 @@ const FORWARD_SLACK_MS = 2_000;
 
 export class LogApi {
   private readonly options: LogApiOptions;
+  private readonly lanes: ProduceLanes;
   private nextProducerId = 0;
   private producerIdEnd = 0;
   private refill: Promise<void> | null = null;
 
   constructor(options: LogApiOptions) {
     this.options = options;
-    const { forwarding } = options;
-    forwarding.answer(PRODUCE, ({ ref, request }, context) => this.produce(ref, request, this.forwarded(context)));
+    const { clock, forwarding, router } = options;
+    this.lanes = new ProduceLanes(clock, router);
+    forwarding.answer(PRODUCE, ({ ref, request }, context) => this.produceHere(ref, request, this.forwarded(context)));
     forwarding.answer(READ, ({ ref, request }, context) =>
       this.read(ref, { ...request, signal: context.signal }, this.forwarded(context)),
     );
@@ -116,21 +119,36 @@ export class LogApi {
   }
 
   /**
-   * Appends one batch to the partition's log, wherever its leader is. When a leader is known and nothing waits, the batch is appended
-   * or sent before this returns, so calls for one partition keep their order.
+   * Appends one batch to the partition's log, wherever its leader is. Batches that come on one connection are appended in the order of these
+   * calls, also while the leadership moves (produce-lane.ts).
    * @throws VarveError; its effect says whether the batch can be in the log.
    */
-  produce(ref: PartitionRef, request: ProduceRequest, context: CallContext): Promise<ProduceResult> {
+  produce(
+    ref: PartitionRef,
+    request: ProduceRequest,
+    context: CallContext,
+    connection: string,
+  ): Promise<ProduceResult> {
+    return this.lanes.submit({ ...ref, connection }, context, this.produceCalls(ref, request, context));
+  }
+
+  /** A batch that another broker sent here: appended before this returns, or refused; its order is kept there. */
+  private async produceHere(ref: PartitionRef, request: ProduceRequest, context: CallContext): Promise<ProduceResult> {
     const { router } = this.options;
-    const located = router.locateNow(ref, ref.partition);
-    const calls = {
-      local: (partition: Partition) => partition.produce(request),
-      remote: (broker: BrokerId, signal: AbortSignal) =>
-        this.forwardProduce(broker, ref, request, { ...context, signal }),
+    const located = router.locateNow(ref, ref.partition) ?? (await router.locate(ref, ref.partition, context));
+    return router.onLeader(located, context, this.produceCalls(ref, request, context));
+  }
+
+  private produceCalls(
+    ref: PartitionRef,
+    request: ProduceRequest,
+    context: CallContext,
+  ): LeaderCalls<Partition, ProduceResult> {
+    return {
+      local: (partition) => partition.produce(request),
+      remote: (broker, signal) => this.forwardProduce(broker, ref, request, { ...context, signal }),
       isRead: false,
     };
-    if (located !== null) return router.onLeader(located, context, calls);
-    return router.locate(ref, ref.partition, context).then((found) => router.onLeader(found, context, calls));
   }
 
   /** Committed batches of a partition; waits as the request says. @throws VarveError. */

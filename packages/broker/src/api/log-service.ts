@@ -27,7 +27,6 @@ import type { ProduceRequest, ProduceResult, ReadAnswer, ReadRequest } from "../
 import { detach } from "../replica/detach.js";
 import type { CallContext, Router } from "../routing/router.js";
 import { type LogApi, nameOf, type PartitionRef } from "./log-api.js";
-import { ProducePipeline } from "./produce-pipeline.js";
 import {
   acksOf,
   callContext,
@@ -74,7 +73,7 @@ export function logService(options: LogServiceOptions): LogServiceHandlers {
         const ref = partitionRef(request);
         const wanted = produceRequest(request, limits, clock);
         const result = await withinConnection(options.traffic, call.peer, ref, wanted, () =>
-          api.produce(ref, wanted, limits),
+          api.produce(ref, wanted, limits, call.peer),
         );
         return produceResponse(request.partition, result);
       }),
@@ -128,12 +127,11 @@ async function serveProduceStream(
   stream: ServerStream<ProduceStreamRequest, ProduceStreamResponse>,
   { signal, peer }: { readonly signal: AbortSignal; readonly peer: string },
 ): Promise<void> {
-  const pipeline = new ProducePipeline(options.api, options.router, options.traffic.connections, peer);
   const open = new Set<Promise<void>>();
-  const { requests } = options.traffic;
+  const { connections, requests } = options.traffic;
   for await (const { correlationId, produce } of stream.requests) {
     requests.add(peer, 1);
-    const answer = answerProduce(options, pipeline, produce, signal)
+    const answer = answerProduce(options, produce, peer, signal)
       .then((outcome) => stream.write({ correlationId, ...outcome }))
       // The client is gone: nobody is left to tell.
       .catch(() => {})
@@ -142,7 +140,7 @@ async function serveProduceStream(
         requests.release(peer, 1);
       });
     open.add(answer);
-    await Promise.all([pipeline.room(), requests.room(peer)]);
+    await Promise.all([connections.room(peer), requests.room(peer)]);
   }
   await Promise.all(open);
 }
@@ -172,8 +170,8 @@ async function withinConnection(
 
 async function answerProduce(
   options: LogServiceOptions,
-  pipeline: ProducePipeline,
   message: ProduceMessage | null,
+  peer: string,
   signal: AbortSignal,
 ): Promise<Init<Omit<ProduceStreamResponse, "correlationId">>> {
   try {
@@ -183,8 +181,14 @@ async function answerProduce(
       deadlineMs: message.timeoutMs > 0 ? message.timeoutMs : requestDeadlineMs,
       signal,
     });
-    const result = await pipeline.submit(partitionRef(message), produceRequest(message, limits, options.clock), limits);
-    return { result: produceResponse(message.partition, result) };
+    const ref = partitionRef(message);
+    const wanted = produceRequest(message, limits, options.clock);
+    options.traffic.connections.add(peer, wanted.batch.length);
+    try {
+      return { result: produceResponse(ref.partition, await options.api.produce(ref, wanted, limits, peer)) };
+    } finally {
+      options.traffic.connections.release(peer, wanted.batch.length);
+    }
   } catch (thrown) {
     const error = toVarveError(thrown);
     options.failed("produce", error.code);

@@ -4,7 +4,7 @@
  * One endpoint: any broker answers any call. A call that changes something is repeated only after an answer that proves that
  * nothing was written (NOT_LEADER, or the call never left this broker).
  */
-import { type BrokerId, type Clock, delay, isVarveError, type TopicId, VarveError } from "@varve/base";
+import { type BrokerId, type Clock, delay, type Term, type TopicId, VarveError } from "@varve/base";
 import { type ControllerState, isInternalTopic, type Partition as PartitionState, type Topic } from "@varve/cluster";
 import type { Coordinator } from "../groups/coordinator.js";
 import { GROUPS_TOPIC_REF } from "../groups/shards.js";
@@ -12,6 +12,7 @@ import { leaderReplaced, noLeader, shuttingDown } from "../partition/errors.js";
 import type { Partition } from "../partition/partition.js";
 import type { PartitionSet } from "../partition/partition-set.js";
 import type { LeaderEntry, LeaderTable } from "./leader-table.js";
+import { isSafeToRepeat, RETRY_FIRST_MS, RETRY_MAX_MS } from "./repeatable.js";
 import { LeaderReplaced, whileItLeads } from "./while-it-leads.js";
 
 /** A topic as a caller names it: the id wins when both are given. */
@@ -53,8 +54,13 @@ export interface LeaderCalls<Leader, T> {
   readonly isRead: boolean;
 }
 
-const RETRY_FIRST_MS = 10;
-const RETRY_MAX_MS = 200;
+/** Who leads a partition at the moment, and in which term. */
+export interface LeaderNow {
+  readonly located: Located;
+  readonly term: Term;
+  /** The leader's own object when it is here. */
+  readonly at: Partition | LeaderEntry;
+}
 
 export class Router {
   private readonly options: RouterOptions;
@@ -138,6 +144,23 @@ export class Router {
   /** The same for a partition that coordinates groups. */
   coordinatorOf(state: PartitionState): Coordinator | BrokerId | null {
     return hostedOrBroker(this.whoLeads(state, this.options.partitions.coordinator(state.groupId)));
+  }
+
+  /** Who leads and serves the partition, as far as is known here; null: nobody. */
+  leaderNow(located: Located): LeaderNow | null {
+    const { groupId } = located.state;
+    const at = this.whoLeads(located.state, this.options.partitions.get(groupId));
+    if (at === null) return null;
+    return { located, at, term: isEntry(at) ? at.term : (at.servingEpoch() ?? 0) };
+  }
+
+  /** One call to that leader, begun before this returns. @throws VarveError of the call. */
+  callLeader<T>({ located, at }: LeaderNow, context: CallContext, calls: LeaderCalls<Partition, T>): Promise<T> {
+    return isEntry(at) ? this.callRemote(located, at, context, calls) : calls.local(at);
+  }
+
+  get isStopping(): boolean {
+    return this.options.isStopping();
   }
 
   private whoLeads<Hosted extends Partition | Coordinator>(
@@ -243,16 +266,6 @@ function hostedOrBroker<Hosted extends Partition | Coordinator>(
 function newerOf(one: LeaderEntry | null, other: LeaderEntry | null): LeaderEntry | null {
   if (one === null || other === null) return one ?? other;
   return other.term > one.term ? other : one;
-}
-
-function isSafeToRepeat(error: unknown): boolean {
-  if (!isVarveError(error)) return false;
-  return (
-    error.code === "NOT_LEADER" ||
-    error.code === "REPLICA_QUARANTINED" ||
-    (error.code === "UNREACHABLE" && error.effect !== "UNKNOWN") ||
-    (error.code === "SHUTTING_DOWN" && error.effect === "NOT_APPLIED")
-  );
 }
 
 export function unknownTopic(topic: string): VarveError {
