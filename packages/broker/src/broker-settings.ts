@@ -69,7 +69,7 @@ export interface BrokerPorts {
   /** How far the recovery of the data directory has come; called at each read. */
   readonly onRecovery?: (progress: RecoveryProgress) => void;
   readonly onFlush: (durationMs: number, bytes: number) => void;
-  /** Nothing more becomes durable: the process must end. */
+  /** Nothing more becomes durable, or the controller's decisions cannot be applied: the process must end. */
   readonly onFatal: (error: Error) => void;
   /** Simulator only: broken variants. */
   readonly faults?: {

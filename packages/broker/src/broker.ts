@@ -126,6 +126,7 @@ export class Broker {
       uncommittedBytesMax: settings.uncommittedBytesPerGroupMax,
       appendClockMs: () => this.clusterClock.appendMs(),
       learnerBytesPerSecond: settings.moveBytesPerSecond,
+      onFailure: (groupId, error) => this.replicaFailed(groupId, error),
       ...(ports.faults === undefined ? {} : { raftFaults: ports.faults }),
     });
     const onRole = (groupId: number, role: Role): void => {
@@ -346,7 +347,7 @@ export class Broker {
     return this.controllerHere;
   }
 
-  /** The first failed write or fsync: nothing more becomes durable. */
+  /** The first failure after which it cannot go on. */
   noteFatal(error: Error): void {
     this.fatal ??= error.message;
   }
@@ -487,6 +488,16 @@ export class Broker {
   private quarantined(groupId: number, reason: string): void {
     if (groupId !== CONTROLLER_GROUP || this.controllerHere === null) this.partitions.quarantined(groupId);
     else this.ports.onFatal(new Error(`the controller's log in this data directory is damaged: ${reason}`));
+  }
+
+  /**
+   * Every broker decides by what its own replica of the controller has applied: topics that were deleted, replicas that have left. One that applies
+   * no more must not go on by what it knew. A fresh replica would not help, since it would be given the same commands.
+   */
+  private replicaFailed(groupId: number, error: Error): void {
+    if (groupId !== CONTROLLER_GROUP) return;
+    const message = `the replica of the controller stopped, so this broker would act on metadata that grow old: ${error.message}`;
+    this.ports.onFatal(new Error(message, { cause: error }));
   }
 
   private sweep(): void {

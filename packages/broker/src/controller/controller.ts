@@ -69,7 +69,7 @@ export class Controller implements StateMachine {
 
   /** The replica id of the leader of group 0, 0 = none known. */
   leaderReplica(): number {
-    return this.replica?.node.leader ?? 0;
+    return this.replica?.leader ?? 0;
   }
 
   /**

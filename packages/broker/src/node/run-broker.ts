@@ -133,10 +133,7 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
       onRecovery,
       onFlush: (durationMs) => metrics.fsyncLatency.observeMs(durationMs),
       onFatal: (error) => {
-        logger.error(
-          { err: error },
-          `storage failed: ${error.message}; nothing more becomes durable, this broker ends`,
-        );
+        logger.error({ err: error }, `this broker cannot go on and ends: ${error.message}`);
         broker?.noteFatal(error);
         fail(error);
       },

@@ -47,7 +47,7 @@ describe("readiness", () => {
     { facts: { replicasQuarantined: ["orders/3"] }, says: "orders/3; see varve log inspect" },
     { facts: { pressure: "DISK_FULL" }, says: "free disk space" },
     { facts: { shuttingDown: true }, says: "shutting down" },
-    { facts: { fatal: "EIO" }, says: "storage failed: EIO" },
+    { facts: { fatal: "EIO" }, says: "it cannot go on: EIO" },
   ])("it is not ready, and says why: $says", ({ facts, says }) => {
     const { ready, reasons } = readinessOf({ ...READY, ...facts });
     expect(ready).toBe(false);

@@ -39,7 +39,7 @@ export interface BrokerFacts {
   readonly shuttingDown: boolean;
   /** It holds nothing any more and may be stopped. */
   readonly decommissioned: boolean;
-  /** The first failed write or fsync, after which nothing becomes durable any more; null = none. */
+  /** Why it cannot go on: a failed write or fsync, after which nothing becomes durable any more, or a decision of the controller that it cannot apply. */
   readonly fatal: string | null;
 }
 
@@ -74,7 +74,7 @@ export function livenessOf({ fatal }: Pick<BrokerFacts, "fatal">): Liveness {
 
 function reasonsOf(facts: BrokerFacts): string[] {
   const reasons: string[] = [];
-  if (facts.fatal !== null) reasons.push(`storage failed: ${facts.fatal}`);
+  if (facts.fatal !== null) reasons.push(`it cannot go on: ${facts.fatal}`);
   if (facts.shuttingDown) reasons.push("shutting down");
   if (facts.decommissioned) reasons.push("decommissioned: it holds nothing any more and may be stopped");
   if (facts.recovering !== null) reasons.push(recoveryReason(facts.recovering));

@@ -118,7 +118,7 @@ export class Partition implements StateMachine {
   }
 
   leader(): BrokerId | null {
-    const id = this.replica?.node.leader ?? 0;
+    const id = this.replica?.leader ?? 0;
     return id === 0 ? null : this.options.brokerOf(id);
   }
 

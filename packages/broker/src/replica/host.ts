@@ -33,6 +33,8 @@ export interface ReplicaHostOptions {
   readonly appendClockMs: () => number;
   /** Bytes a second that are read from disk for replicas that only learn, of all groups together; -1: no limit. */
   readonly learnerBytesPerSecond: number;
+  /** A replica has stopped for good in this process: an invariant of it does not hold, or it cannot apply what was committed. */
+  readonly onFailure: (groupId: GroupId, error: Error) => void;
   readonly raftFaults?: { readonly commitOldTerm?: boolean };
 }
 
@@ -108,8 +110,9 @@ export class ReplicaHost {
       onFailure: (error) => {
         this.options.logger.error(
           { err: error, groupId: log.spec.groupId },
-          "a replica stopped: an invariant of it does not hold",
+          "a replica stopped: an invariant of it does not hold, or it cannot apply what was committed",
         );
+        this.options.onFailure(log.spec.groupId, error);
       },
     });
     this.replicas.set(replica.groupId, replica);

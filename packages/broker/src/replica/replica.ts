@@ -71,7 +71,7 @@ export interface ReplicaOptions {
   readonly learnerPaceMs: (bytes: number) => number;
   /** Frames for a lagging follower could not be read; Raft asks again with the next heartbeat. */
   readonly onLoadError: (error: unknown) => void;
-  /** The replica broke an invariant or its log failed: it is stopped, the process may go on. */
+  /** The replica broke an invariant, or its state machine cannot apply what was committed: it is stopped and leads no more. */
   readonly onFailure: (error: Error) => void;
 }
 
@@ -151,13 +151,18 @@ export class Replica {
     return this.lastRole;
   }
 
+  /** The leader as far as is known here, 0 = none. */
+  get leader(): ReplicaId {
+    return this.stopped ? 0 : this.node.leader;
+  }
+
   isLeader(): boolean {
-    return this.node.state === "leader";
+    return !this.stopped && this.node.state === "leader";
   }
 
   /** Leader, and an entry of its term is applied here: it may serve reads and writes (Raft paper section 8). */
   isReadyLeader(): boolean {
-    return this.node.state === "leader" && this.appliedTerm === this.node.term;
+    return this.isLeader() && this.appliedTerm === this.node.term;
   }
 
   tick(): void {
@@ -425,9 +430,10 @@ export class Replica {
   }
 
   private currentRole(): Role {
-    const { state, term } = this.node;
-    if (state === "leader") return { kind: "leader", term, ready: this.appliedTerm === term };
-    return { kind: "follower", term, leader: this.node.leader === 0 ? null : this.node.leader };
+    const { leader } = this;
+    const { term } = this.node;
+    if (this.isLeader()) return { kind: "leader", term, ready: this.appliedTerm === term };
+    return { kind: "follower", term, leader: leader === 0 ? null : leader };
   }
 
   /** An assertion that fails stops this replica, not the data: nothing more is voted, acknowledged or applied. */
@@ -436,8 +442,7 @@ export class Replica {
       work();
       this.options.wake(this);
     } catch (error) {
-      this.stop();
-      this.options.onFailure(error instanceof Error ? error : new Error(String(error)));
+      this.fail(error);
     }
   }
 
@@ -447,9 +452,15 @@ export class Replica {
     try {
       this.process();
     } catch (error) {
-      this.stop();
-      this.options.onFailure(error instanceof Error ? error : new Error(String(error)));
+      this.fail(error);
     }
+  }
+
+  /** Whoever waits for this replica is told that it leads no more; the others elect another, since it is silent from now on. */
+  private fail(error: unknown): void {
+    this.stop();
+    this.options.onFailure(error instanceof Error ? error : new Error(String(error)));
+    this.noteRole();
   }
 }
 
