@@ -4,36 +4,29 @@
  * Order of a start: lock and recover the data directory; listen to peers; belong to a cluster; run the controller's replica and the
  * partitions found on disk; register; then ready. Order of a stop: leaderships away; listeners closed; replicas stopped; flush.
  */
-import { type BrokerId, CONTROLLER_GROUP, delay, type KeyValue, toVarveError, VarveError } from "@varve/base";
-import {
-  type ControllerCommand,
-  type ControllerState,
-  FIRST_LEVEL,
-  levelProblem,
-  peerProtocols,
-  refusalError,
-  SUPPORTED_LEVELS,
-} from "@varve/cluster";
-import { createPeerHub, type LinkDownReason, type PeerHello, type PeerHub } from "@varve/peer";
+import { type BrokerId, CONTROLLER_GROUP, delay, type KeyValue, VarveError } from "@varve/base";
+import { type ControllerCommand, type ControllerState, refusalError } from "@varve/cluster";
+import { createPeerHub, type PeerHub } from "@varve/peer";
 import { openStorage, type Storage } from "@varve/storage";
 import type { BrokerPorts, BrokerSettings, PublicAddresses } from "./broker-settings.js";
 import { ControllerAccess } from "./controller/access.js";
-import { Controller } from "./controller/controller.js";
+import type { Controller } from "./controller/controller.js";
+import { Metadata } from "./controller/metadata.js";
 import { Announcements } from "./duties/announcements.js";
 import { ClusterClock } from "./duties/cluster-clock.js";
 import { Duties } from "./duties/duties.js";
 import { PeerAddresses } from "./duties/peer-addresses.js";
+import { Periodic } from "./duties/periodic.js";
 import { Presence } from "./duties/presence.js";
 import { StatusExchange } from "./duties/status-exchange.js";
 import { coordinatorFactory } from "./groups/coordinator-factory.js";
-import { openControllerLog } from "./membership/controller-log.js";
 import { type Member, Membership, readJoinRequest } from "./membership/membership.js";
 import { answerJoin, checkIdentity, register } from "./membership/registration.js";
 import { type BrokerFacts, readinessOf } from "./ops/index.js";
 import { ByteBudget } from "./partition/byte-budget.js";
 import { PartitionSet } from "./partition/partition-set.js";
-import { wantedReplica } from "./partition/wanted-replica.js";
-import { PeerKind, PeerMethod } from "./peer-kinds.js";
+import { PeerDesk } from "./peer-desk.js";
+import { PeerMethod } from "./peer-kinds.js";
 import { ReplicaHost } from "./replica/host.js";
 import type { Role } from "./replica/replica.js";
 import { encodeError, Forwarding } from "./routing/forwarding.js";
@@ -71,21 +64,16 @@ export class Broker {
   readonly presence: Presence;
   readonly duties: Duties;
   private readonly places: ReplicaPlaces;
-  private readonly addresses: PeerAddresses;
+  private readonly metadata: Metadata;
+  private readonly peers: PeerDesk;
+  private readonly periodic: Periodic;
   /** The port that peers reach this broker at. */
   peerPort = 0;
-  private controllerHere: Controller | null = null;
   private member: Member | null = null;
-  private registered = false;
   private stopping = false;
   private readonly stopped = new AbortController();
   /** Its disk is watched until then: also a stop must not wait for a disk that does not answer. */
   private readonly closed = new AbortController();
-  /** By group. */
-  private preferredReplicas = new Map<number, number>();
-  private wantedCount = 0;
-  /** The feature level that this broker shakes hands by. */
-  private saidLevel: number = FIRST_LEVEL;
   private fatal: string | null = null;
 
   private constructor(settings: BrokerSettings, ports: BrokerPorts, storage: Storage, groupStore: KeyValue) {
@@ -96,39 +84,14 @@ export class Broker {
     const { clock, random, logger } = ports;
     this.inFlight = new ByteBudget(settings.inFlightBytesMax);
     this.clusterClock = new ClusterClock(clock);
-    this.hub = createPeerHub({
-      link: ports.link,
-      hello: () => this.hello(),
-      clock,
-      random,
-      logger,
-      encodeError,
-      onMessage: (from, _lane, kind, payload) => this.receive(from, kind, payload),
-      onLinkUp: (peer) => this.linkUp(peer),
-      onLinkDown: (broker, reason) => this.linkDown(broker, reason),
-      queueBytesMax: settings.peerQueueBytesMax,
-    });
-    this.addresses = new PeerAddresses({ self: settings.brokerId, seeds: settings.seeds, hub: this.hub });
+    this.hub = this.makeHub();
+    this.periodic = new Periodic({ clock, logger, stopped: this.stopped.signal });
     this.places = new ReplicaPlaces(
-      () => this.controllerHere?.state ?? null,
+      () => this.controller?.state ?? null,
       () => this.membership.foundingVoters(),
     );
     const brokerOf = (groupId: number, replicaId: number): BrokerId | null => this.places.brokerOf(groupId, replicaId);
-    this.host = new ReplicaHost({
-      clock,
-      random,
-      logger,
-      links: this.hub,
-      brokerOf,
-      heartbeatMs: settings.heartbeatMs,
-      electionTimeoutMs: settings.electionTimeoutMs,
-      appendBytesMax: settings.appendBytesMax,
-      uncommittedBytesMax: settings.uncommittedBytesPerGroupMax,
-      appendClockMs: () => this.clusterClock.appendMs(),
-      learnerBytesPerSecond: settings.moveBytesPerSecond,
-      onFailure: (groupId, error) => this.replicaFailed(groupId, error),
-      ...(ports.faults === undefined ? {} : { raftFaults: ports.faults }),
-    });
+    this.host = this.makeHost();
     const onRole = (groupId: number, role: Role): void => {
       if (role.kind === "leader" && role.ready) this.announcements.leads({ groupId, term: role.term });
     };
@@ -165,9 +128,20 @@ export class Broker {
       clusterClock: this.clusterClock,
       replicas: () => this.host.all(),
     });
+    this.metadata = new Metadata({
+      ports,
+      storage,
+      hub: this.hub,
+      host: this.host,
+      partitions: this.partitions,
+      membership: () => this.membership,
+      addresses: new PeerAddresses({ self: settings.brokerId, seeds: settings.seeds, hub: this.hub }),
+      announcements: this.announcements,
+      duties: () => this.duties,
+    });
     this.access = new ControllerAccess({
       brokerId: settings.brokerId,
-      controller: () => this.controllerHere,
+      controller: () => this.controller,
       hub: this.hub,
       clock,
       leaders: this.leaders,
@@ -201,7 +175,7 @@ export class Broker {
       leaders: this.leaders,
       statuses: this.statuses,
       brokerOf,
-      wanted: () => this.wantedCount,
+      wanted: () => this.metadata.wantedCount,
       stopped: this.stopped.signal,
     });
     this.membership = new Membership({
@@ -222,21 +196,63 @@ export class Broker {
       storage,
       hub: this.hub,
       host: this.host,
-      controller: () => this.controllerHere,
+      controller: () => this.controller,
       state: () => this.state(),
       foundingVoters: () => this.membership.foundingVoters(),
       clusterId: () => this.member?.clusterId ?? null,
       brokerOf,
-      preferred: (groupId) => this.preferredReplicas.get(groupId) ?? null,
+      preferred: (groupId) => this.metadata.preferred(groupId),
       execute: (command) => this.execute(command),
     });
-    this.hub.handleCall(PeerMethod.join, async (_from, payload) => {
-      const request = decodeJson(payload, "a request to join", readJoinRequest);
-      const voters = this.membership.foundingVoters();
-      const answer = await answerJoin({ access: this.access, clock }, request, voters, (address) =>
-        this.hub.connect(address),
-      );
-      return encodeJson(answer);
+    this.peers = new PeerDesk({
+      brokerId: settings.brokerId,
+      storage,
+      logger,
+      host: this.host,
+      leaders: this.leaders,
+      places: this.places,
+      announcements: this.announcements,
+      presence: this.presence,
+      duties: this.duties,
+      featureLevel: () => this.metadata.featureLevel,
+    });
+    this.answerJoins();
+  }
+
+  private makeHub(): PeerHub {
+    const { settings } = this;
+    const { clock, link, logger, random } = this.ports;
+    return createPeerHub({
+      link,
+      hello: () => this.peers.hello(),
+      clock,
+      random,
+      logger,
+      encodeError,
+      onMessage: (from, _lane, kind, payload) => this.peers.receive(from, kind, payload),
+      onLinkUp: (peer) => this.peers.linkUp(peer),
+      onLinkDown: (broker, reason) => this.peers.linkDown(broker, reason),
+      queueBytesMax: settings.peerQueueBytesMax,
+    });
+  }
+
+  private makeHost(): ReplicaHost {
+    const { settings } = this;
+    const { clock, faults, logger, random } = this.ports;
+    return new ReplicaHost({
+      clock,
+      random,
+      logger,
+      links: this.hub,
+      brokerOf: (groupId, replicaId) => this.places.brokerOf(groupId, replicaId),
+      heartbeatMs: settings.heartbeatMs,
+      electionTimeoutMs: settings.electionTimeoutMs,
+      appendBytesMax: settings.appendBytesMax,
+      uncommittedBytesMax: settings.uncommittedBytesPerGroupMax,
+      appendClockMs: () => this.clusterClock.appendMs(),
+      learnerBytesPerSecond: settings.moveBytesPerSecond,
+      onFailure: (groupId, error) => this.replicaFailed(groupId, error),
+      ...(faults === undefined ? {} : { raftFaults: faults }),
     });
   }
 
@@ -269,7 +285,7 @@ export class Broker {
       groupStore = await ports.keyValue.open(`${settings.dataDir}/state`);
       const started = new Broker(settings, ports, storage, groupStore);
       broker = started;
-      broker.every(DISK_LOOK_MS, () => started.duties.disk.look(), broker.closed.signal);
+      broker.periodic.every(DISK_LOOK_MS, () => started.duties.disk.look(), broker.closed.signal);
       broker.peerPort = (await broker.hub.listen(settings.listenHost, settings.peerPort)).port;
       return broker;
     } catch (error) {
@@ -284,21 +300,32 @@ export class Broker {
     const { signal } = this.stopped;
     for (const seed of this.settings.seeds) if (seed !== this.settings.peerAddress) this.hub.connect(seed);
     this.member = await this.membership.resolve(signal);
-    await this.runController(this.member);
+    this.member = await this.metadata.run(this.member, signal);
     this.host.start();
-    this.every(SWEEP_MS, () => this.sweep());
-    this.every(ANNOUNCE_MS, () => this.everySecond());
-    this.every(REPLICA_CHANGES_MS, () => this.duties.replicaChanges.step());
-    this.every(this.settings.retentionCheckMs, () => this.retain());
+    this.periodic.every(SWEEP_MS, () => this.sweep());
+    this.periodic.every(ANNOUNCE_MS, () => this.everySecond());
+    this.periodic.every(REPLICA_CHANGES_MS, () => this.duties.replicaChanges.step());
+    this.periodic.every(this.settings.retentionCheckMs, () => this.retain());
     // The founding command comes first in the controller's log.
     while (this.state().clusterId === null) await delay(this.ports.clock, FOUNDING_LOOK_MS, signal);
     const { access, settings } = this;
     await register({ access, clock: this.ports.clock, settings, identity: this.storage.identity }, addresses, signal);
     while (!(await this.refreshState())) await delay(this.ports.clock, REFRESH_AGAIN_MS, signal);
-    this.registered = true;
-    this.metadataChanged(this.state());
+    this.metadata.registeredNow();
     void this.duties.scrub.run();
     this.presence.watchCatchUp();
+  }
+
+  /** Directories that ask to become members. */
+  private answerJoins(): void {
+    this.hub.handleCall(PeerMethod.join, async (_from, payload) => {
+      const request = decodeJson(payload, "a request to join", readJoinRequest);
+      const voters = this.membership.foundingVoters();
+      const answer = await answerJoin({ access: this.access, clock: this.ports.clock }, request, voters, (address) =>
+        this.hub.connect(address),
+      );
+      return encodeJson(answer);
+    });
   }
 
   /** What readiness is judged by. */
@@ -308,7 +335,7 @@ export class Broker {
       clusterId: this.member?.clusterId ?? null,
       membershipWaitsFor: this.member === null ? this.membership.waitingFor() : null,
       recovering: null,
-      registered: this.registered,
+      registered: this.metadata.isRegistered,
       controller: this.access.leader(),
       ...this.presence.facts(),
       pressure: this.storage.pressure(),
@@ -333,18 +360,11 @@ export class Broker {
   }
 
   state(): ControllerState {
-    const controller = this.controllerHere;
-    if (controller === null) {
-      throw new VarveError("NOT_ENOUGH_REPLICAS", {
-        message: "this broker does not belong to a cluster yet; nothing was done; retry, or look at its /readyz",
-        retryAfterMs: 500,
-      });
-    }
-    return controller.state;
+    return this.metadata.state();
   }
 
   get controller(): Controller | null {
-    return this.controllerHere;
+    return this.metadata.controller;
   }
 
   /** The first failure after which it cannot go on. */
@@ -395,98 +415,15 @@ export class Broker {
     await this.storage.abandon();
   }
 
-  private hello(): PeerHello {
-    const { identity } = this.storage;
-    const protocols = peerProtocols(this.saidLevel);
-    return {
-      brokerId: this.settings.brokerId,
-      clusterId: identity.clusterId,
-      directoryId: identity.directoryId,
-      bootId: identity.bootIds[identity.bootIds.length - 1] ?? "",
-      protocolMin: protocols.min,
-      protocolMax: protocols.max,
-    };
-  }
-
-  private receive(from: BrokerId, kind: number, payload: Uint8Array): void {
-    if (kind === PeerKind.raft) {
-      try {
-        this.host.receive(payload, (groupId, sender) => this.places.noteSender(groupId, sender, from));
-      } catch (error) {
-        this.ports.logger.warn({ err: error, from }, "a malformed Raft message was dropped");
-      }
-    } else if (kind === PeerKind.leaders) {
-      this.announcements.heard(from, payload);
-    } else if (kind === PeerKind.slowDisk) {
-      this.duties.disk.heard(from);
-    } else if (kind === PeerKind.retired) {
-      this.duties.retirement.heard(from);
-    } else if (kind === PeerKind.stopping) {
-      this.presence.heardStopping(from, payload);
-    }
-  }
-
-  private linkUp(peer: PeerHello): void {
-    this.ports.logger.info({ peer: peer.brokerId }, "link to a broker is up");
-    this.presence.met(peer);
-    this.announcements.greet(peer.brokerId);
-  }
-
-  private linkDown(broker: BrokerId, reason: LinkDownReason): void {
-    this.ports.logger.warn({ peer: broker, reason }, "link to a broker is down");
-    if (reason === "refused") this.leaders.dropBroker(broker);
-    this.host.peerDown(broker, reason);
-  }
-
-  private async runController(member: Member): Promise<void> {
-    const { storage, membership } = this;
-    const { logger } = this.ports;
-    const opened = await openControllerLog({ storage, membership, logger }, member, this.stopped.signal);
-    const { log, isNew } = opened;
-    this.member = opened.member;
-    const controller = new Controller(log, this.ports.clock, {
-      changed: (state) => this.metadataChanged(state),
-      roleChanged: (role) => {
-        if (role.kind !== "leader" || !role.ready) return;
-        this.announcements.leads({ groupId: CONTROLLER_GROUP, term: role.term });
-        this.ports.clock.defer(() => this.duties.controller.step());
-      },
-    });
-    const problem = levelProblem(controller.state.featureLevel, SUPPORTED_LEVELS);
-    if (problem !== null) throw new VarveError("DATA_DIR_UNUSABLE", { message: `${problem}; nothing was changed` });
-    this.controllerHere = controller;
-    const replica = this.host.add(log, controller);
-    controller.attach(replica);
-    if (isNew && member.voters[0]?.replicaId === opened.member.replicaId) this.host.standAtCreation(replica);
-    this.metadataChanged(controller.state);
-  }
-
-  private metadataChanged(state: ControllerState): void {
-    this.addresses.follow(state);
-    if (state.featureLevel !== this.saidLevel) {
-      this.saidLevel = state.featureLevel;
-      this.hub.announce();
-    }
-    this.preferredReplicas = state.preferredReplicas();
-    const wanted = state.replicasOf(this.storage.identity.directoryId);
-    this.wantedCount = wanted.length;
-    const hasLeft = (groupId: number, replicaId: number): boolean => state.hasLeft(groupId, replicaId);
-    // A controller's log that was lost is learned anew from its beginning, and tells on its way of replicas that have left long since. One that
-    // were made then would be empty under the id of one that had promised something. So nothing is made until all is known that was decided.
-    const certain = this.registered ? wanted : wanted.filter(({ groupId }) => this.storage.group(groupId) !== null);
-    this.partitions.reconcile(certain.map(wantedReplica), hasLeft).catch(() => {});
-    for (const coordinator of this.partitions.allCoordinators()) coordinator.topicsChanged();
-  }
-
   private everySecond(): void {
     this.announcements.repeat();
     this.presence.stopGate.step();
-    this.duties.everySecond(!this.stopping && this.registered);
+    this.duties.everySecond(!this.stopping && this.metadata.isRegistered);
   }
 
   /** Damage was found in a log that was open. Without the controller's nothing here can go on; the next start makes it anew. */
   private quarantined(groupId: number, reason: string): void {
-    if (groupId !== CONTROLLER_GROUP || this.controllerHere === null) this.partitions.quarantined(groupId);
+    if (groupId !== CONTROLLER_GROUP || this.controller === null) this.partitions.quarantined(groupId);
     else this.ports.onFatal(new Error(`the controller's log in this data directory is damaged: ${reason}`));
   }
 
@@ -509,17 +446,5 @@ export class Broker {
   private retain(): void {
     const nowMs = this.clusterClock.nowMs();
     for (const partition of this.partitions.all()) partition.retain(nowMs);
-  }
-
-  private every(periodMs: number, work: () => void, end = this.stopped.signal): void {
-    this.ports.clock.setTimer(periodMs, () => {
-      if (end.aborted) return;
-      try {
-        work();
-      } catch (error) {
-        this.ports.logger.error({ err: toVarveError(error) }, "a periodic duty failed; it is tried again");
-      }
-      this.every(periodMs, work, end);
-    });
   }
 }
