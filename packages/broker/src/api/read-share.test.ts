@@ -59,6 +59,23 @@ test("an abort ends the wait without taking anything, and lets those behind go o
   expect(await share.take("a", 1, abort.signal)).toBe(false);
 });
 
+test("what is held becomes less at once, and more only where it fits and nobody waits", async () => {
+  const share = new ReadShare(100, 10);
+  await share.take("a", 6, never);
+  expect(share.resize("a", 6, 9)).toBe(true);
+  expect(share.resize("a", 9, 11), "alone, whatever it is").toBe(true);
+  expect(share.resize("a", 11, 2)).toBe(true);
+  expect(share.resize("a", 0, 8)).toBe(true);
+  expect(share.resize("a", 0, 1), "the share is used up").toBe(false);
+  expect(share.usedBytes).toBe(10);
+  expect(share.largestBytes).toBe(10);
+  const waiting = share.take("a", 5, never);
+  share.release("a", 4);
+  expect(share.resize("a", 0, 1), "another waits").toBe(false);
+  share.release("a", 6);
+  expect(await waiting).toBe(true);
+});
+
 const seed = fuzzSeed();
 test(`in any order of takes, releases and aborts the bounds hold and nobody is forgotten (SEED=${seed})`, async () => {
   const prng = new Prng(seed);
@@ -77,12 +94,18 @@ test(`in any order of takes, releases and aborts the bounds hold and nobody is f
           if (taken) held.push({ peer, bytes });
         });
         if (prng.chance(0.2)) abort.abort();
+      } else if (prng.chance(0.5)) {
+        const at = prng.between(0, Math.max(0, held.length - 1));
+        const one = held[at];
+        const bytes = prng.between(1, 12);
+        if (one !== undefined && share.resize(one.peer, one.bytes, bytes)) held[at] = { ...one, bytes };
       } else {
         const one = held.splice(prng.between(0, Math.max(0, held.length - 1)), 1)[0];
         if (one !== undefined) share.release(one.peer, one.bytes);
       }
       await Promise.resolve();
       expect(share.usedBytes, `round ${round}`).toBeLessThanOrEqual(60);
+      expect(share.largestBytes, `round ${round}`).toBeLessThanOrEqual(20);
     }
     for (let guard = 0; guard < 10_000 && (pending > 0 || held.length > 0); guard++) {
       const one = held.pop();

@@ -4,8 +4,7 @@
  * A client may open many streams, follow one partition many times, grant much and read nothing: without a bound over all of it, each loop would
  * read its share into memory.
  * Invariants:
- *   R1  bytes taken with `take` are at most `connectionBytesMax` of one connection and `bytesMax` of all, but for one read where there
- *       is no other
+ *   R1  bytes taken are at most `connectionBytesMax` of one connection and `bytesMax` of all, but for what is taken where there is nothing else
  *   R2  who waits is served in order within its connection; connections do not wait for each other, but for the bound of all
  */
 import { assert, assertDefined, onAbort } from "@varve/base";
@@ -22,7 +21,8 @@ interface Connection {
 
 export class ReadShare {
   readonly bytesMax: number;
-  private readonly connectionBytesMax: number;
+  /** Of one connection. */
+  readonly connectionBytesMax: number;
   private readonly connections = new Map<string, Connection>();
   private total = 0;
 
@@ -33,6 +33,13 @@ export class ReadShare {
 
   get usedBytes(): number {
     return this.total;
+  }
+
+  /** Of the connection with the most. */
+  get largestBytes(): number {
+    let largest = 0;
+    for (const { bytes } of this.connections.values()) largest = Math.max(largest, bytes);
+    return largest;
   }
 
   /** Takes the bytes as soon as there is room; false: `signal` came first, and nothing was taken. */
@@ -60,9 +67,20 @@ export class ReadShare {
     });
   }
 
-  /** Takes the bytes in any case: for what has been read already. */
-  add(peer: string, bytes: number): void {
-    if (bytes > 0) this.addTo(this.connectionOf(peer), bytes);
+  /**
+   * Makes `held` bytes `wanted` ones: less at once, more only when that fits and nobody of the connection waits.
+   * @returns whether they are `wanted` now; else they are `held` as before.
+   */
+  resize(peer: string, held: number, wanted: number): boolean {
+    if (wanted <= held) {
+      this.release(peer, held - wanted);
+      return true;
+    }
+    const connection = this.connectionOf(peer);
+    const fits = this.fits(connection, wanted - held, held) && connection.waiting.length === 0;
+    if (fits) this.addTo(connection, wanted - held);
+    else this.drop(peer, connection);
+    return fits;
   }
 
   release(peer: string, bytes: number): void {
@@ -85,9 +103,10 @@ export class ReadShare {
     return connection;
   }
 
-  private fits(connection: Connection, bytes: number): boolean {
-    const fitsShare = connection.bytes === 0 || connection.bytes + bytes <= this.connectionBytesMax;
-    return fitsShare && (this.total === 0 || this.total + bytes <= this.bytesMax);
+  /** @param own bytes that whoever asks holds already. */
+  private fits(connection: Connection, bytes: number, own = 0): boolean {
+    const fitsShare = connection.bytes === own || connection.bytes + bytes <= this.connectionBytesMax;
+    return fitsShare && (this.total === own || this.total + bytes <= this.bytesMax);
   }
 
   private addTo(connection: Connection, bytes: number): void {

@@ -5,7 +5,8 @@
  * Invariants:
  *   U1  batches of a subscription leave in the order of their offsets, without a gap
  *   U2  no more bytes leave than were granted, but for the last batch of each loop
- *   U3  what was read and not yet taken by the client's connection is counted in `share` before more is read
+ *   U3  what was read and not yet taken by the client's connection is counted in `share`, which bounds all streams of the connection together; what
+ *       does not fit there is let go, and read again in its turn
  */
 import { type Clock, MIB, type Offset, type Term, toVarveError, VarveError } from "@varve/base";
 import { batchLeaderEpoch } from "@varve/records";
@@ -34,6 +35,13 @@ export interface SubscriptionShare {
   readonly share: ReadShare;
 }
 
+/** Where a subscription goes on. */
+interface Place {
+  readonly offset: Offset;
+  readonly epoch: Term;
+  readonly lastFetchedEpoch: Term;
+}
+
 /** What the client is told. Each resolves when there is room for more. */
 export interface SubscriptionSink {
   batches(id: number, answer: ReadAnswer): Promise<void>;
@@ -51,7 +59,7 @@ const READ_BYTES_MAX = MIB;
 const QUIET_MS = 5_000;
 
 export class Subscriptions {
-  private readonly api: LogApi;
+  private readonly api: Pick<LogApi, "read">;
   private readonly clock: Clock;
   private readonly limits: SubscriptionLimits;
   private readonly of: SubscriptionShare;
@@ -61,7 +69,13 @@ export class Subscriptions {
   private lastId = 0;
   private held = 0;
 
-  constructor(api: LogApi, clock: Clock, limits: SubscriptionLimits, of: SubscriptionShare, sink: SubscriptionSink) {
+  constructor(
+    api: Pick<LogApi, "read">,
+    clock: Clock,
+    limits: SubscriptionLimits,
+    of: SubscriptionShare,
+    sink: SubscriptionSink,
+  ) {
     this.api = api;
     this.clock = clock;
     this.limits = limits;
@@ -107,48 +121,74 @@ export class Subscriptions {
   }
 
   private async follow(wanted: NewSubscription, signal: AbortSignal): Promise<void> {
-    const { peer, share } = this.of;
     const place = { offset: wanted.offset, epoch: wanted.epoch, lastFetchedEpoch: wanted.lastFetchedEpoch };
     let told: ReadAnswer | null = null;
     while (!signal.aborted) {
-      const reserved = await this.credit.reserve(Math.min(READ_BYTES_MAX, this.limits.fetchBytesMax));
-      if (reserved === 0) return;
-      if (!(await share.take(peer, reserved, signal))) return this.credit.settle(reserved, 0);
-      let answer: ReadAnswer;
-      try {
-        answer = await this.read(wanted.ref, place, reserved, 0, signal);
-      } catch (error) {
-        this.credit.settle(reserved, 0);
-        throw error;
-      } finally {
-        share.release(peer, reserved);
-      }
-      this.credit.settle(reserved, byteCount(answer));
+      let answer = await this.readInTurn(wanted.ref, place, signal);
+      if (answer === null) return;
       if (answer.batches.length === 0) {
         if (isNews(told, answer)) {
           told = answer;
           await this.sink.progress(wanted.id, answer);
         }
-        // Waits without holding credit; what arrives is one batch, which may overdraw.
-        answer = await this.read(wanted.ref, place, 1, QUIET_MS, signal);
-        this.credit.settle(0, byteCount(answer));
+        answer = await this.readNews(wanted.ref, place, signal);
       }
-      if (answer.batches.length === 0 || signal.aborted) continue;
+      if (answer.batches.length === 0) continue;
       place.offset = answer.nextOffset;
       place.epoch = 0;
       place.lastFetchedEpoch = lastEpoch(answer);
       told = answer;
-      await this.send(wanted.id, answer);
+      await this.send(wanted.id, answer, signal);
     }
   }
 
-  private async send(id: number, answer: ReadAnswer): Promise<void> {
+  /** Reads what is there as soon as there is credit and room for it; null: the stream is over. Its bytes are taken from both. */
+  private async readInTurn(ref: PartitionRef, place: Place, signal: AbortSignal): Promise<ReadAnswer | null> {
+    const { peer, share } = this.of;
+    const bytesMax = Math.min(READ_BYTES_MAX, this.limits.fetchBytesMax);
+    // As much as a read asks for, however little of it is granted: what comes is a whole batch.
+    let roomBytes = bytesMax;
+    for (;;) {
+      const reserved = await this.credit.reserve(bytesMax);
+      if (reserved === 0) return null;
+      if (!(await share.take(peer, roomBytes, signal))) {
+        this.credit.settle(reserved, 0);
+        return null;
+      }
+      const answer = await this.read(ref, place, reserved, 0, signal).catch((error: unknown) => {
+        share.release(peer, roomBytes);
+        this.credit.settle(reserved, 0);
+        throw error;
+      });
+      const bytes = byteCount(answer);
+      if (share.resize(peer, roomBytes, bytes)) {
+        this.credit.settle(reserved, bytes);
+        return answer;
+      }
+      // U3: a batch that is larger than what was asked for, and others wait for room.
+      share.release(peer, roomBytes);
+      this.credit.settle(reserved, 0);
+      roomBytes = bytes;
+    }
+  }
+
+  /** Waits for what comes next, without credit or room: one batch, which may overdraw the credit; nothing when there is no room for it. */
+  private async readNews(ref: PartitionRef, place: Place, signal: AbortSignal): Promise<ReadAnswer> {
+    const { peer, share } = this.of;
+    const answer = await this.read(ref, place, 1, QUIET_MS, signal);
+    const bytes = byteCount(answer);
+    if (!share.resize(peer, 0, bytes)) return { ...answer, batches: [] };
+    this.credit.settle(0, bytes);
+    return answer;
+  }
+
+  /** Hands over what `share` has room for, and gives the room back when the client's connection has taken it. */
+  private async send(id: number, answer: ReadAnswer, signal: AbortSignal): Promise<void> {
     const bytes = byteCount(answer);
     const { peer, share } = this.of;
     this.held += bytes;
-    share.add(peer, bytes);
     try {
-      await this.sink.batches(id, answer);
+      if (!signal.aborted) await this.sink.batches(id, answer);
     } finally {
       this.held -= bytes;
       share.release(peer, bytes);
@@ -157,7 +197,7 @@ export class Subscriptions {
 
   private read(
     ref: PartitionRef,
-    place: { readonly offset: Offset; readonly epoch: Term; readonly lastFetchedEpoch: Term },
+    place: Place,
     bytesMax: number,
     waitMs: number,
     signal: AbortSignal,

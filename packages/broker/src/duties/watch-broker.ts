@@ -67,6 +67,11 @@ export function watchBroker(
   );
   metrics.watchGauge("connectionRequestsLargest", () => traffic.requests.largest);
   metrics.watchMemoryBound("subscriptions", CREDIT_BYTES_MAX, () => traffic.subscriptionBytesLargest);
+  metrics.watchMemoryBound(
+    "subscriptions_connection_largest",
+    traffic.reads.connectionBytesMax,
+    () => traffic.reads.largestBytes,
+  );
   metrics.watchMemoryBound("subscriptions_all", config.limits.responseBytesMax, () => traffic.reads.usedBytes);
   metrics.watchMemoryBound("uncommitted", config.limits.uncommittedBytesPerGroupMax, () => {
     let largest = 0;

@@ -42,6 +42,7 @@ export type MemoryBound =
   | "in_flight_connection_largest"
   | "forwarded"
   | "subscriptions"
+  | "subscriptions_connection_largest"
   | "subscriptions_all"
   | "unfinished_requests"
   | "responses";
