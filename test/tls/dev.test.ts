@@ -58,4 +58,5 @@ test("the command line and the SDK are served with the authority of dev.json, an
   expect(JSON.parse(system.text)).toMatchObject({
     error: { code: "TLS_FAILED", details: { reason: "unknown-authority" } },
   });
+  for (const { text } of [plain, system]) expect(text).toContain("in --tls-ca-file");
 });

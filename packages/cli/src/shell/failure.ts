@@ -8,6 +8,7 @@ import { CommanderError } from "commander";
 import type { Environment } from "./environment.js";
 import type { Output } from "./output.js";
 import { styleFor } from "./style.js";
+import { inOptions } from "./tls-options.js";
 
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -56,7 +57,8 @@ function usageReport(error: UsageError | CommanderError): FailureReport {
 
 function failureReport(thrown: unknown): FailureReport {
   if (thrown instanceof VarveError) {
-    const { code, effect, retryable, message, details } = thrown;
+    const { code, effect, retryable, details } = thrown;
+    const message = code === "TLS_FAILED" ? inOptions(thrown.message) : thrown.message;
     return { code, effect, retryable, message, details };
   }
   const message = thrown instanceof Error ? thrown.message : String(thrown);

@@ -21,10 +21,10 @@ const WORDS: Readonly<Record<TlsFailureKind, { readonly what: string; readonly a
     what: "its certificate is for other names",
     advice: "use a name of the certificate as the address, or say in tls.serverName for whom it must be",
   },
-  plaintext: { what: "what answers there speaks no TLS", advice: "leave out tls, or turn TLS on at the broker" },
+  plaintext: { what: "what answers there speaks no TLS", advice: "turn TLS off in this client, or on at the broker" },
   "tls-required": {
     what: "the broker speaks TLS only",
-    advice: "set tls, with the authority that signed the broker's certificate in tls.caFile",
+    advice: "turn TLS on in this client, with the authority that signed the broker's certificate in tls.caFile",
   },
   "client-certificate-missing": {
     what: "the broker asks for a client certificate",
