@@ -1,7 +1,7 @@
 /** plan.ts: which scenarios a run has, and on which cluster each is: one that begins with this version, one that begins with the previous. Pure. */
 import { replaceVolume } from "./scenarios/disk.js";
 import { disconnect } from "./scenarios/network.js";
-import { kill, rollingRestart } from "./scenarios/restarts.js";
+import { coldStart, kill, rollingRestart } from "./scenarios/restarts.js";
 import { scaleIn, scaleOut } from "./scenarios/scaling.js";
 import type { Scenario } from "./scenarios/scenario.js";
 import { downgrade, finalize, upgrade } from "./scenarios/upgrade.js";
@@ -26,6 +26,7 @@ export interface Plan {
 const CURRENT: ReadonlyMap<string, readonly Scenario[]> = new Map([
   ["roll", [rollingRestart]],
   ["kill", [kill]],
+  ["cold", [coldStart]],
   ["disconnect", [disconnect]],
   ["replace", [replaceVolume]],
   ["scale", [scaleOut, scaleIn]],

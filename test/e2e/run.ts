@@ -2,7 +2,8 @@
  * run.ts: one cluster of containers from its first broker to the verdict: load, scenarios, and the proof of test/chaos that nothing was lost.
  *
  * Phases: start -> load while scenarios run, one after another -> readers catch up -> brokers stop -> each replica's files are copied out and read ->
- * verdicts. A scenario that fails ends the scenarios; the phases after it are still done, so that what was lost is known even then.
+ * verdicts. A scenario that fails ends the scenarios; every broker is brought back, and the phases after it are still done, so that what was lost is known
+ * even then.
  */
 import { setMaxListeners } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -80,7 +81,7 @@ class LifeRun {
       await this.load();
       await this.dump();
     } catch (error) {
-      this.problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      this.note(error);
     } finally {
       await varve.close();
     }
@@ -133,7 +134,10 @@ class LifeRun {
     const killGroups = (): void => groups.killAll();
     process.once("exit", killGroups);
     try {
-      await this.runScenarios(prng);
+      await this.runScenarios(prng).catch(async (error: unknown) => {
+        this.note(error);
+        await cluster.mend();
+      });
       over.abort();
       await load.ended();
       options.say("until every reader and every group is at the end");
@@ -160,7 +164,7 @@ class LifeRun {
       varve: this.varve,
       topic: TOPIC,
       images: this.options.images,
-      fault: (name, broker, act) => this.fault(name, broker, act),
+      fault: (name, target, act) => this.fault(name, target, act),
       whole: () => this.whole(),
       acknowledged: (times) => this.acknowledged(times),
       say: this.options.say,
@@ -185,10 +189,10 @@ class LifeRun {
     }
   }
 
-  private async fault(name: string, broker: number, act: () => Promise<void>): Promise<void> {
+  private async fault(name: string, target: string, act: () => Promise<void>): Promise<void> {
     const { recorder } = this;
     const proc = "scenario";
-    recorder.add({ t: nowMs(), proc, type: "invoke", f: "nemesis" }, { name, target: `broker ${broker}` });
+    recorder.add({ t: nowMs(), proc, type: "invoke", f: "nemesis" }, { name, target });
     await act();
     recorder.add({ t: nowMs(), proc, type: "ok", f: "nemesis" }, {});
   }
@@ -231,6 +235,12 @@ class LifeRun {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  }
+
+  private note(error: unknown): void {
+    const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.problems.push(problem);
+    this.options.say(`PROBLEM ${problem}`);
   }
 
   private judge(history: string): readonly Verdict[] {

@@ -28,6 +28,7 @@ interface Member {
   /** On this machine; 0: it does not run. */
   pid: number;
   isRunning: boolean;
+  isCutOff: boolean;
 }
 
 /** What a command in a container printed, and how it ended. */
@@ -85,7 +86,7 @@ export class ContainerCluster {
     const { container } = await getContainerRuntimeClient();
     await container.dockerode.createVolume({ Name: plan.volume, Labels: plan.labels });
     const started = await new BrokerContainer(image, plan).start();
-    this.members.set(id, { plan, container: started, pid: 0, isRunning: true });
+    this.members.set(id, { plan, container: started, pid: 0, isRunning: true, isCutOff: false });
     await this.notePid(id);
   }
 
@@ -146,14 +147,25 @@ export class ContainerCluster {
 
   /** Takes a broker off the private network: no other broker reaches it, clients still do. */
   async cutOff(id: number): Promise<void> {
-    const { plan, container } = this.member(id);
+    const member = this.member(id);
     const { network } = await getContainerRuntimeClient();
-    await network.getById(plan.peersNetwork).disconnect({ Container: container.getId() });
+    await network.getById(member.plan.peersNetwork).disconnect({ Container: member.container.getId() });
+    member.isCutOff = true;
   }
 
   async rejoin(id: number): Promise<void> {
-    const { plan, container } = this.member(id);
-    await joinPeers(container.getId(), plan);
+    const member = this.member(id);
+    await joinPeers(member.container.getId(), member.plan);
+    member.isCutOff = false;
+  }
+
+  /** Brings back whatever a scenario that failed left stopped or cut off. */
+  async mend(): Promise<void> {
+    for (const id of this.ids) {
+      if (this.member(id).isCutOff) await this.rejoin(id);
+      if (!this.member(id).isRunning) await this.start(id);
+    }
+    await Promise.all(this.ids.map((id) => this.ready(id)));
   }
 
   /** The command line of the broker's image, in its container, as `docker exec` runs it. */

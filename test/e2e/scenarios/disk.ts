@@ -12,7 +12,7 @@ export const replaceVolume: Scenario = {
       cluster.ids.find((id) => id !== victim),
       "a cluster has several brokers",
     );
-    await fault("replace", victim, async () => {
+    await fault("replace", `broker ${victim}`, async () => {
       await cluster.kill(victim);
       await cluster.dismiss(victim);
       await mustDo(context, other, ["broker", "replace", String(victim)]);

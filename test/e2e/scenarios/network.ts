@@ -11,7 +11,7 @@ export const disconnect: Scenario = {
   run: async (context) => {
     const { cluster, fault, acknowledged } = context;
     const victim = await pickLeader(context);
-    await fault("isolate", victim, async () => {
+    await fault("isolate", `broker ${victim}`, async () => {
       await cluster.cutOff(victim);
       await Promise.all([pause(CUT_MS), acknowledged(3)]);
       await cluster.rejoin(victim);

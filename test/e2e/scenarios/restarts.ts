@@ -1,4 +1,4 @@
-/** restarts.ts: brokers that are stopped in order, one after another, and brokers that are killed. */
+/** restarts.ts: brokers that are stopped in order, one after another, brokers that are killed, and all of them at once. */
 import { nowMs } from "../../chaos/clock.js";
 import { pickLeader, type Scenario, type ScenarioContext } from "./scenario.js";
 
@@ -7,7 +7,7 @@ const KILLS = 2;
 /** The stop gate, SIGTERM, and what comes next; the broker is away until it is ready again. */
 export async function stopInOrder(context: ScenarioContext, id: number, next: () => Promise<void>): Promise<void> {
   const { cluster, fault, say } = context;
-  await fault("stop", id, async () => {
+  await fault("stop", `broker ${id}`, async () => {
     const atMs = [nowMs()];
     for (const step of [() => cluster.stopGate(id), () => cluster.stop(id), next, () => cluster.ready(id)]) {
       await step();
@@ -36,7 +36,7 @@ export const kill: Scenario = {
     for (let time = 0; time < KILLS; time++) {
       const victim = await pickLeader(context, killed);
       killed.push(victim);
-      await fault("kill", victim, async () => {
+      await fault("kill", `broker ${victim}`, async () => {
         await cluster.kill(victim);
         await acknowledged(3);
         await cluster.start(victim);
@@ -44,5 +44,17 @@ export const kill: Scenario = {
       });
       await whole();
     }
+  },
+};
+
+export const coldStart: Scenario = {
+  name: "all at once",
+  does: "SIGKILL of all brokers at once, as when every machine loses its power, and all start again",
+  run: async ({ cluster, fault }) => {
+    await fault("power", "all brokers", async () => {
+      await Promise.all(cluster.ids.map((id) => cluster.kill(id)));
+      await Promise.all(cluster.ids.map((id) => cluster.start(id)));
+      await Promise.all(cluster.ids.map((id) => cluster.ready(id)));
+    });
   },
 };

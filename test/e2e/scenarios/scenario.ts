@@ -12,10 +12,11 @@ export interface ScenarioContext {
   readonly topic: string;
   readonly images: Images;
   /**
-   * Writes down that a broker is away while `act` runs, as a fault of the history.
+   * Writes down a fault of the history, which lasts while `act` runs.
    * @param name a kind of fault in the words of test/chaos
+   * @param target `broker 2` when it takes one broker away and leaves the rest alone: then the checks expect the rest to go on
    */
-  readonly fault: (name: string, broker: number, act: () => Promise<void>) => Promise<void>;
+  readonly fault: (name: string, target: string, act: () => Promise<void>) => Promise<void>;
   /** Waits until every broker is ready and every partition led and fully replicated. */
   readonly whole: () => Promise<void>;
   /** Waits until records are acknowledged on every partition, so many times. */
