@@ -6,7 +6,7 @@ import { Prng, SimClock } from "@varve/base/testing";
 import { SimNetwork } from "@varve/peer/testing";
 import { SimRpcNetwork } from "@varve/rpc/testing";
 import { breakageOf } from "./breakage.js";
-import { Checks } from "./checks.js";
+import { Checks, type LiveLeader } from "./checks.js";
 import { ClientProcess } from "./client-process.js";
 import { Hooks } from "./hooks.js";
 import { type ClusterWorld, grpcAddress, Machine } from "./machine.js";
@@ -40,7 +40,7 @@ export class CalmWorld implements ClusterWorld {
   readonly clock = new SimClock();
   readonly prng: Prng;
   readonly plan: Plan;
-  readonly checks = new Checks(() => []);
+  readonly checks = new Checks((groupId) => this.leadersOf(groupId));
   readonly trace = new Trace(() => this.clock.monotonicMs(), null);
   readonly network: SimNetwork;
   readonly networkFaults: NetworkFaults;
@@ -51,9 +51,10 @@ export class CalmWorld implements ClusterWorld {
   readonly machines: readonly Machine[];
   readonly time = new Time(this.clock, this.checks);
 
-  constructor(seed: number) {
+  /** @param changes to the plan. */
+  constructor(seed: number, changes: Partial<Plan> = {}) {
     this.prng = new Prng(seed);
-    this.plan = { ...drawPlan(this.prng.fork()), ...PLAN };
+    this.plan = { ...drawPlan(this.prng.fork()), ...PLAN, ...changes };
     this.names = Array.from({ length: this.plan.brokers }, (_, at) => `b${at + 1}`);
     this.network = new SimNetwork({ clock: this.clock, prng: this.prng.fork() });
     this.networkFaults = new NetworkFaults(this.network, this.prng.fork());
@@ -68,6 +69,11 @@ export class CalmWorld implements ClusterWorld {
     await this.time.until("all brokers are ready", BOOT_MS, () => this.machines.every(({ isReady }) => isReady));
   }
 
+  /** The machine that leads a group; null: none does. */
+  leaderOf(groupId: number): Machine | null {
+    return this.machines.find((machine) => machine.replica(groupId)?.isLeader() === true) ?? null;
+  }
+
   /** A program that uses the SDK. */
   client(): ClientProcess {
     const { clock, prng, names, rpc } = this;
@@ -76,5 +82,12 @@ export class CalmWorld implements ClusterWorld {
       { clock, transport: rpc.transport() },
       { prng: prng.fork(), bootstrap, observer: NO_OBSERVER },
     );
+  }
+
+  private leadersOf(groupId: number): LiveLeader[] {
+    return this.machines.flatMap((machine) => {
+      const replica = machine.replica(groupId);
+      return replica?.isLeader() ? [{ log: replica.log, term: replica.node.term }] : [];
+    });
   }
 }
