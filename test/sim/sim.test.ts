@@ -5,7 +5,9 @@
  */
 import { expect, test } from "vitest";
 import { decisionOf, textOf } from "./decisions.js";
+import type { Plan } from "./plan.js";
 import { runOf } from "./regressions.js";
+import { shrink, timeline } from "./shrink.js";
 import { drawRun, runSeed } from "./simulation.js";
 
 const RUN_MS = 120_000;
@@ -28,6 +30,24 @@ test("a run is repeated from its plan and the lines of its decisions", { timeout
 test(`a seed breaks no invariant (SEED=${firstSeed})`, { timeout: RUN_MS }, async () => {
   const { violation } = await runSeed({ seed: firstSeed });
   expect(violation, `seed ${firstSeed}`).toBeNull();
+});
+
+test("a failing seed shrinks to fewer decisions, and what is printed of them fails alike", {
+  timeout: RUN_MS,
+}, async () => {
+  const variant = "commit-old-term";
+  const { seed, decisions } = { seed: 1, ...drawRun(1) };
+  const shrunk = await shrink(await runSeed({ seed, variant }), variant, {}, 12);
+  expect(shrunk.decisions.length).toBeLessThan(decisions.length / 2);
+  const lines = timeline(shrunk).map((line) => line.trim());
+  const printed = (name: string): unknown => {
+    const line = lines.find((each) => each.startsWith(`${name}: `)) ?? "";
+    return JSON.parse(line.slice(name.length + 2, -1));
+  };
+  const kept = { seed, plan: printed("plan") as Plan, decisions: printed("decisions") as string[] };
+  const again = await runSeed({ ...runOf(kept), variant });
+  expect(again.violation?.invariant).toBe("S5");
+  expect(again.hash).toBe(shrunk.report.hash);
 });
 
 test("a broken variant breaks one", { timeout: RUN_MS }, async () => {
