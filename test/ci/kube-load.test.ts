@@ -40,12 +40,14 @@ test("the files of the ConfigMap are a whole program whose history holds when a 
   const files = filesOf(join(ROOT, "test/kube/dist"));
   const bytes = [...files.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   expect(bytes).toBeLessThan(Math.min(CONFIG_MAP_BYTES_MAX, APPLIED_BYTES_MAX));
-  // As in the pod: the modules lie beside the program's folder, not in it.
+  // As the kubelet lays a ConfigMap out: what is seen are links into a folder of this version; and the modules lie beside the program's folder.
   const program = join(folder, "app/load");
+  const version = join(program, "..version");
   for (const [path, text] of [...files, ["package.json", '{ "type": "module" }'] as const]) {
-    mkdirSync(dirname(join(program, path)), { recursive: true });
-    writeFileSync(join(program, path), text);
+    mkdirSync(dirname(join(version, path)), { recursive: true });
+    writeFileSync(join(version, path), text);
   }
+  for (const name of ["kube", "chaos", "package.json"]) symlinkSync(join("..version", name), join(program, name));
   symlinkSync(join(ROOT, "node_modules"), join(folder, "app/node_modules"));
 
   const [controlPort = 0] = await freePorts(1);

@@ -128,11 +128,11 @@ export class KubeRun {
     const { world, say, settings, compiled, startLocalLoad } = this.options;
     const stepOn =
       (on: Loads, place: Place): Context["step"] =>
-      (name, target, act, replicas = REPLICAS) => {
+      (name, target, act, brokers = REPLICAS, pods = brokers) => {
         say(`  ${name}`);
         return on.step(name, target, async () => {
           await act();
-          await place.cluster.whenWhole(replicas);
+          await place.cluster.whenWhole(brokers, pods);
         });
       };
     return {

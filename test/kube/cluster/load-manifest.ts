@@ -73,8 +73,11 @@ function podSpec({ name, image, plan, tlsSecret }: LoadPodOptions, items: readon
         image,
         imagePullPolicy: "IfNotPresent",
         command: ["node", `${PROGRAM_FOLDER}/kube/load/main.js`],
-        env: [{ name: "LOAD_PLAN", value: JSON.stringify(plan) }],
-        resources: { requests: { cpu: "200m", memory: "1536Mi" }, limits: { memory: "1536Mi" } },
+        env: [
+          { name: "LOAD_PLAN", value: JSON.stringify(plan) },
+          { name: "NODE_OPTIONS", value: "--max-old-space-size=1024" },
+        ],
+        resources: { requests: { cpu: "200m", memory: "2Gi" }, limits: { memory: "2Gi" } },
         securityContext: {
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: true,

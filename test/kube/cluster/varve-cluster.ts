@@ -48,13 +48,16 @@ export class VarveCluster {
     return this.kubectl.attempt(["exec", await this.anyReady(), "--", "varve", ...args], options);
   }
 
-  /** Waits until so many brokers are ready, there are no others, and every partition is led and fully replicated. */
-  async whenWhole(replicas: number, deadlineMs = READY_MS): Promise<void> {
+  /**
+   * Waits until so many brokers are ready, and every partition is led and fully replicated. `pods`: how many there are; more than are ready where
+   * some were decommissioned, since those are never ready again. Default: as many.
+   */
+  async whenWhole(brokers: number, pods = brokers, deadlineMs = READY_MS): Promise<void> {
     const { world } = this.kubectl;
-    await until(world, `${replicas} ready brokers`, deadlineMs, async () => {
-      const pods = await this.pods();
-      const ready = pods.filter(isReady).length;
-      return (ready === replicas && pods.length === replicas) || `${ready} of ${pods.length} pods are ready`;
+    await until(world, `${brokers} ready brokers`, deadlineMs, async () => {
+      const found = await this.pods();
+      const ready = found.filter(isReady).length;
+      return (ready === brokers && found.length === pods) || `${ready} of ${found.length} pods are ready`;
     });
     await until(world, "a healthy cluster", deadlineMs, () => this.health());
   }

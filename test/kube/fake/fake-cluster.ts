@@ -94,8 +94,7 @@ export class FakeRelease {
 
   /** Moves time on. */
   tick(nowMs: number): void {
-    for (const pod of this.pods)
-      if (this.isReady(pod, nowMs) && !this.left.has(pod.ordinal + 1)) this.members.add(pod.ordinal + 1);
+    for (const pod of this.pods) if (this.isReady(pod, nowMs)) this.members.add(pod.ordinal + 1);
     if (this.rollAtMs === null || nowMs < this.rollAtMs) return;
     if (!this.cluster.flaws.rollsOn && this.pods.some((pod) => !this.isReady(pod, nowMs))) return;
     const old = this.pods.filter(({ template }) => template !== this.template).reverse();
@@ -118,7 +117,8 @@ export class FakeRelease {
   isReady(pod: FakePod, nowMs = this.cluster.nowMs): boolean {
     const { template, readyAtMs, refused, homeless, node } = pod;
     const canRun = !template.image.endsWith("does-not-exist") && !template.memory.endsWith("24Mi");
-    return canRun && nowMs >= readyAtMs && !refused && !homeless && !this.cluster.down.has(node);
+    const isMember = !this.left.has(pod.ordinal + 1);
+    return canRun && isMember && nowMs >= readyAtMs && !refused && !homeless && !this.cluster.down.has(node);
   }
 
   /** true, or what is wrong. */

@@ -2,6 +2,7 @@
  * load.ts: a steady load on one topic, by the clients of `test/chaos`: a producer, a reader, who asks for the partitions' ends, and two groups of
  * worker processes. Everything stands in one history; the faults that others cause are told to it while they last.
  */
+import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import { Prng } from "@varve/base/testing";
 import { Varve } from "@varve/client";
@@ -56,6 +57,8 @@ export class KubeLoad {
     this.reader = new FollowingReader({ varve, recorder, name: "reader", topic, partitions });
     this.groups = new GroupLoad({ bootstrap, topic, partitions, recorder, prng, tls });
     const { signal } = this.over;
+    // Every lane of the producer waits on it.
+    setMaxListeners(0, signal);
     const sending = sendUntil(signal, {
       varve,
       recorder,

@@ -17,8 +17,11 @@ export interface LoadPlan {
   readonly seed: number;
 }
 
-/** 5 MB/s in records of 5 kB: a partition of six is acknowledged every 6 ms, so that a gap of a tenth of a second is seen. */
-export const LOAD_DEFAULTS = { partitions: 6, replicas: 3, bytesPerSecond: 5_000_000, recordBytes: 5_000 } as const;
+/**
+ * 5 MB/s in records of 20 kB: a partition of six acknowledges every 24 ms, so that a gap of a tenth of a second is seen; and a history of ten minutes,
+ * which the load keeps in memory, takes some 150 MB.
+ */
+export const LOAD_DEFAULTS = { partitions: 6, replicas: 3, bytesPerSecond: 5_000_000, recordBytes: 20_000 } as const;
 export const CONTROL_PORT = 7_700;
 
 /** Longest time without an acknowledgement in each partition, milliseconds. */

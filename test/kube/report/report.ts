@@ -35,7 +35,7 @@ export function isClean({ scenarios }: RunReport): boolean {
 export function markdownOf({ date, machine, image, scenarios }: RunReport): string {
   const rows = scenarios.flatMap(rowsOf);
   return [
-    `\`npm run test:kube\` on ${date}, ${machine}, image ${image}; 5 MB/s of records of 5 kB, two groups, histories checked.`,
+    `\`npm run test:kube\` on ${date}, ${machine}, image ${image}; 5 MB/s of records of 20 kB, two groups, histories checked.`,
     "",
     "| | scenario | step | longest gap of each partition, s | took, s | result |",
     "|---|---|---|---|---|---|",

@@ -1,5 +1,4 @@
 /** install.ts: 5.1: `helm install` to three ready brokers, `helm test`, the commands that NOTES print, and the same by kustomize. */
-import { READY_MS } from "../cluster/varve-cluster.js";
 import { notesCommands } from "./notes-commands.js";
 import { type Context, expect, type Place, type Scenario } from "./scenario.js";
 
@@ -44,7 +43,7 @@ async function byKustomize({ world, note, settings }: Context, { kubectl, cluste
   expect(manifest.includes(`${repository}:${tag}`), "the kustomize base names no image of Varve");
   await kubectl.apply(manifest);
   await cluster.rolledOut();
-  await cluster.whenWhole(3, READY_MS);
+  await cluster.whenWhole(3);
   note(`kubectl apply of the kustomize base to 3/3 ready: ${seconds(world.nowMs() - beganMs)}`);
 }
 

@@ -20,8 +20,7 @@ export const littleMemory: Scenario = {
         const pod = await cluster.pod(2);
         reason = troubleOf(pod) ?? "";
         return (
-          (/OOMKilled|exit code|CreateContainerError/.test(reason) && !isReady(pod)) ||
-          `it says: ${reason || "nothing"}`
+          (/OOMKilled|exit code|ContainerError/.test(reason) && !isReady(pod)) || `it says: ${reason || "nothing"}`
         );
       });
       note(`the pod says: ${reason}`);

@@ -52,8 +52,14 @@ export interface Context extends Facts {
   readonly cluster: VarveCluster;
   /** Values of the cluster that every scenario begins with. */
   readonly baseline: Values;
-  /** Does something to the cluster while the loads run; ends when three brokers, or `replicas`, are well again (C2). */
-  step(name: string, target: unknown, act: () => Promise<unknown>, replicas?: number): Promise<readonly StepRow[]>;
+  /** Does something to the cluster while the loads run; ends when three brokers, or `brokers` in so many pods, are well again (C2). */
+  step(
+    name: string,
+    target: unknown,
+    act: () => Promise<unknown>,
+    brokers?: number,
+    pods?: number,
+  ): Promise<readonly StepRow[]>;
   /** A further load: on this machine, through the brokers' advertised addresses at this host. It ends with the scenario. */
   addOutsideLoad(bootstrap: string): Promise<void>;
   /** A load on the brokers of another namespace, in a pod there; it ends, and is judged, before `work`'s answer is given. */
