@@ -36,6 +36,22 @@ test.each<{ what: string; peers: readonly number[]; now: number; append: number 
   expect([clock.nowMs() - NOW_MS, clock.appendMs() - NOW_MS]).toEqual([now, append]);
 });
 
+test.each([-HOUR_MS, HOUR_MS])("an own clock that jumps by %d ms moves the cluster's not at all", async (jumpMs) => {
+  const time = new SimClock(NOW_MS);
+  const own = { jumpedMs: 0 };
+  const clock = new ClusterClock({
+    monotonicMs: () => time.monotonicMs(),
+    wallMs: () => Math.floor(time.wallMs()) + own.jumpedMs,
+    setTimer: (delayMs, callback) => time.setTimer(delayMs, callback),
+    defer: (callback) => time.defer(callback),
+  });
+  for (const broker of [2, 3]) clock.heard(broker, NOW_MS);
+  await time.runUntil(500.25);
+  own.jumpedMs = jumpMs;
+  expect(clock.nowMs()).toBe(NOW_MS + 500);
+  expect(clock.appendMs()).toBe(NOW_MS + 500 + (jumpMs < 0 ? jumpMs : 10_000));
+});
+
 test("a later word of a broker replaces its earlier one, and a silent broker is forgotten after 30 s", async () => {
   const time = new SimClock(NOW_MS);
   const clock = new ClusterClock(time);
