@@ -113,6 +113,18 @@ describe("a scrub", () => {
     expect(copy.log.quarantine).toContain(oldest);
   });
 
+  test("takes a last segment without frames, which has no file yet, for no damage", async () => {
+    log.setConfig({ ...TINY_CONFIG, segmentBytes: 128 });
+    await appendCommitted(log, 1);
+    await settle();
+    // A close drains what is applied, so that nothing is left for the last segment.
+    await storage.close();
+    storage = await openOn(disk, tinyOptions(new ManualClock(), 1));
+    log = storage.group(1) ?? log;
+    await log.scrub(atOnce);
+    expect(log.quarantine).toBe(null);
+  });
+
   test("takes what is dropped, rolled and drained meanwhile for no damage, and stops when it is told to", async () => {
     let steps = 0;
     const report = await log.scrub(async () => {

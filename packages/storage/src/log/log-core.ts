@@ -113,8 +113,9 @@ export class LogCore implements Evictable {
     return this.isDropped || this.isClosed || this.quarantine !== null;
   }
 
-  /** Byte up to which a segment is synced under a durable mark; 0: nothing of it is. */
+  /** Byte up to which a segment is synced under a durable mark; 0: nothing of it is. One without frames has no file. */
   drainedEnd(segment: SegmentInfo): number {
+    if (segment.lastIndex === segment.previousIndex) return 0;
     if (segment.lastIndex <= this.drainedIndex) return segment.bytes;
     return this.mark?.kind === "drained" && this.mark.segment === segment.name ? this.mark.position : 0;
   }
