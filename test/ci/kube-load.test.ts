@@ -52,7 +52,7 @@ test("the files of the ConfigMap are a whole program whose history holds when a 
 
   const [controlPort = 0] = await freePorts(1);
   const bootstrap = cluster.bootstrap.join(",");
-  const small = { bytesPerSecond: 100_000, recordBytes: 1_000, controlPort };
+  const small = { bytesPerSecond: 40_000, recordBytes: 1_000, controlPort };
   const plan = planOf({ bootstrap, topic: "load", folder, ...small });
   load = await startLocalLoad(plan, program);
   await load.begin("kill", "broker 2");
@@ -62,7 +62,7 @@ test("the files of the ConfigMap are a whole program whose history holds when a 
   const before = await load.status();
   await expect
     .poll(async () => (await load?.status())?.acknowledged, { timeout: 60_000 })
-    .toBeGreaterThan(before.acknowledged + 100);
+    .toBeGreaterThan(before.acknowledged + 50);
   const end = await load.stop();
   expect(end.gaps).toHaveLength(6);
   const compressed = join(folder, "history.jsonl.gz");
@@ -70,5 +70,5 @@ test("the files of the ConfigMap are a whole program whose history holds when a 
   const verdict = await judge("load", end, compressed);
   // K14 judges times, and this machine may be busy.
   expect(verdict.problems.filter((problem) => !problem.startsWith("K14"))).toEqual([]);
-  expect(verdict.acknowledged).toBeGreaterThan(200);
+  expect(verdict.acknowledged).toBeGreaterThan(90);
 });
