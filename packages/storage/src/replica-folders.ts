@@ -8,7 +8,7 @@
 import { type Disk, type GroupId, type Logger, VarveError } from "@varve/base";
 import type { GroupSpec, LogConfig } from "./api.js";
 import { decodeCheckpoint, isDamage, isMissingFile } from "./log/checkpoint.js";
-import { parseLogFileName, QUARANTINE_FILE, readFile } from "./log/log-files.js";
+import { parseLogFileName, QUARANTINE_FILE, readFile, writeQuarantineNote } from "./log/log-files.js";
 import { type ReplicaFile, readReplicaFile, topicsDir } from "./replica-file.js";
 import type { GroupReplay } from "./wal/replay.js";
 
@@ -20,6 +20,8 @@ export interface FoundReplica extends ReplicaFile {
 
 /** Folders that hold something which cannot be read, by path, with the reason. No log is created there. */
 export type SetAside = Map<string, string>;
+
+const NAMELESS = "nothing in it says whose it is, and the WAL knows a group that has no folder";
 
 /** A quarantined log never uses its settings. */
 const UNKNOWN_CONFIG: LogConfig = { segmentBytes: 2 ** 27, segmentMs: -1, retentionMs: -1, retentionBytes: -1 };
@@ -37,6 +39,7 @@ export async function findReplicas(options: {
 }): Promise<FoundReplica[]> {
   const { dataDir, disk, logger, replays, setAside } = options;
   const replicas: FoundReplica[] = [];
+  const unfinished: string[] = [];
   for (const topicId of await disk.list(topicsDir(dataDir))) {
     const above = `${topicsDir(dataDir)}/${topicId}`;
     for (const name of await disk.list(above)) {
@@ -45,7 +48,8 @@ export async function findReplicas(options: {
       if (typeof found === "string") {
         logger.error({ dir, problem: found }, "a replica's folder cannot be read and is left alone");
         setAside.set(dir, found);
-      } else if (found === null || isDropped(replays, found.spec)) await disk.removeDir(dir);
+      } else if (found === null) unfinished.push(dir);
+      else if (isDropped(replays, found.spec)) await disk.removeDir(dir);
       else {
         await disk.syncDir(dir);
         replicas.push(found);
@@ -53,8 +57,26 @@ export async function findReplicas(options: {
     }
     await disk.syncDir(above);
   }
+  const isLost = knowsOthers(replays, replicas);
+  for (const dir of unfinished) {
+    if (isLost) {
+      // Written down, for the WAL forgets, and may be lost as well.
+      await writeQuarantineNote(disk, dir, NAMELESS, {});
+      setAside.set(dir, NAMELESS);
+      logger.error({ dir, problem: NAMELESS }, "a replica's folder cannot be read and is left alone");
+    } else {
+      await disk.removeDir(dir);
+      await disk.syncDir(dir.slice(0, dir.lastIndexOf("/")));
+    }
+  }
   await disk.syncDir(topicsDir(dataDir));
   return replicas;
+}
+
+/** Whether the WAL knows a group that has no folder: one that nothing identifies may be its. */
+function knowsOthers(replays: ReadonlyMap<GroupId, GroupReplay>, replicas: readonly FoundReplica[]): boolean {
+  const found = new Set(replicas.map(({ spec }) => spec.groupId));
+  return [...replays.values()].some(({ groupId, isEmpty }) => !isEmpty && !found.has(groupId));
 }
 
 function isDropped(replays: ReadonlyMap<GroupId, GroupReplay>, { groupId, replicaId }: GroupSpec): boolean {

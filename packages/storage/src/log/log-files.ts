@@ -222,8 +222,7 @@ export class LogFiles {
   /** Makes a quarantine outlive this process, and keeps what only the WAL has. */
   async writeQuarantine(reason: string, details: object, frames: readonly Frame[]): Promise<void> {
     if (frames.length > 0) await this.writeWhole(SALVAGE_FILE, joinFrames(frames));
-    const text = JSON.stringify({ reason, ...details }, null, 2);
-    await this.writeWhole(QUARANTINE_FILE, [new TextEncoder().encode(`${text}\n`)]);
+    await writeQuarantineNote(this.options.disk, this.dir, reason, details);
   }
 
   /** Why the replica was quarantined, as it was written down. */
@@ -265,6 +264,12 @@ export async function writeWholeFile(
   }
   await disk.rename(`${path}.tmp`, path);
   await disk.syncDir(dir);
+}
+
+/** Says in a folder why its replica is quarantined. */
+export function writeQuarantineNote(disk: Disk, dir: string, reason: string, details: object): Promise<void> {
+  const text = JSON.stringify({ reason, ...details }, null, 2);
+  return writeWholeFile(disk, dir, QUARANTINE_FILE, [new TextEncoder().encode(`${text}\n`)]);
 }
 
 /** The reason in a folder's quarantine note; a note that cannot be read quarantines as well. */
