@@ -1,4 +1,5 @@
 /** storage.test.ts: one data directory through its public face: reads, retention, snapshots, restart, refusal, memory bounds. */
+import { isVarveError } from "@varve/base";
 import { describe, expect, test } from "vitest";
 import { FrameKind, type GroupLog, type LogSnapshot, type ReadResult, type Storage } from "./api.js";
 import { encodeLogStart } from "./frame/payload.js";
@@ -214,6 +215,21 @@ describe("opening", () => {
     const after = await reopen(setup);
     expect(after.recoveredSections[0]?.bytes[0]).toBe(covered);
     expect(after.recoveredFrames.map(({ index }) => index)).toEqual(above);
+  });
+
+  test("a read of a log that is dropped meanwhile says who to ask, not that its offset is wrong", async () => {
+    const setup = await setUp();
+    await appendCommitted(setup.log, 100);
+    await settle();
+    await setup.storage.close();
+    const log = await reopen(setup);
+    for (const path of setup.disk.paths()) if (path.endsWith(".log")) setup.disk.failReads(path);
+    const reading = Promise.resolve(log.read(0, 4_096)).then(
+      () => "read",
+      (error: unknown) => (isVarveError(error) ? error.code : error),
+    );
+    await setup.storage.dropGroup(1);
+    expect(await reading).toBe("NOT_LEADER");
   });
 
   test("a dropped log never comes back, and its group may be created again, empty", async () => {

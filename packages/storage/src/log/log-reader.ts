@@ -55,6 +55,16 @@ export class LogReader {
     });
   }
 
+  /** The log went while it was read: who asks finds its leader, or that there is none any more. */
+  private hasLeft(): VarveError {
+    const { topicId, partition } = this.core.spec;
+    return new VarveError("NOT_LEADER", {
+      message: `this broker's replica of partition ${partition} was removed while it was read; ask the partition's leader`,
+      details: { topicId, partition },
+      effect: "NONE",
+    });
+  }
+
   private fromMemory(offset: Offset, bytesMax: number): readonly Frame[] | null {
     const { memory, state } = this.core;
     const first = memory.get(memory.firstIndex);
@@ -68,7 +78,11 @@ export class LogReader {
     const segment = this.core.plan.forOffset(offset);
     if (segment === null) throw this.outOfRange(offset);
     const frames = await this.frames(segment, { kind: "offset", offset }, bytesMax);
-    if (frames === null) throw this.outOfRange(offset);
+    if (frames === null) {
+      if (this.core.isDropped) throw this.hasLeft();
+      this.checkRange(offset);
+      return this.fromSegments(offset, bytesMax);
+    }
     // Offsets are dense, so the first frame that reaches an offset holds it.
     const first = frames[0];
     if (first !== undefined && first.baseOffset <= offset) return frames;
