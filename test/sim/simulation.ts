@@ -5,6 +5,7 @@
  * again in time, and keep its leaders.  4. All is healed; replicas come to the same logs, the group comes to rest.  5. A last look at everything.
  * 6. In some runs more replicas of a partition are damaged than it can lose, and it must refuse to serve.
  */
+import { CONTROLLER_GROUP } from "@varve/base";
 import { Prng, SimClock } from "@varve/base/testing";
 import { SimNetwork } from "@varve/peer/testing";
 import { SimRpcNetwork } from "@varve/rpc/testing";
@@ -255,7 +256,9 @@ class Simulation implements ClusterWorld {
 
   /** A replica of the group's newest configuration that no broker holds, or not yet: it is lost and being made anew. Null: there is none. */
   private missingReplica(groupId: number): number | null {
-    if (!this.machines.every(({ isReady, isRetired }) => isReady || isRetired)) return null;
+    // A voter of the controller that is gone is let go of only when it has been away for long.
+    if (groupId === CONTROLLER_GROUP || !this.machines.every(({ isReady, isRetired }) => isReady || isRetired))
+      return null;
     const logs = this.machines.flatMap((machine) => machine.replica(groupId)?.log ?? []);
     const [newest] = logs.sort((left, right) => right.pointers().appliedIndex - left.pointers().appliedIndex);
     const here = new Set(logs.map(({ spec }) => spec.replicaId));
