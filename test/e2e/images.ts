@@ -6,12 +6,12 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { extractPrevious } from "./previous-build.js";
 import { ROOT } from "./root.js";
+import { scratch } from "./scratch.js";
 
 const BASE = "local/node:1";
 const BUILD_MS = 600_000;
@@ -28,12 +28,12 @@ export async function buildCurrent(tag: string): Promise<void> {
 
 /** Builds the previous version's image, on the same base. @throws Error when its commit is not there. */
 export async function buildPrevious(tag: string): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "varve-previous-image-"));
+  const { folder, remove } = scratch("varve-previous-image-");
   try {
     extractPrevious(folder);
     await buildFrom(contextOf(folder), tag);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   }
 }
 

@@ -6,8 +6,7 @@
  * even then.
  */
 import { setMaxListeners } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Prng } from "@varve/base/testing";
 import { Varve } from "@varve/client";
@@ -24,6 +23,7 @@ import type { Life } from "./plan.js";
 import { AckLog } from "./report/gaps.js";
 import type { LifeReport, ScenarioReport } from "./report/report.js";
 import type { Images, Scenario, ScenarioContext } from "./scenarios/scenario.js";
+import { scratch } from "./scratch.js";
 
 const TOPIC = "e2e";
 /** The topic that clients make and delete all the time: some of it is always just being made. */
@@ -221,10 +221,10 @@ class LifeRun {
     const { topicId, partitions } = await varve.admin.describeTopic(TOPIC);
     options.say("stopping the brokers, and reading every replica's files");
     await Promise.all(cluster.ids.map((id) => cluster.stop(id)));
-    const folder = mkdtempSync(join(tmpdir(), "varve-e2e-"));
+    const copies = scratch("varve-e2e-");
     try {
       for (const broker of cluster.ids) {
-        const copy = join(folder, String(broker));
+        const copy = join(copies.folder, String(broker));
         await cluster.copyData(broker, copy);
         const held = partitions.filter(({ replicas }) => replicas.includes(broker)).map(({ partition }) => partition);
         const proc = new Proc(recorder, `broker-${broker}`);
@@ -233,7 +233,7 @@ class LifeRun {
         rmSync(copy, { recursive: true, force: true });
       }
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      copies.remove();
     }
   }
 
