@@ -76,6 +76,16 @@ test("what is held becomes less at once, and more only where it fits and nobody 
   expect(await waiting).toBe(true);
 });
 
+test("a connection whose reads were larger than their room asks for as much next, and others do not", async () => {
+  const share = new ReadShare(100, 10);
+  await share.take("a", 10, never);
+  expect(share.roomFor("a", 4)).toBe(4);
+  expect(share.resize("a", 4, 7)).toBe(false);
+  expect([share.roomFor("a", 4), share.roomFor("a", 9), share.roomFor("b", 4)]).toEqual([7, 9, 4]);
+  share.release("a", 10);
+  expect(share.roomFor("a", 4), "forgotten with the connection").toBe(4);
+});
+
 const seed = fuzzSeed();
 test(`in any order of takes, releases and aborts the bounds hold and nobody is forgotten (SEED=${seed})`, async () => {
   const prng = new Prng(seed);

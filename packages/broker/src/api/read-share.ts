@@ -16,6 +16,8 @@ interface Waiter {
 
 interface Connection {
   bytes: number;
+  /** The largest read for which there was no room: the next ones ask for as much, instead of being done twice. */
+  readBytes: number;
   readonly waiting: Waiter[];
 }
 
@@ -79,8 +81,16 @@ export class ReadShare {
     const connection = this.connectionOf(peer);
     const fits = this.fits(connection, wanted - held, held) && connection.waiting.length === 0;
     if (fits) this.addTo(connection, wanted - held);
-    else this.drop(peer, connection);
+    else {
+      connection.readBytes = Math.max(connection.readBytes, wanted);
+      this.drop(peer, connection);
+    }
     return fits;
+  }
+
+  /** What a read of at most `bytes`, or of one batch that is larger, takes by what the connection's reads have come to. */
+  roomFor(peer: string, bytes: number): number {
+    return Math.max(bytes, this.connections.get(peer)?.readBytes ?? 0);
   }
 
   release(peer: string, bytes: number): void {
@@ -98,7 +108,7 @@ export class ReadShare {
   private connectionOf(peer: string): Connection {
     const known = this.connections.get(peer);
     if (known !== undefined) return known;
-    const connection: Connection = { bytes: 0, waiting: [] };
+    const connection: Connection = { bytes: 0, readBytes: 0, waiting: [] };
     this.connections.set(peer, connection);
     return connection;
   }

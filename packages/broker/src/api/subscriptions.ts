@@ -146,14 +146,20 @@ export class Subscriptions {
   private async readInTurn(ref: PartitionRef, place: Place, signal: AbortSignal): Promise<ReadAnswer | null> {
     const { peer, share } = this.of;
     const bytesMax = Math.min(READ_BYTES_MAX, this.limits.fetchBytesMax);
-    // As much as a read asks for, however little of it is granted: what comes is a whole batch.
-    let roomBytes = bytesMax;
     for (;;) {
+      // As much as a read asks for, however little of it is granted: what comes is a whole batch.
+      const roomBytes = share.roomFor(peer, bytesMax);
       const reserved = await this.credit.reserve(bytesMax);
       if (reserved === 0) return null;
       if (!(await share.take(peer, roomBytes, signal))) {
         this.credit.settle(reserved, 0);
         return null;
+      }
+      if (share.roomFor(peer, bytesMax) > roomBytes) {
+        // Others have met with larger batches meanwhile.
+        share.release(peer, roomBytes);
+        this.credit.settle(reserved, 0);
+        continue;
       }
       const answer = await this.read(ref, place, reserved, 0, signal).catch((error: unknown) => {
         share.release(peer, roomBytes);
@@ -168,7 +174,6 @@ export class Subscriptions {
       // U3: a batch that is larger than what was asked for, and others wait for room.
       share.release(peer, roomBytes);
       this.credit.settle(reserved, 0);
-      roomBytes = bytes;
     }
   }
 
