@@ -23,6 +23,7 @@ export class ChaosRuns {
   readonly seed = Number(process.env["SEED"] ?? 1 + (Date.now() % 2 ** 32));
   private readonly folder = mkdtempSync(join(tmpdir(), "varve-chaos-test-"));
   private count = 0;
+  private isKept = false;
 
   build(): void {
     execFileSync(join(ROOT, "node_modules/.bin/tsc"), ["-b", "test/chaos"], { cwd: ROOT });
@@ -55,8 +56,14 @@ export class ChaosRuns {
     }
   }
 
+  /** For a test that fails: its histories and reports stay. @returns where they are. */
+  keep(): string {
+    this.isKept = true;
+    return this.folder;
+  }
+
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    if (!this.isKept) rmSync(this.folder, { recursive: true, force: true });
   }
 
   /** Processes that these runs have started and that live; none where the system does not show them. */

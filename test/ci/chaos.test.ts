@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFailed, test } from "vitest";
 import { honestNames } from "../chaos/nemesis/index.js";
 import { preloadProblem } from "../faults/preload.js";
 import { ChaosRuns } from "./chaos-run.js";
@@ -29,6 +29,7 @@ function unavailable(output: string): string[] {
 test(`what clients were told is true while every kind of fault strikes once (SEED=${chaos.seed})`, {
   timeout: RUN_MS,
 }, async () => {
+  onTestFailed(() => console.warn(`the history is in ${chaos.keep()}`));
   // Four brokers: with fewer, no replica has anywhere to move to.
   const { code, output, out } = await chaos.run(["--faults", "all", "--once", "--brokers", "4", "--minutes", "6"]);
   process.stdout.write(output);
