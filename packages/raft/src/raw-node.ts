@@ -268,6 +268,7 @@ function copyOf(progress: ProgressView | undefined): ProgressView {
     next: progress.next,
     isLearner: progress.isLearner,
     recentActive: progress.recentActive,
+    isAnswering: progress.isAnswering,
     pendingSnapshot: progress.pendingSnapshot,
     isPaused: progress.isPaused,
     inflightCount: progress.inflightCount,

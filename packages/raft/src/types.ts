@@ -290,6 +290,8 @@ export interface ProgressView {
   readonly isLearner: boolean;
   /** Whether it answered since the last check of the quorum. */
   readonly recentActive: boolean;
+  /** Whether it answered since then or in the interval before: unlike `recentActive` this does not fall at every check, for all at once. */
+  readonly isAnswering: boolean;
   /** Index of the snapshot under way; 0: none. */
   readonly pendingSnapshot: number;
   /** Whether nothing is sent until it answers. */

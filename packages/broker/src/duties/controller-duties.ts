@@ -65,7 +65,7 @@ export class ControllerDuties {
 
   private view(members: readonly ControllerReplica[], replica: Replica): GroupView {
     const { voters: voting } = replica.log.replicas;
-    const isActive = (id: ReplicaId): boolean => replica.node.progress(id)?.recentActive === true;
+    const isActive = (id: ReplicaId): boolean => replica.node.progress(id)?.isAnswering === true;
     const voters = wantedVoters(members, {
       isVoter: (id) => voting.includes(id),
       isCaughtUp: (id) => isCaughtUp(replica, id),

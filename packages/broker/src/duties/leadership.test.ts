@@ -10,7 +10,7 @@ interface Follower {
   readonly isConnected?: boolean;
   readonly isSlow?: boolean;
   readonly state?: "probe" | "replicate";
-  readonly recentActive?: boolean;
+  readonly isAnswering?: boolean;
   readonly match?: number;
 }
 
@@ -31,8 +31,8 @@ function leaderOf(...followers: readonly Follower[]) {
       progress: (id: number) => {
         const follower = known.get(id);
         if (follower === undefined) return undefined;
-        const { state = "replicate", recentActive = true, match = LAST_INDEX } = follower;
-        return { state, recentActive, match };
+        const { state = "replicate", isAnswering = true, match = LAST_INDEX } = follower;
+        return { state, isAnswering, match };
       },
     },
     transferLeader: (to: number) => handedTo.push(to),
@@ -52,7 +52,7 @@ test.each<{ readonly what: string; readonly follower: Follower }>([
   { what: "is not connected", follower: { isConnected: false } },
   { what: "has a slow disk", follower: { isSlow: true } },
   { what: "does not vote", follower: { isVoter: false } },
-  { what: "was not heard of lately", follower: { recentActive: false } },
+  { what: "was not heard of lately", follower: { isAnswering: false } },
   { what: "has a log that is not known to match", follower: { state: "probe", match: 0 } },
   { what: "is far behind", follower: { match: LAST_INDEX - 65 } },
 ])(

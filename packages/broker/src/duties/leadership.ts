@@ -100,7 +100,7 @@ export class Leadership {
     if (!replica.log.replicas.voters.includes(id)) return false;
     const progress = replica.node.progress(id);
     return (
-      progress?.state === "replicate" && progress.recentActive && replica.node.lastIndex - progress.match <= LAG_MAX
+      progress?.state === "replicate" && progress.isAnswering && replica.node.lastIndex - progress.match <= LAG_MAX
     );
   }
 }

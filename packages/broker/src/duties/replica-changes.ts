@@ -92,7 +92,7 @@ export class ReplicaChanges {
 /** Whether a follower answers and lacks so little that it may become a voter, or lead. */
 export function isCaughtUp(replica: Replica, replicaId: ReplicaId): boolean {
   const progress = replica.node.progress(replicaId);
-  if (progress?.recentActive !== true || progress.state !== "replicate") return false;
+  if (progress?.isAnswering !== true || progress.state !== "replicate") return false;
   return replica.node.commit - progress.match <= LAG_ENTRIES_MAX && progress.match >= replica.log.firstIndex() - 1;
 }
 
@@ -114,7 +114,7 @@ function viewOf(replica: Replica, { replicas, leaving }: Partition): GroupView {
     voters: replicas.map(({ replicaId, directoryId }) => ({ replicaId, after: onDirectory(leaving, directoryId) })),
     learners: [],
     leaving: leaving.map(({ replicaId }) => replicaId),
-    isActive: (id) => replica.node.progress(id)?.recentActive === true,
+    isActive: (id) => replica.node.progress(id)?.isAnswering === true,
     isCaughtUp: (id) => isCaughtUp(replica, id),
   };
 }

@@ -62,7 +62,7 @@ export function groupStatus(replica: Replica, brokerId: BrokerId): GroupStatus |
   const answering = (id: ReplicaId, match: RaftIndex): boolean => {
     if (id === replica.id) return true;
     const progress = replica.node.progress(id);
-    return progress?.recentActive === true && progress.state === "replicate" && progress.match >= match;
+    return progress?.isAnswering === true && progress.state === "replicate" && progress.match >= match;
   };
   return {
     groupId: replica.groupId,

@@ -74,7 +74,7 @@ export function leadingReplica(replica: Replica, brokerId: BrokerId): LeadingRep
     sizeBytes: replica.log.diskBytes(),
     follower: (replicaId) => {
       const progress = replica.isReadyLeader() ? replica.node.progress(replicaId) : null;
-      return progress && { match: progress.match, answers: progress.recentActive && progress.state === "replicate" };
+      return progress && { match: progress.match, answers: progress.isAnswering && progress.state === "replicate" };
     },
   };
 }

@@ -86,7 +86,7 @@ function handleHeartbeatResponse(raft: RaftState, message: Message, progress: Pr
 export function checkQuorum(raft: RaftState): void {
   const active = jointVote(raft.config, (id) => id === raft.id || raft.progress.get(id)?.recentActive === true);
   if (active !== "won") becomeFollower(raft, raft.term, 0);
-  for (const [id, progress] of raft.progress) if (id !== raft.id) progress.recentActive = false;
+  for (const [id, progress] of raft.progress) if (id !== raft.id) progress.endInterval();
 }
 
 /** Hands leadership to `to`, as soon as it has the whole log. Replaces a transfer to someone else. */

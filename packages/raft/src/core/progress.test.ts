@@ -189,6 +189,8 @@ describe("commit indexes that were sent", () => {
 test("a new leader forgets everything", () => {
   const progress = member("snapshot", 2, 8);
   progress.recentActive = true;
+  progress.endInterval();
+  expect(progress.isAnswering).toBe(true);
   progress.loading = true;
   progress.confirmedRead = 3;
   progress.reset(0, 12);
@@ -197,6 +199,7 @@ test("a new leader forgets everything", () => {
     match: 0,
     next: 12,
     recentActive: false,
+    isAnswering: false,
     loading: false,
     confirmedRead: 0,
     pendingSnapshot: 0,

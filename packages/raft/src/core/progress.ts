@@ -25,6 +25,8 @@ export class Progress implements ProgressView {
   match = 0;
   state: ProgressState = "probe";
   recentActive = false;
+  /** It was active in the interval that the last check of the quorum ended. */
+  private wasActive = false;
   pendingSnapshot = 0;
   /** Whether the last append must be answered, or a heartbeat be, before the next. */
   flowPaused = false;
@@ -57,12 +59,23 @@ export class Progress implements ProgressView {
     return this.inflights.isFull;
   }
 
+  get isAnswering(): boolean {
+    return this.recentActive || this.wasActive;
+  }
+
+  /** The quorum was checked: whoever is there has to answer again. */
+  endInterval(): void {
+    this.wasActive = this.recentActive;
+    this.recentActive = false;
+  }
+
   /** Forgets everything, as a new leader or candidate must. */
   reset(match: number, next: number): void {
     this.enter("probe");
     this.match = match;
     this.next = next;
     this.recentActive = false;
+    this.wasActive = false;
     this.loading = false;
     this.confirmedRead = 0;
     this.sentCommit = 0;

@@ -283,6 +283,19 @@ describe("applying", () => {
     expect(cluster.raft(1).state).toBe("leader");
   });
 
+  test("who answers is told at any time, also right after a check of the quorum; who has gone silent is not, from the second check on", () => {
+    const cluster = new TestCluster([1, 2, 3], { checkQuorum: true }).campaign(1);
+    const answering = () => [2, 3].map((id) => cluster.raft(1).progress(id)?.isAnswering);
+    for (let tick = 0; tick < 5 * TEST_ELECTION_TICKS; tick++) {
+      cluster.tick([1], 1);
+      expect(answering()).toEqual([true, true]);
+    }
+    cluster.isolate(3);
+    cluster.tick([1], 2 * TEST_ELECTION_TICKS);
+    expect(answering()).toEqual([true, false]);
+    expect(cluster.raft(1).state).toBe("leader");
+  });
+
   test("without validation the log takes every change; the host decides what it means", () => {
     const cluster = founded({ disableConfChangeValidation: true });
     cluster.isolate(1);
