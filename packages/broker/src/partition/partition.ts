@@ -174,7 +174,7 @@ export class Partition implements StateMachine {
     { producerId, baseSequence }: ProducerStamp,
     expectedSequence: number,
   ): Promise<never> {
-    if ((await replica.readIndex()) === null) throw errors.notLeader(this.name, this.otherLeader(), this.epoch());
+    await this.confirm(replica);
     throw errors.sequenceGap(this.name, producerId, baseSequence, expectedSequence);
   }
 
@@ -305,20 +305,37 @@ export class Partition implements StateMachine {
     }
   }
 
-  /** What is there now. Synchronous when it is in memory. */
-  readNow(request: ReadRequest): ReadAnswer | Promise<ReadAnswer> {
-    const replica = this.serving(request.epoch);
+  /** What is there now. */
+  private async readNow(request: ReadRequest): Promise<ReadAnswer> {
+    let replica = this.serving(request.epoch);
+    if (this.readRefusal(request) !== null) {
+      await this.confirm(replica);
+      replica = this.serving(request.epoch);
+      const refusal = this.readRefusal(request);
+      if (refusal !== null) throw refusal;
+    }
     const epoch = replica.node.term;
     const { logStartOffset: logStart, highWatermark } = this.log.pointers();
-    if (request.offset < logStart || request.offset > highWatermark) {
-      throw errors.outOfRange(this.name, request.offset, logStart, highWatermark);
-    }
-    this.checkDivergence(request, logStart, highWatermark);
     if (request.offset === highWatermark)
       return { batches: [], nextOffset: request.offset, highWatermark, logStart, epoch };
-    const read = this.log.read(request.offset, request.bytesMax);
-    if (read instanceof Promise) return read.then((result) => ({ ...result, highWatermark, logStart, epoch }));
+    const read = await this.log.read(request.offset, request.bytesMax);
     return { ...read, highWatermark, logStart, epoch };
+  }
+
+  /**
+   * Why the log as it is known here cannot be read from there; null: it can. A leader that was cut off does not know what its successor
+   * committed, and that may be what the caller has read: a refusal counts after a quorum confirmed this leader.
+   */
+  private readRefusal(request: ReadRequest): VarveError | null {
+    const { logStartOffset: logStart, highWatermark } = this.log.pointers();
+    if (request.offset < logStart || request.offset > highWatermark)
+      return errors.outOfRange(this.name, request.offset, logStart, highWatermark);
+    return this.divergence(request, logStart, highWatermark);
+  }
+
+  /** Resolves when a quorum has confirmed this leader, and what was committed by then is applied here. @throws VarveError NOT_LEADER. */
+  private async confirm(replica: Replica): Promise<void> {
+    if ((await replica.readIndex()) === null) throw errors.notLeader(this.name, this.otherLeader(), this.epoch());
   }
 
   /** Resolves when there is something above `offset`, leadership changed, or the wait ended otherwise. */
@@ -327,11 +344,11 @@ export class Partition implements StateMachine {
   }
 
   /** KIP-320: the caller's last epoch must end, in this log, at or above where it wants to go on. */
-  private checkDivergence(request: ReadRequest, logStart: Offset, highWatermark: Offset): void {
-    if (request.lastFetchedEpoch === 0) return;
+  private divergence(request: ReadRequest, logStart: Offset, highWatermark: Offset): VarveError | null {
+    if (request.lastFetchedEpoch === 0) return null;
     const end = this.log.epochEnd(request.lastFetchedEpoch);
-    if (end === null) return;
-    if (end.endOffset < request.offset) throw errors.diverged(this.name, end.endOffset, logStart, highWatermark);
+    if (end === null || end.endOffset >= request.offset) return null;
+    return errors.diverged(this.name, end.endOffset, logStart, highWatermark);
   }
 
   /**
@@ -341,7 +358,7 @@ export class Partition implements StateMachine {
   async listOffset(at: "earliest" | "latest" | { readonly timeMs: number }): Promise<{ offset: Offset; epoch: Term }> {
     const replica = this.serving(0);
     const epoch = replica.node.term;
-    if ((await replica.readIndex()) === null) throw errors.notLeader(this.name, this.otherLeader(), this.epoch());
+    await this.confirm(replica);
     const { logStartOffset, highWatermark } = this.log.pointers();
     if (at === "earliest") return { offset: logStartOffset, epoch };
     if (at === "latest") return { offset: highWatermark, epoch };
