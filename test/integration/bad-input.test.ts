@@ -93,6 +93,12 @@ const rows: readonly Row[] = [
   },
   { why: "negative partition", call: () => produce({ partition: -1 }), code: "INVALID_ARGUMENT" },
   { why: "read of an unknown topic", call: () => read({ topic: "nowhere" }), code: "UNKNOWN_TOPIC" },
+  {
+    why: "delete of an unknown topic",
+    call: () => channel.unary(METHODS.deleteTopic, { topic: "nowhere" }, DEADLINE),
+    code: "UNKNOWN_TOPIC",
+    details: ["topic", "metadataVersion"],
+  },
   { why: "topic ../x", call: () => create({ topic: "../x" }), code: "INVALID_TOPIC_NAME" },
   { why: "empty topic name", call: () => create({ topic: "" }), code: "INVALID_TOPIC_NAME" },
   { why: "topic name of 300 characters", call: () => create({ topic: "x".repeat(300) }), code: "INVALID_TOPIC_NAME" },

@@ -3,12 +3,13 @@
  */
 import { type BrokerId, delay, isVarveError, type PartitionId, type Random, randomUuid, VarveError } from "@varve/base";
 import {
-  type CommandResult,
+  type ControllerCommand,
   type ControllerState,
   effectiveTopicConfig,
   expectValue,
   isInternalTopic,
   type Partition,
+  refusalError,
   type Topic,
 } from "@varve/cluster";
 import type {
@@ -23,6 +24,7 @@ import type {
 import { toErrorStatus } from "@varve/rpc";
 import type { Broker } from "../broker.js";
 import { type BrokerConfig, checkPartitions, completeTopicShape } from "../config/index.js";
+import type { CommandAnswer } from "../controller/access.js";
 import { type GroupStatus, newestStatuses } from "../duties/status.js";
 import type { CallContext } from "../routing/router.js";
 import { clusterHealth } from "./cluster-health.js";
@@ -49,25 +51,24 @@ export function adminService(options: AdminServiceOptions): AdminServiceHandlers
     deleteTopic: async (request, call) => {
       checkTopicRef(request);
       const topicId = request.topicId === "" ? null : request.topicId;
-      expectValue(
-        await admin.execute({ kind: "deleteTopic", topic: request.topic, topicId }, admin.context(call)),
-        "done",
-      );
-      return { metadataVersion: admin.version };
+      const command = { kind: "deleteTopic", topic: request.topic, topicId } as const;
+      const { result, version: metadataVersion } = await admin.command(command, admin.context(call));
+      // Who had asked before, and had no answer, learns from which version on the topic is gone.
+      if (!result.ok) throw refusalError({ ...result, details: { ...result.details, metadataVersion } });
+      return { metadataVersion };
     },
     alterTopic: async (request, call) => {
       const config = configPatch(request.config, request.resetConfig);
-      const result = await admin.execute({ kind: "alterTopic", topic: request.topic, config }, admin.context(call));
-      return { config: configText(expectValue(result, "topic").topic), metadataVersion: admin.version };
+      const command = { kind: "alterTopic", topic: request.topic, config } as const;
+      const { result, version: metadataVersion } = await admin.command(command, admin.context(call));
+      return { config: configText(expectValue(result, "topic").topic), metadataVersion };
     },
     addPartitions: async (request, call) => {
       checkPartitions(options.topicPolicy, request.partitions);
       const { topic, partitions } = request;
-      const result = await admin.execute(
-        { kind: "addPartitions", topic, partitions, avoidBrokers: admin.down() },
-        admin.context(call),
-      );
-      return { partitions: expectValue(result, "topic").topic.partitions.length, metadataVersion: admin.version };
+      const command = { kind: "addPartitions", topic, partitions, avoidBrokers: admin.down() } as const;
+      const { result, version: metadataVersion } = await admin.command(command, admin.context(call));
+      return { partitions: expectValue(result, "topic").topic.partitions.length, metadataVersion };
     },
     listTopics: async (request, call) => {
       const state = await admin.stateAt(request.minMetadataVersion, admin.context(call));
@@ -167,8 +168,8 @@ class Admin {
     return callContext(broker.ports.clock.monotonicMs(), topicPolicy.limits.requestDeadlineMs, call);
   }
 
-  execute(command: Parameters<Broker["access"]["execute"]>[0], context: CallContext): Promise<CommandResult> {
-    return this.options.broker.access.execute(command, context);
+  command(command: ControllerCommand, context: CallContext): Promise<CommandAnswer> {
+    return this.options.broker.access.command(command, context);
   }
 
   /** Registered brokers that cannot be reached from here. */
@@ -207,7 +208,7 @@ class Admin {
       replicas,
       config: configPatch(request.config),
     });
-    const result = await this.execute(
+    const { result, version: metadataVersion } = await this.command(
       {
         kind: "createTopic",
         topic: request.topic,
@@ -225,7 +226,7 @@ class Admin {
       created,
       partitions: topic.partitions.length,
       replicas: topic.replicas,
-      metadataVersion: this.version,
+      metadataVersion,
     };
   }
 

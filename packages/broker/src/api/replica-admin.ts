@@ -37,9 +37,9 @@ const GATHER_MS = 2_000;
 export function replicaAdmin(options: ReplicaAdminOptions): Pick<AdminServiceHandlers, ReplicaCalls> {
   const { broker, context, stateAt, down } = options;
   const decide = async (command: ControllerCommand, call: Call): Promise<{ metadataVersion: number }> => {
-    const result = await broker.access.execute(command, context(call));
+    const { result, version: metadataVersion } = await broker.access.command(command, context(call));
     if (!result.ok) throw refusalError(result);
-    return { metadataVersion: broker.state().metadataVersion };
+    return { metadataVersion };
   };
   return {
     movePartition: ({ topic, topicId, partition, brokers }, call) => {

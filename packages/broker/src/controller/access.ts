@@ -30,8 +30,9 @@ export interface ControllerAccessOptions {
   readonly isStopping: () => boolean;
 }
 
-interface CommandAnswer {
+export interface CommandAnswer {
   readonly result: CommandResult;
+  /** Of the metadata, from which on the result is visible. */
   readonly version: number;
 }
 
@@ -69,10 +70,11 @@ export class ControllerAccess {
   }
 
   /**
-   * Runs a command and waits until its result is visible here.
+   * Runs a command and waits until its result is visible here, unless this broker lags for longer than the caller waits: who goes on to ask, also
+   * elsewhere, asks for the answer's version.
    * @throws VarveError COMMIT_UNKNOWN (it may take effect), NOT_ENOUGH_REPLICAS (no leader in time; nothing was changed), SHUTTING_DOWN.
    */
-  async execute(command: ControllerCommand, patience: Patience): Promise<CommandResult> {
+  async command(command: ControllerCommand, patience: Patience): Promise<CommandAnswer> {
     const answer = await this.onLeader<CommandAnswer>(
       patience,
       false,
@@ -81,7 +83,12 @@ export class ControllerAccess {
     );
     const leftMs = patience.deadlineAtMs - this.options.clock.monotonicMs();
     await this.options.controller()?.waitVersion(answer.version, Math.max(0, leftMs));
-    return answer.result;
+    return answer;
+  }
+
+  /** As `command`, for its result alone. */
+  async execute(command: ControllerCommand, patience: Patience): Promise<CommandResult> {
+    return (await this.command(command, patience)).result;
   }
 
   /** Brings the local state up to what was committed when the call began; false when that was not possible in time. */

@@ -96,6 +96,8 @@ describe("lost answers", () => {
     client.model.createTopic("t", 1);
     await client.run(client.varve.admin.deleteTopic("t"));
     expect(client.model.topics.size).toBe(0);
+    await client.run(client.varve.admin.listTopics());
+    expect(client.model.versionListed).toBe(client.model.version);
   });
 
   test("deleting what is not there is UNKNOWN_TOPIC, NOT_APPLIED", async () => {

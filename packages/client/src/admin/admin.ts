@@ -137,8 +137,10 @@ export class Admin {
         what,
         kind: "write",
         signal: wait.signal,
-        doneBefore: ({ code }) =>
-          code === "UNKNOWN_TOPIC" || code === "UNKNOWN_TOPIC_ID" ? { metadataVersion: 0 } : null,
+        doneBefore: ({ code, details }) =>
+          code === "UNKNOWN_TOPIC" || code === "UNKNOWN_TOPIC_ID"
+            ? { metadataVersion: Number(details["metadataVersion"] ?? 0) }
+            : null,
       },
     );
     this.cluster.metadata.noteVersion(answer.metadataVersion);

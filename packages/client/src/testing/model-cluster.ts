@@ -69,12 +69,15 @@ export class ModelCluster {
     grantedBytes: 0,
     sentBytes: 0,
   };
+  /** Of the metadata. */
+  version = 1;
+  /** The oldest metadata that the last list of topics was content with. */
+  versionListed = 0;
   private readonly options: ModelClusterOptions;
   /** What cut-off brokers believe: the leaders and epochs of that time, by partition. */
   private readonly cutOff = new Map<number, ReadonlyMap<string, { readonly leader: number; readonly epoch: number }>>();
   private nextProducerId = 1;
   private nextTopic = 1;
-  private version = 1;
 
   constructor(options: ModelClusterOptions) {
     this.options = options;
@@ -171,15 +174,16 @@ export class ModelCluster {
         return { config: found.config, metadataVersion: ++this.version };
       },
       addPartitions: async (request) => this.addPartitions(request),
-      listTopics: async () => ({
-        topics: [...this.topics.values()].map(({ topic, topicId, partitions }) => ({
+      listTopics: async ({ minMetadataVersion }) => {
+        this.versionListed = minMetadataVersion;
+        const topics = [...this.topics.values()].map(({ topic, topicId, partitions }) => ({
           topic,
           topicId,
           partitions: partitions.length,
           replicas: 1,
-        })),
-        metadataVersion: this.version,
-      }),
+        }));
+        return { topics, metadataVersion: this.version };
+      },
       describeTopic: async ({ topic, topicId }) => {
         const found = this.find(topic, topicId);
         const partitions = found.partitions.map(({ leader, epoch, logStart, nextOffset }, partition) => ({
@@ -288,6 +292,7 @@ export class ModelCluster {
     if (found !== undefined) return found;
     throw new VarveError(topicId === "" ? "UNKNOWN_TOPIC" : "UNKNOWN_TOPIC_ID", {
       message: `no topic ${topic}${topicId}`,
+      details: { metadataVersion: this.version },
     });
   }
 
