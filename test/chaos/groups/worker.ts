@@ -107,7 +107,9 @@ class Member {
   private async commitAll(): Promise<void> {
     const { group, topic } = plan;
     for (const [partition, offset] of [...this.finished]) {
-      if (this.finished.get(partition) === offset) this.finished.delete(partition);
+      // Given anew while others were committed, or further by now.
+      if (this.finished.get(partition) !== offset) continue;
+      this.finished.delete(partition);
       const asked = { group, topic, partition, offset, memberEpoch: this.epoch };
       await this.voice.operate("commit", asked, {}, () => this.consumer.commit([{ topic, partition, offset }]));
     }

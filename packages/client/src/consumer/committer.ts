@@ -200,6 +200,18 @@ export function notAssigned(
   });
 }
 
+/** An offset from before the group was moved was to be stored: it would undo the seek. */
+export function movedSince(
+  { name, committedAtStart, topic, partition }: PartitionWork,
+  offset: Offset,
+  group: string,
+): VarveError {
+  return new VarveError("STALE_ASSIGNMENT", {
+    message: `${group} was moved to ${committedAtStart} in ${name}, and no record up to ${offset} was given since; it was not committed`,
+    details: { topic, partition, offset },
+  });
+}
+
 /** What the coordinator has and what the member believes differ. */
 function isStale(error: VarveError): boolean {
   return error.code === "STALE_ASSIGNMENT" || isRefusalOfMember(error);

@@ -47,6 +47,29 @@ describe("where a partition begins, and what is committed", () => {
     expect(offsets(state.records)).toEqual(want);
   });
 
+  test("after a live seek an offset from before it is refused until its records were given again: the seek stays", async () => {
+    const client = sim();
+    client.model.createTopic("t", 1);
+    fill(client, 0, 40);
+    const consumer = client.varve.consumer({ group: "g", topics: ["t"], autoCommit: false });
+    const state = running(consumer);
+    await until(client, () => state.records.length === 40);
+    const late = [{ topic: "t", partition: 0, offset: 40 }];
+    await client.run(consumer.commit([{ topic: "t", partition: 0, offset: 30 }]));
+    await client.run(consumer.pause([{ topic: "t" }]));
+    await client.run(consumer.seek({ topic: "t", partition: 0, offset: 5 }));
+    expect(await client.failure(consumer.commit(late))).toMatchObject({
+      code: "STALE_ASSIGNMENT",
+      effect: "NOT_APPLIED",
+      message: "g was moved to 5 in t/0, and no record up to 40 was given since; it was not committed",
+    });
+    expect(client.groups.committed("g", "t", 0)).toBe(5);
+    await client.run(consumer.resume([{ topic: "t" }]));
+    await until(client, () => state.records.length === 75);
+    await client.run(consumer.commit(late));
+    expect(client.groups.committed("g", "t", 0)).toBe(40);
+  });
+
   test("offsets in the user's own database: onAssign says where, nothing is committed by itself, and onRevoke is told", async () => {
     const client = sim();
     client.model.createTopic("t", 2);

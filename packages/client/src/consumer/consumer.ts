@@ -13,7 +13,7 @@ import { aborted, closed, endOfWrite, untilAborted } from "../errors.js";
 import { invalidArgument, type WaitOptions } from "../options.js";
 import { checkTopicName } from "../producer/encoded-record.js";
 import type { VarveRecord } from "../records/output.js";
-import { notAssigned } from "./committer.js";
+import { movedSince, notAssigned } from "./committer.js";
 import { Dispatcher, type Job, recordName } from "./dispatcher.js";
 import { EventHub, type Listener } from "./event-hub.js";
 import { type AssignedTopicPartition, assignedOf, type ConsumerEvents, nameOf } from "./events.js";
@@ -192,8 +192,9 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   }
 
   /**
-   * Stores what is finished, or these offsets of partitions that this member works on. @throws VarveError STALE_ASSIGNMENT, FENCED_MEMBER,
-   * TIMEOUT, ABORTED, INVALID_ARGUMENT.
+   * Stores what is finished, or these offsets of partitions that this member works on. An offset below the stored one changes nothing: `seek` goes
+   * back. After a seek an offset beyond the records given since is refused. @throws VarveError STALE_ASSIGNMENT, FENCED_MEMBER, TIMEOUT, ABORTED,
+   * INVALID_ARGUMENT.
    */
   async commit(offsets?: readonly TopicPartitionOffset[], wait: WaitOptions = {}): Promise<void> {
     try {
@@ -211,7 +212,9 @@ export class Consumer<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       if (work === null || work.state === "starting") {
         throw notAssigned({ topic, partition }, this.settings.group);
       }
-      return { work, offset: checkOffset(offset) };
+      checkOffset(offset);
+      if (work.seeked && offset > work.givenTo) throw movedSince(work, offset, this.settings.group);
+      return { work, offset };
     });
     return this.membership.committer.commit(entries, wait);
   }

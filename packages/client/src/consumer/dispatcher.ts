@@ -232,6 +232,7 @@ export class Dispatcher<T> {
     job.startedAtMs = this.options.clock.monotonicMs();
     if (this.startsThisTurn++ === 0) this.turnBeganAtMs = job.startedAtMs;
     job.work.inWork++;
+    job.work.givenTo = Math.max(job.work.givenTo, job.record.offset + 1);
     this.inWork.add(job);
     this.options.start(job);
   }

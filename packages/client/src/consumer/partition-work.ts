@@ -32,6 +32,8 @@ export class PartitionWork implements HeldPartition {
   commitRefused = false;
   /** Resolves when the user's onAssign has answered for it. */
   assigning: Promise<void> = Promise.resolve();
+  /** One past the last record that a handler was given; before the first, where the work began. */
+  givenTo: Offset = 0;
   /** Records that a handler works on now. */
   inWork = 0;
   /** Records taken and not started, and their bytes. */
@@ -93,6 +95,7 @@ export class PartitionWork implements HeldPartition {
   begin(offset: Offset, nowMs: number): void {
     this.cursor = new PartitionCursor(this.partition, offset, null, offset);
     this.prefix = new FinishedPrefix(offset);
+    this.givenTo = offset;
     this.progressAtMs = nowMs;
     this.state = "working";
   }
