@@ -3,38 +3,23 @@
  * show what is in use.
  */
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { KIB, silentLogger, VarveError } from "@varve/base";
+import { KIB, VarveError } from "@varve/base";
 import { nodeClock } from "@varve/base/node";
 import { ownTimeMs } from "@varve/base/testing";
 import { BatchBuilder, batchByteLength } from "@varve/records";
 import { nodeCodec } from "@varve/records/node";
 import { METHODS, type RpcChannel } from "@varve/rpc";
-import { createClient } from "@varve/rpc/node";
 import { SimDisk } from "@varve/storage/testing";
 import { afterEach, expect, test, vi } from "vitest";
-import { parseConfig } from "../config/index.js";
-import { type RunningBroker, runBroker } from "./run-broker.js";
+import { LoneBrokers } from "../testing/lone-brokers.js";
+import type { RunningBroker } from "./run-broker.js";
 
 const DEADLINE = { deadlineMs: 10_000 } as const;
 const STATE = { timeout: 10_000, interval: 10 };
 const TOPIC = "orders";
 
-const running: RunningBroker[] = [];
-const channels: RpcChannel[] = [];
-
-afterEach(async () => {
-  for (const channel of channels.splice(0)) channel.close();
-  await Promise.all(running.splice(0).map((broker) => broker.kill()));
-});
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
+const brokers = new LoneBrokers();
+afterEach(() => brokers.end());
 
 /** A disk whose syncs can be made slow: what is produced meanwhile stays in flight. */
 class SlowDisk {
@@ -51,29 +36,11 @@ interface Started {
 /** One broker with one topic of one partition. */
 async function start(limits: object, topicConfig: Record<string, string> = {}): Promise<Started> {
   const slow = new SlowDisk();
-  const peerPort = await freePort();
-  const broker = await runBroker(
-    parseConfig({
-      brokerId: 1,
-      dataDir: "/broker-1",
-      cluster: { seeds: [`127.0.0.1:${peerPort}`] },
-      listen: { grpcPort: 0, peerPort, opsPort: 0 },
-      limits,
-    }),
-    { logger: silentLogger, disk: slow.disk.process(), walThread: slow.disk.walThread(), watchProcess: false },
-  );
-  running.push(broker);
+  const broker = await brokers.start(slow.disk, { limits });
   await broker.ready;
-  const channel = connect(broker);
+  const channel = brokers.connect(broker);
   await channel.unary(METHODS.createTopic, { topic: TOPIC, partitions: 1, replicas: 1, config: topicConfig }, DEADLINE);
   return { broker, slow, channel };
-}
-
-/** A connection of its own. */
-function connect(broker: RunningBroker): RpcChannel {
-  const channel = createClient(`127.0.0.1:${broker.grpcPort}`);
-  channels.push(channel);
-  return channel;
 }
 
 /** A batch of one record with exactly that many bytes on the wire. */
@@ -147,7 +114,7 @@ test("what a connection has in flight is bounded for all its calls together, and
   const first = outcome(produce(channel, batch));
   await vi.waitFor(async () => expect(await used(broker, "in_flight_connection_largest")).toBe(48 * KIB), STATE);
   const second = outcome(produce(channel, batch));
-  const other = outcome(produce(connect(broker), batch));
+  const other = outcome(produce(brokers.connect(broker), batch));
   expect(await Promise.all([first, second, other])).toEqual(["ok", "BROKER_OVERLOADED", "ok"]);
   slow.syncMs = 0;
   expect(await outcome(produce(channel, batch))).toBe("ok");
@@ -187,7 +154,7 @@ test("a stream is read on only as far as its connection's requests in flight go,
   const stream = channel.bidi(METHODS.produceStream, {});
   const batch = batchOfBytes(KIB);
   const count = 8 * requestsMax;
-  slow.syncMs = 100;
+  slow.syncMs = 1_500; // All that may be in flight is, for longer than it takes to look.
   for (let id = 1; id <= count; id++) void stream.write({ correlationId: id, produce: { topic: TOPIC, batch } });
   let most = 0;
   const inFlight = async (): Promise<number> =>
@@ -221,7 +188,7 @@ test("unary calls beyond a connection's requests in flight are refused as not ap
   );
   const refused = await produce(channel, batch).catch((error: unknown) => error);
   expect(refused).toMatchObject({ code: "BROKER_OVERLOADED", effect: "NOT_APPLIED" });
-  expect(await outcome(produce(connect(broker), batch))).toBe("ok");
+  expect(await outcome(produce(brokers.connect(broker), batch))).toBe("ok");
   expect(new Set(await Promise.all(first))).toEqual(new Set(["ok"]));
 });
 

@@ -166,7 +166,8 @@ export async function runBroker(config: BrokerConfig, overrides: PortOverrides =
     startup = { ...startup, started: true, phase: "started" };
     warnOfFewFiles(config, logger);
     const ports = { grpcPort: grpc.port, peerPort: started.peerPort, opsPort: ops.port };
-    const ready = started.becomeReady(advertisedAddresses(config, ports)).then(() => {
+    const never = failed.then((error) => Promise.reject(error));
+    const ready = Promise.race([started.becomeReady(advertisedAddresses(config, ports)), never]).then(() => {
       server.setServing(true);
       logger.info(ports, "broker is ready");
     });
