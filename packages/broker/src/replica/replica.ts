@@ -10,7 +10,7 @@
  * Source: Raft thesis 3.8, 10.2.1; the asynchronous storage interface of the core.
  */
 import { assert, type Clock, type GroupId, type Offset, type RaftIndex, type ReplicaId, type Term } from "@varve/base";
-import { decodeSnapshot, encodeFrame, type Frame, FrameKind, type GroupLog, type LogSnapshot } from "@varve/storage";
+import { encodeFrame, type Frame, FrameKind, type GroupLog, type LogSnapshot } from "@varve/storage";
 import {
   type ConfChangeV2,
   decodeConfChange,
@@ -18,11 +18,10 @@ import {
   EntryType,
   type Message,
   type ProposedEntry,
-  type RaftStorage,
   RawNode,
-  type Snapshot,
 } from "raft-ts";
 import { lostEnd } from "./lost-end.js";
+import { type ReplicaSnapshot, raftStorage, withLogSnapshot } from "./raft-storage.js";
 
 /** What a replica is at this moment, as those above it see it. */
 export type Role =
@@ -286,7 +285,12 @@ export class Replica {
       this.held.push(message);
       return;
     }
-    this.options.send(this.groupId, message);
+    this.send(message);
+  }
+
+  /** A log whose damage was met falls silent at once, before the host has let go of the replica. */
+  private send(message: Message): void {
+    if (this.log.quarantine === null) this.options.send(this.groupId, message);
   }
 
   private save(message: Message): void {
@@ -319,7 +323,7 @@ export class Replica {
 
   private deliver(response: Message): void {
     if (response.to === this.id) this.node.step(response);
-    else this.options.send(this.groupId, response);
+    else this.send(response);
   }
 
   private applyCommitted(message: Message): void {
@@ -464,10 +468,6 @@ export class Replica {
   }
 }
 
-interface ReplicaSnapshot extends Snapshot {
-  readonly log: LogSnapshot;
-}
-
 function isProposal(proposed: ProposedEntry): proposed is Proposal {
   return "kind" in proposed;
 }
@@ -476,34 +476,4 @@ function sameRole(left: Role, right: Role): boolean {
   if (left.term !== right.term) return false;
   if (left.kind === "leader") return right.kind === "leader" && left.ready === right.ready;
   return right.kind === "follower" && left.leader === right.leader;
-}
-
-/** The log as the core's storage; a snapshot carries the log's own form of it along. */
-function raftStorage(log: GroupLog, load: (lo: RaftIndex, hi: RaftIndex, bytesMax: number) => void): RaftStorage {
-  return {
-    initialState: () => ({ hardState: log.hardState, confState: log.replicas }),
-    firstIndex: () => log.firstIndex(),
-    lastIndex: () => log.lastIndex(),
-    term: (index) => log.term(index),
-    entries: (lo, hi, bytesMax) => {
-      const entries = log.entries(lo, hi, bytesMax);
-      if (entries === "pending") load(lo, hi, bytesMax);
-      return entries;
-    },
-    snapshot: () => {
-      const snapshot = log.snapshot();
-      return snapshot === "pending" ? snapshot : raftSnapshot(snapshot);
-    },
-  };
-}
-
-function raftSnapshot(snapshot: LogSnapshot): ReplicaSnapshot {
-  const { index, term, replicas } = snapshot;
-  return { metadata: { index, term, confState: replicas }, data: snapshot.encoded, log: snapshot };
-}
-
-/** A snapshot from the wire is checked before the core may see it. */
-function withLogSnapshot(message: Message): Message {
-  if (message.snapshot === null || message.snapshot.metadata.index === 0) return message;
-  return { ...message, snapshot: raftSnapshot(decodeSnapshot(message.snapshot.data)) };
 }
