@@ -7,7 +7,7 @@
  * be there and intact, else the replica is quarantined. Invariants:
  *   V1  every frame up to the mark comes from the checkpoint or the last segment, every frame above it from the WAL
  *   V2  after a restart the term is the larger of the hard state's and the last frame's; the vote counts only for that term
- *   V4  nothing is removed from the folder before a checkpoint is found that fits what the WAL says
+ *   V4  no segment is removed from the folder before a checkpoint was found that fits what the WAL says, and everything that is read here is intact
  *   V3  a configuration change above the checkpoint is not applied here: the caller applies it when Raft hands it out again
  */
 import { assert, type Disk, type RaftIndex, type VarveError } from "@varve/base";
@@ -138,7 +138,8 @@ async function openFrom(
   const { files, spec, context } = options;
   const { image } = checkpoint;
   const drainedIndex = Math.max(mark?.index ?? 0, checkpoint.segments[0]?.previousIndex ?? 0);
-  const plan = new SegmentPlan(spec.kind, await presentSegments(options, checkpoint, mark, drainedIndex));
+  const { kept, leftOver } = await presentSegments(options, checkpoint, mark, drainedIndex);
+  const plan = new SegmentPlan(spec.kind, kept);
   const state = new LogState(image, context.producerExpiryMs);
   state.raiseLogStart({ index: plan.first.previousIndex, offset: plan.first.baseOffset });
   const replayed = await replaySegment(options, plan, state, mark);
@@ -165,6 +166,7 @@ async function openFrom(
     frames: isStateLog ? [...replayed, ...applied] : [],
     checkpointIndex: image.index,
   });
+  for (const name of leftOver) await files.removeSegment(name);
   log.writer.adopt(options.replay?.hardState?.file ?? 0, options.replay?.mark?.file ?? 0);
   return log;
 }
@@ -188,13 +190,13 @@ async function readIntact(files: LogFiles, index: RaftIndex, path: string): Prom
   }
 }
 
-/** The checkpoint's segments without those that were deleted; removes files that an unfinished drain or deletion left. */
+/** The checkpoint's segments without those that were deleted, and the names of files that an unfinished drain or deletion left. */
 async function presentSegments(
   { disk, files, spec }: RecoverLogOptions,
   { image, segments }: Checkpoint,
   mark: Mark | null,
   drainedIndex: RaftIndex,
-): Promise<SegmentInfo[]> {
+): Promise<{ readonly kept: SegmentInfo[]; readonly leftOver: readonly number[] }> {
   // A mark at or below the first segment names one that retention has deleted since.
   const isListed = mark?.kind !== "drained" || segments.some(({ name }) => name === mark.segment);
   if (!isListed && mark.index > (segments[0]?.previousIndex ?? 0)) {
@@ -217,12 +219,7 @@ async function presentSegments(
     if (segment.lastIndex <= drainedIndex) await requireSize(disk, path, segment.bytes);
   }
   const expected = new Set(kept.filter(isExpected).map(({ name }) => name));
-  for (const name of present) {
-    if (expected.has(name)) continue;
-    await files.remove(`${digits20(name)}.log`);
-    await files.remove(`${digits20(name)}.idx`);
-  }
-  return kept;
+  return { kept, leftOver: [...present].filter((name) => !expected.has(name)) };
 }
 
 /** A sealed segment is not read here, but one that was cut is found without that. */

@@ -201,11 +201,16 @@ export class LogFiles {
     await disk.syncDir(this.dir);
   }
 
+  /** Removes one segment with its index; the folder is not synced. */
+  async removeSegment(name: number): Promise<void> {
+    await this.remove(`${digits20(name)}.log`);
+    await this.remove(`${digits20(name)}.idx`);
+  }
+
   /** Removes segments that retention let go of, with their indexes. */
   async removeSegments(segments: readonly SegmentInfo[]): Promise<void> {
     for (const { name } of segments) {
-      await this.remove(`${digits20(name)}.log`);
-      await this.remove(`${digits20(name)}.idx`);
+      await this.removeSegment(name);
       // One folder sync per file: a later segment must never be gone while an earlier one is still there.
       await this.options.disk.syncDir(this.dir);
     }
