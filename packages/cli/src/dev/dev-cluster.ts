@@ -15,7 +15,6 @@ import type { BrokerPlace } from "../brokers/layout.js";
 import { requireFreePorts } from "../brokers/ports.js";
 import { type DevFile, describeDev, removeDevFile, writeDevFile } from "./dev-file.js";
 import { lockDevFolder } from "./dev-lock.js";
-import { devCertificates } from "./dev-tls.js";
 
 /** From the death of a broker to its next start. */
 const RESPAWN_DELAY_MS = 3_000;
@@ -99,11 +98,13 @@ export class DevCluster {
 
   private async startAll(): Promise<void> {
     const { places, signal, folder } = this.options;
-    if (this.options.tls)
+    if (this.options.tls) {
+      const { devCertificates } = await import("./dev-tls.js");
       this.tls = await devCertificates(
         folder,
         places.map(({ dataDir }) => dataDir),
       );
+    }
     for (const place of places) {
       writeConfigFile(place, places, this.tls);
       const broker = await BrokerProcess.start(place);
