@@ -9,16 +9,15 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Prng } from "@varve/base/testing";
 import { Varve } from "@varve/client";
-import { ask } from "./clients/asker.js";
 import { waitUntil } from "./clock.js";
 import { ChaosCluster } from "./cluster/chaos-cluster.js";
 import { Starvation } from "./cluster/starvation.js";
-import { dumpReplicas } from "./final/dump.js";
+import { announceReplicas, lastEnds } from "./final/last-look.js";
 import { GroupLoad } from "./groups/group-load.js";
 import { checkHistory, linesOf, type OperationName, type Verdict } from "./history/index.js";
 import { Load } from "./load.js";
 import { breakUntil, type Strike } from "./nemesis/nemesis.js";
-import { Proc, Recorder } from "./recorder.js";
+import { Recorder } from "./recorder.js";
 import { Measures } from "./report/measures.js";
 import type { FaultCount, OperationCount, Report } from "./report/report.js";
 import { type ChaosSettings, commandOf } from "./settings.js";
@@ -144,7 +143,7 @@ class Run {
       await cluster.mend();
       groups?.mend();
       await this.healthy(SETTLE_MS);
-      const ends = await this.ends();
+      const ends = await lastEnds(this.recorder, this.varve, TOPIC);
       await load.caughtUp(ends, CATCH_UP);
       await groups?.caughtUp(ends, CATCH_UP);
     } finally {
@@ -171,30 +170,17 @@ class Run {
     return { signal: over.signal, end };
   }
 
-  /** The linearizable end of every partition, now that nobody sends. */
-  private async ends(): Promise<readonly number[]> {
-    const proc = new Proc(this.recorder, "last-asker");
-    await ask(proc, this.varve, TOPIC, "earliest");
-    const ends = await ask(proc, this.varve, TOPIC, "latest");
-    if (ends === null) throw new Error("no answer to the last question for the partitions' ends");
-    return ends;
-  }
-
   /** Stops the brokers and writes down what each replica's files hold. */
   private async dump(): Promise<void> {
     const { cluster, recorder, hooks, varve } = this;
     const { topicId, partitions } = await varve.admin.describeTopic(TOPIC);
     hooks.say("stopping the brokers, and reading every replica's files");
     await Promise.all(cluster.ids.map((id) => cluster.stopOne(id)));
-    for (const broker of cluster.ids) {
-      const proc = new Proc(recorder, `broker-${broker}`);
-      const held = partitions.filter(({ replicas }) => replicas.includes(broker)).map(({ partition }) => partition);
-      const dumps = await dumpReplicas(cluster.dataDirOf(broker), topicId, held).catch((error: unknown) => {
-        this.failed(error);
-        return [];
-      });
-      for (const dump of dumps) proc.announce("final", { broker, topic: TOPIC, ...dump });
-    }
+    const held = { topic: TOPIC, topicId, partitions };
+    for (const broker of cluster.ids)
+      await announceReplicas(recorder, broker, cluster.dataDirOf(broker), held).catch((error: unknown) =>
+        this.failed(error),
+      );
   }
 
   private judge(historyPath: string): readonly Verdict[] {

@@ -191,6 +191,17 @@ export const BAD_GROUPS: readonly BadCase[] = [
   },
   {
     check: "K9",
+    why: "without commits in the history, an offset goes back after a seek to it",
+    write: (h) => {
+      fetch(h, 9);
+      h.did("admin", "seek", { ...GROUP, topic: "o", partition: 0 }, { offsets: [{ partition: 0, offset: 2 }] });
+      fetch(h, 2);
+      fetch(h, 5);
+      return [fetch(h, 2)];
+    },
+  },
+  {
+    check: "K9",
     why: "a new owner starts below the last commit though the history names seeks",
     write: (h) => {
       commit(h, "z", 4);

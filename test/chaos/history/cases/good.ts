@@ -291,6 +291,18 @@ const GROUPS: readonly GoodCase[] = [
     },
   },
   {
+    why: "a group that names no commits goes on from where a seek moved it back to",
+    write: (h) => {
+      fetch(h, 9);
+      h.did("admin", "seek", { ...GROUP, topic: "o" }, { offsets: [{ partition: 0, offset: 2 }] });
+      h.assign("a", 2, { epoch: 2 }, GROUP);
+      fetch(h, 5);
+      h.did("admin", "seek", { ...GROUP, topic: "o" }, { offsets: [{ partition: 0, offset: 1 }] });
+      fetch(h, 1);
+      fetch(h, 3);
+    },
+  },
+  {
     why: "a group of named commits and seeks was told that nothing is committed, and begins at the start",
     write: (h) => {
       h.did("asker", "fetchOffsets", GROUP, { offsets: [{ topic: "o", partition: 0, offset: null }] });

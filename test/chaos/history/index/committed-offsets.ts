@@ -105,10 +105,10 @@ export function unexplained(register: OffsetRegister, rules: RegisterRules): Une
     if (!isExplained && isSeek(read, barrier, register, rules)) {
       sought.push({ value: read.value, begunAt: barrier?.endedAt ?? -1, endedAt: read.i });
       highest = null;
-    } else if (!isExplained && (rules.hasCommits || isBack(read, highest))) {
+    } else if (!isExplained && (rules.hasCommits || isBack(read, highest, register))) {
       found.push({ ...read, barrier });
       blamed.add(read);
-    } else if (read.by === "fetch" && !isBack(read, highest)) highest = read;
+    } else if (read.by === "fetch" && !isBack(read, highest, register)) highest = read;
   }
   return found;
 }
@@ -147,8 +147,12 @@ const FENCED: ReadonlySet<string> = new Set([
 /** Whether a commit was refused because its member owns the partition no more. */
 export const isFenced = ({ err }: RefusedCommit): boolean => err !== null && FENCED.has(err);
 
-const isBack = (read: Read, highest: Read | null): boolean =>
-  highest !== null && highest.i < read.begunAt && (read.value ?? -1) < (highest.value ?? -1);
+/** Below an earlier read, though nothing was written in between that may have moved it. */
+const isBack = (read: Read, highest: Read | null, { writes }: OffsetRegister): boolean =>
+  highest !== null &&
+  highest.i < read.begunAt &&
+  (read.value ?? -1) < (highest.value ?? -1) &&
+  !writes.some(({ begunAt, endedAt }) => endedAt > highest.begunAt && begunAt < read.i);
 
 /** What was certain, asked in the order of the reads' beginnings. */
 class Barriers {
