@@ -80,7 +80,7 @@ export type OperationKind = keyof typeof OPERATION_SHARES;
 export type DecisionKind = FaultKind | OperationKind;
 
 export const SHARED_KINDS = Object.keys(FAULT_SHARES) as SharedKind[];
-const APART_KINDS = Object.keys(APART) as ApartKind[];
+export const APART_KINDS = Object.keys(APART) as ApartKind[];
 const FAULT_KINDS: readonly FaultKind[] = [...SHARED_KINDS, ...APART_KINDS];
 const OPERATION_KINDS = Object.keys(OPERATION_SHARES) as OperationKind[];
 

@@ -15,6 +15,7 @@ import { hold } from "./violation.js";
 
 const READ_BYTES = 256 * 1024;
 const READ_MS = 5_000;
+const CATCH_UP_MS = 60_000;
 
 /** @throws Violation when a replica lacks a committed record, or has one that is not. */
 export async function checkReplicas(machines: readonly Machine[], checks: Checks, time: Time): Promise<void> {
@@ -39,8 +40,14 @@ export async function checkReplicas(machines: readonly Machine[], checks: Checks
 }
 
 async function checkLog(truth: GroupTruth, log: GroupLog, time: Time): Promise<void> {
-  const { logStartOffset, highWatermark } = log.pointers();
   const where = `replica ${log.spec.replicaId}`;
+  // One that took a lost one's place after all agreed has only begun.
+  await time.until(
+    `${where} holds all ${truth.endOffset} records of group ${truth.spec.groupId}`,
+    CATCH_UP_MS,
+    () => log.pointers().highWatermark >= truth.endOffset,
+  );
+  const { logStartOffset, highWatermark } = log.pointers();
   hold("S10", highWatermark === truth.endOffset, () => `${where} ends at ${highWatermark}, not at ${truth.endOffset}`);
   for (let offset = logStartOffset; offset < highWatermark; ) {
     const reading = Promise.resolve(log.read(offset, READ_BYTES));

@@ -5,7 +5,7 @@
  * Each seed allows only some kinds of faults ("swarm testing": Groce et al., ISSTA 2012), since kinds that always come together hide each other.
  */
 import type { Prng } from "@varve/base/testing";
-import { type DecisionKind, NETWORK_KINDS, SHARED_KINDS } from "./decisions.js";
+import { APART_KINDS, type DecisionKind, NETWORK_KINDS, SHARED_KINDS } from "./decisions.js";
 
 export interface Plan {
   readonly brokers: 1 | 3 | 5;
@@ -45,11 +45,13 @@ export interface Plan {
 
 const KIB = 1_024;
 const MIB = 1_024 * KIB;
+/** Share of the seeds that have each of the faults with times of their own. */
+const APART_RATIO = 0.6;
 
 export function drawPlan(prng: Prng): Plan {
   const brokers = prng.pick([1, 3, 3, 3, 3, 3, 5] as const);
   const electionTimeoutMs = prng.pick([1_000, 1_500]);
-  return {
+  const plan: Plan = {
     brokers,
     partitions: prng.between(1, 3),
     replicas: brokers === 5 ? prng.pick([3, 5]) : brokers,
@@ -80,6 +82,7 @@ export function drawPlan(prng: Prng): Plan {
     faults: drawFaults(prng, brokers),
     expectsRefusal: brokers > 1 && prng.chance(0.1),
   };
+  return { ...plan, faults: [...plan.faults, ...APART_KINDS.filter(() => prng.chance(APART_RATIO))] };
 }
 
 /** A part of all kinds, and always one that takes a broker down. */

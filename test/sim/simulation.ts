@@ -259,7 +259,8 @@ class Simulation implements ClusterWorld {
     // A voter of the controller that is gone is let go of only when it has been away for long.
     if (groupId === CONTROLLER_GROUP || !this.machines.every(({ isReady, isRetired }) => isReady || isRetired))
       return null;
-    const logs = this.machines.flatMap((machine) => machine.replica(groupId)?.log ?? []);
+    // Whoever was let go of may still hold a replica of a topic that was deleted since.
+    const logs = this.machines.flatMap((machine) => (machine.isRetired ? [] : (machine.replica(groupId)?.log ?? [])));
     const [newest] = logs.sort((left, right) => right.pointers().appliedIndex - left.pointers().appliedIndex);
     const here = new Set(logs.map(({ spec }) => spec.replicaId));
     return newest?.replicas.voters.find((replicaId) => !here.has(replicaId)) ?? null;
