@@ -137,6 +137,11 @@ const INDEXES: readonly DamageRow[] = [
     outcome: "served",
     damage: ({ logs }) => swap(first(logs[0].indexes), first(logs[1].indexes)),
   },
+  {
+    what: "a piece of a segment is written into an index",
+    outcome: "served",
+    damage: ({ logs }) => overwrite(first(logs[0].indexes), 40, readAt(first(logs[0].segments), 96, 128)),
+  },
 ];
 
 const CHECKPOINTS: readonly DamageRow[] = [
@@ -176,6 +181,17 @@ const CHECKPOINTS: readonly DamageRow[] = [
     outcome: "served or renewed",
     damage: ({ logs }) => rmSync(last(logs[0].checkpoints)),
   },
+  {
+    what: "the oldest and the newest checkpoint are swapped",
+    outcome: "served or renewed",
+    damage: ({ logs }) => swap(first(logs[0].checkpoints), last(logs[0].checkpoints)),
+  },
+  {
+    what: "a piece of a segment is written into the newest checkpoint",
+    outcome: "served or renewed",
+    damage: ({ logs }) => overwrite(last(logs[0].checkpoints), 40, readAt(first(logs[0].segments), 96, 64)),
+    says: /an older checkpoint takes the place|checksum is wrong/,
+  },
 ];
 
 const WAL: readonly DamageRow[] = [
@@ -205,6 +221,11 @@ const WAL: readonly DamageRow[] = [
     outcome: "renewed",
     damage: ({ dataDir }) => rmSync(first(walFiles(dataDir))),
     says: /missing/,
+  },
+  {
+    what: "two files of the WAL are swapped",
+    outcome: "renewed",
+    damage: ({ dataDir }) => swap(at(walFiles(dataDir), 0), at(walFiles(dataDir), 1)),
   },
   {
     what: "the newest file of the WAL is cut at the end of a flush",
@@ -240,6 +261,16 @@ const STATE: readonly DamageRow[] = [
     outcome: "served",
     damage: ({ dataDir }) => rmSync(join(dataDir, "state"), { recursive: true }),
   },
+  {
+    what: "LMDB's file is another broker's",
+    outcome: "served",
+    damage: (victim) => writeFileSync(lmdb(victim), readFileSync(join(victim.otherDataDir, "state", "data.mdb"))),
+  },
+  {
+    what: "a piece of a segment is written over LMDB's first page",
+    outcome: "served",
+    damage: (victim) => overwrite(lmdb(victim), 0, readAt(first(victim.logs[0].segments), 96, 4_096)),
+  },
 ];
 
 const IDENTITY: readonly DamageRow[] = [
@@ -253,6 +284,12 @@ const IDENTITY: readonly DamageRow[] = [
     what: "node.json is emptied",
     outcome: "refused",
     damage: (victim) => cut(nodeFile(victim), 0),
+    says: /damaged node\.json/,
+  },
+  {
+    what: "a piece of a segment is written into node.json",
+    outcome: "refused",
+    damage: (victim) => overwrite(nodeFile(victim), 10, readAt(first(victim.logs[0].segments), 96, 64)),
     says: /damaged node\.json/,
   },
   {
