@@ -10,14 +10,13 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Prng } from "@varve/base/testing";
 import { Varve } from "@varve/client";
-import { ask } from "../chaos/clients/asker.js";
 import { nowMs, pause, waitUntil } from "../chaos/clock.js";
 import { Starvation } from "../chaos/cluster/starvation.js";
-import { dumpReplicas } from "../chaos/final/dump.js";
+import { announceReplicas, lastEnds } from "../chaos/final/last-look.js";
 import { GroupLoad } from "../chaos/groups/group-load.js";
 import { checkHistory, linesOf, type Verdict } from "../chaos/history/index.js";
 import { Load } from "../chaos/load.js";
-import { Proc, Recorder } from "../chaos/recorder.js";
+import { Recorder } from "../chaos/recorder.js";
 import { ContainerCluster } from "./containers/container-cluster.js";
 import type { Life } from "./plan.js";
 import { AckLog } from "./report/gaps.js";
@@ -142,7 +141,7 @@ class LifeRun {
       await load.ended();
       options.say("until every reader and every group is at the end");
       await this.whole();
-      const ends = await this.ends();
+      const ends = await lastEnds(this.recorder, this.varve, TOPIC);
       await load.caughtUp(ends, CATCH_UP);
       await groups.caughtUp(ends, CATCH_UP);
     } finally {
@@ -206,15 +205,6 @@ class LifeRun {
     });
   }
 
-  /** The linearizable end of every partition, now that nobody sends. */
-  private async ends(): Promise<readonly number[]> {
-    const proc = new Proc(this.recorder, "last-asker");
-    await ask(proc, this.varve, TOPIC, "earliest");
-    const ends = await ask(proc, this.varve, TOPIC, "latest");
-    if (ends === null) throw new Error("no answer to the last question for the partitions' ends");
-    return ends;
-  }
-
   /** Stops the brokers and writes down what each replica's files hold. */
   private async dump(): Promise<void> {
     const { cluster, recorder, options, varve } = this;
@@ -226,10 +216,7 @@ class LifeRun {
       for (const broker of cluster.ids) {
         const copy = join(copies.folder, String(broker));
         await cluster.copyData(broker, copy);
-        const held = partitions.filter(({ replicas }) => replicas.includes(broker)).map(({ partition }) => partition);
-        const proc = new Proc(recorder, `broker-${broker}`);
-        for (const dump of await dumpReplicas(copy, topicId, held))
-          proc.announce("final", { broker, topic: TOPIC, ...dump });
+        await announceReplicas(recorder, broker, copy, { topic: TOPIC, topicId, partitions });
         rmSync(copy, { recursive: true, force: true });
       }
     } finally {
