@@ -29,6 +29,7 @@ const PLAN: Partial<Plan> = {
   walFileBytes: MIB,
   checkpointIntervalBytes: MIB,
   tailCacheBytesMax: MIB,
+  undrainedBytesMax: 64 * MIB,
   appendBytesMax: MIB,
   syncMs: { least: 0.5, most: 8 },
   driftMax: 0.001,

@@ -442,6 +442,7 @@ export class Machine {
       appendBytesMax: plan.appendBytesMax,
       walFileBytes: plan.walFileBytes,
       tailCacheBytesMax: plan.tailCacheBytesMax,
+      undrainedBytesMax: plan.undrainedBytesMax,
       hungDiskMs: plan.hungDiskMs,
       checkpointIntervalBytes: plan.checkpointIntervalBytes,
       diskReserveBytes: 0,

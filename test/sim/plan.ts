@@ -21,6 +21,7 @@ export interface Plan {
   readonly walFileBytes: number;
   readonly checkpointIntervalBytes: number;
   readonly tailCacheBytesMax: number;
+  readonly undrainedBytesMax: number;
   readonly hungDiskMs: number;
   readonly appendBytesMax: number;
   readonly batchBytes: number;
@@ -51,7 +52,7 @@ const APART_RATIO = 0.6;
 export function drawPlan(prng: Prng): Plan {
   const brokers = prng.pick([1, 3, 3, 3, 3, 3, 5] as const);
   const electionTimeoutMs = prng.pick([1_000, 1_500]);
-  const plan: Plan = {
+  const plan: Omit<Plan, "undrainedBytesMax"> = {
     brokers,
     partitions: prng.between(1, 3),
     replicas: brokers === 5 ? prng.pick([3, 5]) : brokers,
@@ -82,7 +83,8 @@ export function drawPlan(prng: Prng): Plan {
     faults: drawFaults(prng, brokers),
     expectsRefusal: brokers > 1 && prng.chance(0.1),
   };
-  return { ...plan, faults: [...plan.faults, ...APART_KINDS.filter(() => prng.chance(APART_RATIO))] };
+  const faults = [...plan.faults, ...APART_KINDS.filter(() => prng.chance(APART_RATIO))];
+  return { ...plan, faults, undrainedBytesMax: prng.pick([16 * KIB, 64 * KIB, 64 * MIB]) };
 }
 
 /** A part of all kinds, and always one that takes a broker down. */

@@ -28,7 +28,7 @@ export const LIMITS = {
   inFlightBytesMax: 256 * MIB,
   /** Recent committed frames kept in memory per broker. */
   tailCacheBytesMax: 64 * MIB,
-  /** Committed frames not yet in segments, per broker. */
+  /** Committed frames not yet in segments, per broker; those of the controller and the coordinators may go beyond. */
   undrainedBytesMax: 64 * MIB,
   /** Uncommitted frames of one group. */
   uncommittedBytesPerGroupMax: 8 * MIB,

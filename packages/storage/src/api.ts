@@ -209,6 +209,12 @@ export interface GroupLog {
   pointers(): LogPointers;
   /** Bytes of frames written but not committed: the caller refuses produce above its limit. */
   uncommittedBytes(): number;
+  /**
+   * Whether a follower should let more frames wait: the broker holds more than `undrainedBytesMax` of committed frames that are in no
+   * segment yet, and some are this log's. Never of a log of which nothing could be drained, since what the others wait for may be its
+   * turn, nor of the controller's and the coordinators', which what is done about a slow disk depends on.
+   */
+  isCongested(): boolean;
   /** Bytes this log takes on disk in segments. */
   diskBytes(): number;
 

@@ -5,7 +5,7 @@ import { ManualClock } from "./testing/log-driver.js";
 
 async function setUp(freeBytes: number) {
   const clock = new ManualClock();
-  const undrained = { total: 0, drained: 0 };
+  const undrained = { total: 0, drained: 0, max: Number.MAX_SAFE_INTEGER };
   const disk = { free: freeBytes, freeBytes: async () => disk.free };
   const parts = { disk, dataDir: "/", clock, logger: silentLogger, undrained, reserveBytes: 800 };
   const reserve = await DiskReserve.measure(parts);

@@ -16,16 +16,14 @@ const DRAINS_MAX = 32;
 export class DrainScheduler {
   private readonly logs: () => Iterable<GroupLogImpl>;
   private readonly undrained: UndrainedBytes;
-  private readonly undrainedBytesMax: number;
   /** A log may wait while it is drained: the drain that runs takes only what was committed before it began. */
   private readonly waiting = new Set<GroupLogImpl>();
   private readonly running = new Set<GroupLogImpl>();
   private isRelieving = false;
 
-  constructor(logs: () => Iterable<GroupLogImpl>, undrained: UndrainedBytes, undrainedBytesMax: number) {
+  constructor(logs: () => Iterable<GroupLogImpl>, undrained: UndrainedBytes) {
     this.logs = logs;
     this.undrained = undrained;
-    this.undrainedBytesMax = undrainedBytesMax;
   }
 
   /** Something was committed to that log. */
@@ -41,13 +39,14 @@ export class DrainScheduler {
 
   /** Above half the bound: asks for drains of the largest logs, a quarter of the bound; for more as soon as the last of them has begun. */
   private relieveIfFull(): void {
-    if (this.isRelieving || this.undrained.total <= this.undrainedBytesMax / 2) return;
+    const { total, max } = this.undrained;
+    if (this.isRelieving || total <= max / 2) return;
     this.isRelieving = true;
     const largest = [...this.logs()].filter((log) => log.keeper.hasUndrained && !this.running.has(log));
     largest.sort((left, right) => right.core.undrainedBytes - left.core.undrainedBytes);
     let asked = 0;
     for (const log of largest) {
-      if (asked > this.undrainedBytesMax / 4) break;
+      if (asked > max / 4) break;
       asked += log.core.undrainedBytes;
       this.request(log);
     }

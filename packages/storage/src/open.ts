@@ -190,10 +190,10 @@ async function openLogs(
   const watch = new DiskWatch(clock);
   const walFiles = new WalFiles({ dir, disk, fileBytes: options.walFileBytes, onFatal, space }, recovery.live, pool);
   const logs = new Map<GroupId, GroupLogImpl>();
-  const undrained = { total: 0, drained: 0 };
+  const undrained = { total: 0, drained: 0, max: options.undrainedBytesMax };
   const reserveBytes = options.diskReserveBytes;
   const reserve = await DiskReserve.measure({ disk, dataDir, clock, logger, undrained, reserveBytes });
-  const scheduler = new DrainScheduler(() => logs.values(), undrained, options.undrainedBytesMax);
+  const scheduler = new DrainScheduler(() => logs.values(), undrained);
   const wal = new Wal({
     files: walFiles,
     thread,

@@ -222,9 +222,9 @@ export class StorageImpl implements Storage {
   }
 
   pressure(): "BROKER_OVERLOADED" | "DISK_FULL" | null {
-    const { reserve, options, context } = this.parts;
+    const { reserve, context } = this.parts;
     if (reserve.isShort()) return "DISK_FULL";
-    return context.undrained.total > options.undrainedBytesMax ? "BROKER_OVERLOADED" : null;
+    return context.undrained.total > context.undrained.max ? "BROKER_OVERLOADED" : null;
   }
 
   stats(): StorageStats {

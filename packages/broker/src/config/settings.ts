@@ -346,7 +346,7 @@ export const SETTINGS = {
       max: 4 * GIB,
       unit: "bytes",
       effect:
-        "Committed frames that wait in memory for their segment; beyond it produce answers BROKER_OVERLOADED until the disk has caught up.",
+        "Committed frames that wait in memory for their segment; beyond it produce answers BROKER_OVERLOADED, and followers let their leaders wait, until the disk has caught up.",
     }),
     uncommittedBytesPerGroupMax: integer({
       default: LIMITS.uncommittedBytesPerGroupMax,

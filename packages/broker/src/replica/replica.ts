@@ -170,7 +170,7 @@ export class Replica {
   }
 
   step(message: Message): void {
-    if (this.stopped || message.to !== this.id || this.hasLost(message)) return;
+    if (this.stopped || message.to !== this.id || this.hasLost(message) || this.lacksRoomFor(message)) return;
     this.guard(() => {
       // A vote may make this node leader, and its no-op continues the log: what arrived before must be in the log by then.
       if (message.type === "MsgVoteResp") this.process();
@@ -182,6 +182,11 @@ export class Replica {
     const loss = lostEnd(message, this.node.term, this.log.lastIndex());
     if (loss !== null) this.log.condemn(loss);
     return loss !== null;
+  }
+
+  /** The leader offers the entries again with its next heartbeat. */
+  private lacksRoomFor(message: Message): boolean {
+    return message.type === "MsgApp" && message.entries.length > 0 && this.log.isCongested();
   }
 
   campaign(): void {

@@ -212,6 +212,12 @@ export class GroupLogImpl implements GroupLog {
     return this.core.uncommittedBytes;
   }
 
+  isCongested(): boolean {
+    const { core } = this;
+    const { undrained } = core.context;
+    return core.spec.kind === "data" && core.undrainedBytes > 0 && undrained.total > undrained.max;
+  }
+
   diskBytes(): number {
     return this.core.plan.bytes();
   }

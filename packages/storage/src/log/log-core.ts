@@ -23,6 +23,8 @@ export interface UndrainedBytes {
   total: number;
   /** Those that have been drained since the start, or thrown away. */
   drained: number;
+  /** Above it the broker takes no more of what can wait. */
+  readonly max: number;
 }
 
 /** What all logs of a broker share. */
