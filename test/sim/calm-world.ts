@@ -30,6 +30,7 @@ const PLAN: Partial<Plan> = {
   checkpointIntervalBytes: MIB,
   tailCacheBytesMax: MIB,
   undrainedBytesMax: 64 * MIB,
+  moveBytesPerSecond: 64 * MIB,
   appendBytesMax: MIB,
   syncMs: { least: 0.5, most: 8 },
   driftMax: 0.001,

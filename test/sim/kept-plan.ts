@@ -21,6 +21,7 @@ export const KEPT_PLAN: Plan = {
   checkpointIntervalBytes: 64 * KIB,
   tailCacheBytesMax: 1_024 * KIB,
   undrainedBytesMax: 64 * 1_024 * KIB,
+  moveBytesPerSecond: 64 * 1_024 * KIB,
   hungDiskMs: 10_000,
   appendBytesMax: 4 * KIB,
   batchBytes: 4 * KIB,

@@ -443,6 +443,7 @@ export class Machine {
       walFileBytes: plan.walFileBytes,
       tailCacheBytesMax: plan.tailCacheBytesMax,
       undrainedBytesMax: plan.undrainedBytesMax,
+      moveBytesPerSecond: plan.moveBytesPerSecond,
       hungDiskMs: plan.hungDiskMs,
       checkpointIntervalBytes: plan.checkpointIntervalBytes,
       diskReserveBytes: 0,

@@ -22,6 +22,7 @@ export interface Plan {
   readonly checkpointIntervalBytes: number;
   readonly tailCacheBytesMax: number;
   readonly undrainedBytesMax: number;
+  readonly moveBytesPerSecond: number;
   readonly hungDiskMs: number;
   readonly appendBytesMax: number;
   readonly batchBytes: number;
@@ -52,7 +53,7 @@ const APART_RATIO = 0.6;
 export function drawPlan(prng: Prng): Plan {
   const brokers = prng.pick([1, 3, 3, 3, 3, 3, 5] as const);
   const electionTimeoutMs = prng.pick([1_000, 1_500]);
-  const plan: Omit<Plan, "undrainedBytesMax"> = {
+  const plan: Omit<Plan, "undrainedBytesMax" | "moveBytesPerSecond"> = {
     brokers,
     partitions: prng.between(1, 3),
     replicas: brokers === 5 ? prng.pick([3, 5]) : brokers,
@@ -84,7 +85,8 @@ export function drawPlan(prng: Prng): Plan {
     expectsRefusal: brokers > 1 && prng.chance(0.1),
   };
   const faults = [...plan.faults, ...APART_KINDS.filter(() => prng.chance(APART_RATIO))];
-  return { ...plan, faults, undrainedBytesMax: prng.pick([16 * KIB, 64 * KIB, 64 * MIB]) };
+  const undrainedBytesMax = prng.pick([16 * KIB, 64 * KIB, 64 * MIB]);
+  return { ...plan, faults, undrainedBytesMax, moveBytesPerSecond: prng.pick([8 * KIB, 64 * MIB]) };
 }
 
 /** A part of all kinds, and always one that takes a broker down. */

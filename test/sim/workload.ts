@@ -4,6 +4,7 @@
 import { delay, isVarveError } from "@varve/base";
 import type { Prng } from "@varve/base/testing";
 import type { RpcTransport } from "@varve/rpc";
+import { FrameKind, type GroupLog } from "@varve/storage";
 import { ClientProcess } from "./client-process.js";
 import { type Decision, drawsOf, type OperationKind } from "./decisions.js";
 import { groupObserver } from "./group-observer.js";
@@ -207,7 +208,10 @@ export class Workload {
     tell().catch((error: unknown) => this.world.checks.fail(error));
   }
 
-  /** Partitions of the topic with a majority, of both halves of a joint configuration, on these machines. */
+  /**
+   * Partitions of the topic with a majority, of both halves of a joint configuration, on these machines. None with a change of the configuration that
+   * was begun and is not decided: it may come to count, and then asks for others.
+   */
   partitionsWithin(machines: readonly Machine[]): number[] {
     const all = [...Array(this.world.plan.partitions).keys()];
     return all.filter((partition) => {
@@ -219,7 +223,7 @@ export class Workload {
         (one, log) => (log.pointers().appliedIndex > one.pointers().appliedIndex ? log : one),
         logs[0] as (typeof logs)[number],
       );
-      if (newest === undefined) return false;
+      if (newest === undefined || logs.some(hasUndecidedChange)) return false;
       const { voters, votersOutgoing } = newest.replicas;
       const has = (ids: readonly number[]): boolean =>
         ids.length === 0 || ids.filter((id) => here.has(id)).length * 2 > ids.length;
@@ -377,4 +381,11 @@ export class Workload {
 function shuffled<T>(items: readonly T[], prng: Prng): T[] {
   const left = [...items];
   return items.map(() => left.splice(prng.between(0, left.length - 1), 1)[0] as T);
+}
+
+function hasUndecidedChange(log: GroupLog): boolean {
+  const { appliedIndex, lastIndex } = log.pointers();
+  if (lastIndex === appliedIndex) return false;
+  const frames = log.entries(appliedIndex + 1, lastIndex + 1, Number.MAX_SAFE_INTEGER);
+  return typeof frames === "string" || frames.some(({ kind }) => kind === FrameKind.conf);
 }

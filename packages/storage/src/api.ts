@@ -181,8 +181,11 @@ export interface GroupLog {
   term(index: RaftIndex): Term | "compacted" | "unavailable";
   /** `lo` inclusive, `hi` exclusive, at least one. "pending": not in memory; `load` brings it. */
   entries(lo: RaftIndex, hi: RaftIndex, bytesMax: number): readonly Frame[] | "compacted" | "unavailable" | "pending";
-  /** Reads a run of frames for a replica that lags; afterwards `entries(lo, ...)` answers from memory until evicted. */
-  load(lo: RaftIndex, hi: RaftIndex, bytesMax: number): Promise<void>;
+  /**
+   * Reads a run of frames for a replica that lags; afterwards `entries(lo, ...)` answers from memory until evicted.
+   * @returns the bytes of those frames.
+   */
+  load(lo: RaftIndex, hi: RaftIndex, bytesMax: number): Promise<number>;
   /** For a replica whose next index is below firstIndex. */
   snapshot(): LogSnapshot | "pending";
 

@@ -9,7 +9,16 @@
  *   R4  on a leader the base offset of every new frame is the end offset of the frame before it
  * Source: Raft thesis 3.8, 10.2.1; the asynchronous storage interface of the core.
  */
-import { assert, type Clock, type GroupId, type Offset, type RaftIndex, type ReplicaId, type Term } from "@varve/base";
+import {
+  assert,
+  type Clock,
+  type GroupId,
+  type Offset,
+  type RaftIndex,
+  type ReplicaId,
+  type Term,
+  type TimerHandle,
+} from "@varve/base";
 import { encodeFrame, type Frame, FrameKind, type GroupLog, type LogSnapshot } from "@varve/storage";
 import {
   type ConfChangeV2,
@@ -107,6 +116,8 @@ export class Replica {
   private lastRole: Role;
   private stopped = false;
   private loading = false;
+  /** Runs while those that only learn have had their share of what may be read. */
+  private paceTimer: TimerHandle | null = null;
   private readonly readWaiters = new Map<number, (index: RaftIndex | null) => void>();
   private nextReadContext = 1;
   /** Confirmed reads whose index is not applied here yet: this disk may be slower than a quorum of the others. */
@@ -382,18 +393,21 @@ export class Replica {
 
   /** A follower lags behind what is in memory: read it, then let the core try again. One read at a time. */
   private loadFor(lo: RaftIndex, hi: RaftIndex, bytesMax: number): void {
-    if (this.loading) return;
+    if (this.loading || (this.paceTimer !== null && !this.isNeededByVoter(lo))) return;
+    this.paceTimer?.cancel();
+    this.paceTimer = null;
     this.loading = true;
     const again = (): void => {
-      this.loading = false;
+      this.paceTimer = null;
       if (this.stopped) return;
       this.guard(() => {
         for (const id of this.node.peers()) this.node.retry(id);
       });
     };
-    const done = (): void => {
-      const waitMs = this.isNeededByVoter(lo) ? 0 : this.options.learnerPaceMs(bytesMax);
-      if (waitMs > 0) this.options.clock.setTimer(waitMs, again);
+    const done = (bytes: number): void => {
+      this.loading = false;
+      const waitMs = this.isNeededByVoter(lo) ? 0 : this.options.learnerPaceMs(bytes);
+      if (waitMs > 0) this.paceTimer = this.options.clock.setTimer(waitMs, again);
       else again();
     };
     this.log.load(lo, hi, bytesMax).then(done, (error: unknown) => {

@@ -104,7 +104,7 @@ export class GroupLogImpl implements GroupLog {
     return withinBytes(run.frames, lo - run.first, Math.min(hi - run.first, run.frames.length), bytesMax);
   }
 
-  load(lo: RaftIndex, hi: RaftIndex, bytesMax: number): Promise<void> {
+  load(lo: RaftIndex, hi: RaftIndex, bytesMax: number): Promise<number> {
     return this.reader.load(lo, hi, bytesMax);
   }
 

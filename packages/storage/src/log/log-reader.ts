@@ -5,6 +5,7 @@
  */
 import { assert, type Offset, type RaftIndex, VarveError } from "@varve/base";
 import { type Frame, FrameKind, type ReadResult } from "../api.js";
+import { frameBytes } from "../frame/frame.js";
 import type { SegmentKey } from "../segment/sparse-index.js";
 import { damageText, isDamage, isMissingFile, isUnreadable } from "./checkpoint.js";
 import type { LogCore } from "./log-core.js";
@@ -90,17 +91,16 @@ export class LogReader {
   }
 
   /** See GroupLog.load. */
-  async load(lo: RaftIndex, hi: RaftIndex, bytesMax: number): Promise<void> {
+  async load(lo: RaftIndex, hi: RaftIndex, bytesMax: number): Promise<number> {
     const { core } = this;
     assert(lo < hi, "a load asks for a frame");
     const segment = lo >= core.memory.firstIndex ? null : core.plan.forIndex(lo);
-    if (segment === null) return;
-    const frames = await this.frames(segment, { kind: "index", index: lo }, Math.min(bytesMax, LOAD_BYTES_MAX));
-    if (frames !== null)
-      core.context.loaded.add(
-        core,
-        frames.filter((frame) => frame.index < hi),
-      );
+    if (segment === null) return 0;
+    const read = await this.frames(segment, { kind: "index", index: lo }, Math.min(bytesMax, LOAD_BYTES_MAX));
+    if (read === null) return 0;
+    const frames = read.filter((frame) => frame.index < hi);
+    core.context.loaded.add(core, frames);
+    return frames.reduce((sum, frame) => sum + frameBytes(frame), 0);
   }
 
   /** See GroupLog.offsetForTime. */
