@@ -44,7 +44,7 @@ export interface ClusterWorld {
 const PEER_PORT = 7_651;
 const GRPC_PORT = 7_650;
 const RESTART_MS = 1_000;
-const BOUNDS_EVERY_MS = 1_000;
+const BOUNDS_EVERY_MS = 50;
 /** A process that was told to stop is killed after so long, as by a supervisor. */
 const STOP_MS_MAX = 10_000;
 /** Of that, for leaderships to move. */
