@@ -12,6 +12,7 @@ import { ChaosRuns } from "./chaos-run.js";
 /** Kinds that need a library inside the broker's process, which not every machine can build. */
 const FROM_INSIDE = ["power", "disk-slow", "disk-fails", "clock"];
 const RUN_MS = 600_000;
+const PACKETS = ["--namespaces", "--faults", "partition,one-way"];
 
 const problem = preloadProblem();
 if (problem !== null)
@@ -44,6 +45,17 @@ test(`what clients were told is true while every kind of fault strikes once (SEE
   const page = readFileSync(join(out, "report.html"), "utf8");
   expect(page).toContain(`seed ${chaos.seed}`);
   expect(page, "a page that needs nothing else").not.toMatch(/\b(?:src|href)=/);
+  await chaos.nothingIsLeft();
+});
+
+test(`the same where packets are lost between namespaces, wholly and in one direction (SEED=${chaos.seed})`, {
+  timeout: RUN_MS,
+}, async ({ skip }) => {
+  const { code, output } = await chaos.run([...PACKETS, "--once", "--minutes", "2"]);
+  const [, why] = /^no namespaces: (.+)$/m.exec(output) ?? [];
+  skip(why !== undefined, why);
+  expect(code, output).toBe(0);
+  expect(output).toContain("all checks hold");
   await chaos.nothingIsLeft();
 });
 

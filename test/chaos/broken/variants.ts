@@ -47,7 +47,7 @@ export const VARIANTS: readonly Variant[] = [
     does: "a coordinator takes whoever commits for the owner of the partition",
     checks: ["K8"],
     faults: "member-zombie",
-    rounds: 4,
+    rounds: 6,
     needsGroups: true,
   },
 ];
