@@ -213,11 +213,12 @@ export interface GroupLog {
   /** Bytes of frames written but not committed: the caller refuses produce above its limit. */
   uncommittedBytes(): number;
   /**
-   * Whether a follower should let more frames wait: the broker holds more than `undrainedBytesMax` of committed frames that are in no
-   * segment yet, and some are this log's. Never of a log of which nothing could be drained, since what the others wait for may be its
-   * turn, nor of the controller's and the coordinators', which what is done about a slow disk depends on.
+   * Whether a follower should let more frames wait: the broker holds more than `undrainedBytesMax` of frames that are not in the WAL yet, or
+   * committed and in no segment. Only its disk decides when that is less, so nobody waits for each other here. Never of the logs of the controller
+   * and the coordinators: what is done about a slow disk depends on them.
+   * @param comingBytes of frames that the caller is about to save.
    */
-  isCongested(): boolean;
+  isCongested(comingBytes: number): boolean;
   /** Bytes this log takes on disk in segments. */
   diskBytes(): number;
 

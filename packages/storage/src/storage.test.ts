@@ -459,16 +459,20 @@ describe("bounds and failures", () => {
 
   test("committed frames that cannot be drained become backpressure", async () => {
     const setup = await setUp({ undrainedBytesMax: 1_000 });
-    const other = await setup.storage.createGroup(specOf(2), TINY_CONFIG);
+    const state = await setup.storage.createGroup({ ...specOf(2), kind: "state" }, TINY_CONFIG);
     const held = batchFrame({ groupId: 1, index: 1, term: 1, baseOffset: 0 }, ["x".repeat(3_000)]);
-    await saveDurably(setup.log, { hardState: { term: 1, vote: 0, commit: 0 }, frames: [held] });
+    expect([setup.log.isCongested(1_000), setup.log.isCongested(1_001)]).toEqual([false, true]);
+    const saved = saveDurably(setup.log, { hardState: { term: 1, vote: 0, commit: 0 }, frames: [held] });
+    expect(setup.log.isCongested(0), "what is not in the WAL yet counts").toBe(true);
+    expect(setup.storage.pressure(), "but not for who produces").toBe(null);
+    await saved;
+    expect(setup.log.isCongested(0), "what is uncommitted does not").toBe(false);
     setup.log.commitTo(1);
     expect(setup.storage.pressure()).toBe("BROKER_OVERLOADED");
-    expect(setup.log.isCongested(), "its own frames are among those that wait").toBe(true);
-    expect(other.isCongested(), "nothing of it could be drained").toBe(false);
+    expect([setup.log.isCongested(0), state.isCongested(0)]).toEqual([true, false]);
     await settle();
     expect(setup.storage.pressure()).toBe(null);
-    expect(setup.log.isCongested()).toBe(false);
+    expect(setup.log.isCongested(0)).toBe(false);
   });
 
   test.each(["/wal/", ".log"])(

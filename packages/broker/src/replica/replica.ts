@@ -19,7 +19,7 @@ import {
   type Term,
   type TimerHandle,
 } from "@varve/base";
-import { encodeFrame, type Frame, FrameKind, type GroupLog, type LogSnapshot } from "@varve/storage";
+import { encodeFrame, type Frame, FrameKind, frameBytes, type GroupLog, type LogSnapshot } from "@varve/storage";
 import {
   type ConfChangeV2,
   decodeConfChange,
@@ -115,6 +115,8 @@ export class Replica {
   private held: Message[] = [];
   private lastRole: Role;
   private stopped = false;
+  /** Of appends that the core was given since the last `process`. */
+  private unsavedBytes = 0;
   private loading = false;
   /** Runs while those that only learn have had their share of what may be read. */
   private paceTimer: TimerHandle | null = null;
@@ -197,7 +199,10 @@ export class Replica {
 
   /** The leader offers the entries again with its next heartbeat. */
   private lacksRoomFor(message: Message): boolean {
-    return message.type === "MsgApp" && message.entries.length > 0 && this.log.isCongested();
+    if (message.type !== "MsgApp" || message.entries.length === 0) return false;
+    if (this.log.isCongested(this.unsavedBytes)) return true;
+    for (const frame of message.entries as readonly Frame[]) this.unsavedBytes += frameBytes(frame);
+    return false;
   }
 
   campaign(): void {
@@ -274,6 +279,7 @@ export class Replica {
       this.noteRole();
     }
     this.noteRole();
+    this.unsavedBytes = 0;
   }
 
   /** No more inputs; promises that wait for a read end with null. */

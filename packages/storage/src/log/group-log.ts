@@ -212,10 +212,9 @@ export class GroupLogImpl implements GroupLog {
     return this.core.uncommittedBytes;
   }
 
-  isCongested(): boolean {
-    const { core } = this;
-    const { undrained } = core.context;
-    return core.spec.kind === "data" && core.undrainedBytes > 0 && undrained.total > undrained.max;
+  isCongested(comingBytes: number): boolean {
+    const { undrained, wal } = this.core.context;
+    return this.core.spec.kind === "data" && undrained.total + wal.queuedBytes + comingBytes > undrained.max;
   }
 
   diskBytes(): number {

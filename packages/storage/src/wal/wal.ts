@@ -56,6 +56,8 @@ const PREPARE_RATIO = 0.25;
 
 interface Queued {
   readonly write: WalWrite;
+  /** Counted in `queuedBytes`. */
+  readonly bytes: number;
   /** Records that have been placed already. */
   next: number;
 }
@@ -63,6 +65,7 @@ interface Queued {
 interface Batch {
   readonly records: WalRecord[];
   readonly finished: WalWrite[];
+  finishedBytes: number;
 }
 
 type FlushState =
@@ -86,6 +89,7 @@ export class Wal {
   private idleTimer: TimerHandle | null = null;
   private waiters: (() => void)[] = [];
   private counts = { flushes: 0, bytesWritten: 0 };
+  private bytesQueued = 0;
 
   constructor(options: WalOptions) {
     this.options = options;
@@ -103,11 +107,18 @@ export class Wal {
     return this.counts.bytesWritten;
   }
 
+  /** Bytes of writes that are not durable yet, without lazy ones. */
+  get queuedBytes(): number {
+    return this.bytesQueued;
+  }
+
   /** Queues a write for the next flush. After a failure it is dropped: `durable` is never called (W2). */
   append(write: WalWrite): void {
     if (this.state.kind === "stopped") return;
     assert(write.records.length > 0, "a write has a record");
-    this.queue.push({ write, next: 0 });
+    const bytes = write.records.reduce((sum, record) => sum + recordBytes(record), 0);
+    this.bytesQueued += bytes;
+    this.queue.push({ write, bytes, next: 0 });
     this.schedule();
   }
 
@@ -167,7 +178,7 @@ export class Wal {
     const { files, thread, checksum, walId } = this.options;
     this.idleTimer?.cancel();
     // To the front: a lazy hard state must not come after a newer one that is already queued.
-    this.queue.unshift(...this.lazy.splice(0).map((write) => ({ write, next: 0 })));
+    this.queue.unshift(...this.lazy.splice(0).map((write) => ({ write, bytes: 0, next: 0 })));
     const file = this.fileForNext();
     if (file === null) {
       this.waitForFile();
@@ -230,7 +241,7 @@ export class Wal {
 
   private takeBatch(file: WalFile): Batch {
     const room = Math.min(FLUSH_BYTES_TARGET, file.bytes - this.position);
-    const batch: Batch = { records: [], finished: [] };
+    const batch: Batch = { records: [], finished: [], finishedBytes: 0 };
     const groups = new Set<number>();
     let bytes = 0;
     let taken = 0;
@@ -248,6 +259,7 @@ export class Wal {
         batch.records.push(record);
       }
       batch.finished.push(queued.write);
+      batch.finishedBytes += queued.bytes;
       taken++;
     }
     this.queue.splice(0, taken);
@@ -267,6 +279,7 @@ export class Wal {
     assert(this.state.kind === "flushing", "W1: one flush at a time");
     this.counts.flushes++;
     this.counts.bytesWritten += flush.totalBytes;
+    this.bytesQueued -= batch.finishedBytes;
     const { files, clock, onFlush, onNewFile } = this.options;
     files.retire();
     void files.freeBelow(flush.oldestFile).catch((error: unknown) => this.fail(error));
