@@ -45,6 +45,8 @@ const PEER_PORT = 7_651;
 const GRPC_PORT = 7_650;
 const RESTART_MS = 1_000;
 const BOUNDS_EVERY_MS = 50;
+/** Longer than a sync on a slow disk. */
+const AFTER_HANG_MS = 3_000;
 /** A process that was told to stop is killed after so long, as by a supervisor. */
 const STOP_MS_MAX = 10_000;
 /** Of that, for leaderships to move. */
@@ -81,7 +83,7 @@ export class Machine {
   /** Until then, in the world's time, no call of the disk ends. */
   private stalledUntilMs = 0;
   /** Until then its process may find out that the disk hangs, and end. */
-  private hangsUntilMs = 0;
+  private hangsUntilMs = Number.NEGATIVE_INFINITY;
   /** Its disk has failed or was damaged on purpose: from now on it may refuse to start, or quarantine what is hurt. */
   isDamaged = false;
   /** A sync fails, or has failed, in the process that runs. */
@@ -142,9 +144,9 @@ export class Machine {
     return this.process?.broker ?? null;
   }
 
-  /** Whether its process may end because of its disk. */
+  /** Whether its process may end because of its disk; what began while that hung takes its own time, too. */
   private get mayFail(): boolean {
-    return this.syncFails || this.isFull || this.world.clock.monotonicMs() < this.hangsUntilMs;
+    return this.syncFails || this.isFull || this.world.clock.monotonicMs() < this.hangsUntilMs + AFTER_HANG_MS;
   }
 
   replica(groupId: number): Replica | null {
@@ -242,7 +244,7 @@ export class Machine {
     const hangs = this.world.clock.monotonicMs() < this.hangsUntilMs;
     if (hangs) this.kill();
     this.stalledUntilMs = 0;
-    this.hangsUntilMs = 0;
+    this.hangsUntilMs = Number.NEGATIVE_INFINITY;
     this.disk.healSyncs();
     return hangs ? 0 : leftMs;
   }
