@@ -32,6 +32,14 @@ export function writeReplicaFile(disk: Disk, dir: string, file: ReplicaFile): Pr
   return writeChecked(disk, dir, REPLICA_FILE, file);
 }
 
+/** Removes the folder of a log that a tombstone names. What says whose it is goes last: a crash leaves a folder that is known, or an empty one. */
+export async function removeReplica(disk: Disk, dir: string): Promise<void> {
+  const others = (await disk.list(dir)).filter((name) => name !== REPLICA_FILE);
+  for (const name of others) await disk.remove(`${dir}/${name}`);
+  if (others.length > 0) await disk.syncDir(dir);
+  await disk.removeDir(dir);
+}
+
 /** Null: there is none. @throws VarveError DATA_DIR_UNUSABLE: it is damaged. */
 export async function readReplicaFile(disk: Disk, dir: string): Promise<ReplicaFile | null> {
   const stored = await readChecked(disk, dir, REPLICA_FILE);

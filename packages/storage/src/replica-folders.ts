@@ -9,7 +9,7 @@ import { type Disk, type GroupId, type Logger, VarveError } from "@varve/base";
 import type { GroupSpec, LogConfig } from "./api.js";
 import { decodeCheckpoint, isDamage, isMissingFile } from "./log/checkpoint.js";
 import { parseLogFileName, QUARANTINE_FILE, readFile, writeQuarantineNote } from "./log/log-files.js";
-import { type ReplicaFile, readReplicaFile, topicsDir } from "./replica-file.js";
+import { type ReplicaFile, readReplicaFile, removeReplica, topicsDir } from "./replica-file.js";
 import type { GroupReplay } from "./wal/replay.js";
 
 /** A replica that was found. */
@@ -49,7 +49,7 @@ export async function findReplicas(options: {
         logger.error({ dir, problem: found }, "a replica's folder cannot be read and is left alone");
         setAside.set(dir, found);
       } else if (found === null) unfinished.push(dir);
-      else if (isDropped(replays, found.spec)) await disk.removeDir(dir);
+      else if (isDropped(replays, found.spec)) await removeReplica(disk, dir);
       else {
         await disk.syncDir(dir);
         replicas.push(found);

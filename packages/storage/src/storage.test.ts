@@ -1,5 +1,6 @@
 /** storage.test.ts: one data directory through its public face: reads, retention, snapshots, restart, refusal, memory bounds. */
-import { isVarveError } from "@varve/base";
+import { isVarveError, silentLogger } from "@varve/base";
+import { Prng } from "@varve/base/testing";
 import { describe, expect, test } from "vitest";
 import { FrameKind, type GroupLog, type LogSnapshot, type ReadResult, type Storage } from "./api.js";
 import { encodeLogStart } from "./frame/payload.js";
@@ -246,6 +247,34 @@ describe("opening", () => {
     expect(log.lastIndex()).toBe(2);
   });
 });
+
+test.each([1, 2, 3, 4, 5, 6, 7])(
+  "a power cut at step %i of a drop leaves nothing that a start cannot read",
+  async (step) => {
+    for (let seed = 1; seed <= 16; seed++) {
+      const setup = await setUp();
+      await appendCommitted(setup.log, 7);
+      await settle();
+      const { disk } = setup;
+      const isInside = (path: string): boolean => path.includes("/0_101");
+      let removed = 0;
+      disk.onStep = ({ what, path }) => {
+        if ((what === "remove" || what === "syncDir") && path.includes("/topics") && ++removed === step)
+          disk.powerOff();
+      };
+      void setup.storage.dropGroup(1);
+      await settle();
+      disk.onStep = null;
+      disk.crash(new Prng(seed));
+      const errors: unknown[] = [];
+      const logger = { ...silentLogger, error: (fields: object, message: string) => errors.push(message, fields) };
+      const storage = await openOn(disk, { ...tinyOptions(setup.clock, 2), logger });
+      expect(errors, `seed ${seed}`).toEqual([]);
+      if (storage.group(1) === null) expect(disk.paths().filter(isInside), `seed ${seed}`).toEqual([]);
+      await storage.close();
+    }
+  },
+);
 
 describe("retention and snapshots", () => {
   async function retained(): Promise<Setup> {

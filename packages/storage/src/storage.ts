@@ -28,7 +28,7 @@ import { emptyImage } from "./log/log-state.js";
 import { SegmentPlan } from "./log/segment-plan.js";
 import { isNoSpace } from "./log/space.js";
 import { recoverLog } from "./recover-log.js";
-import { replicaDir, topicDir, topicsDir, writeReplicaFile } from "./replica-file.js";
+import { removeReplica, replicaDir, topicDir, topicsDir, writeReplicaFile } from "./replica-file.js";
 import { refusal, type SetAside } from "./replica-folders.js";
 import type { FileCache } from "./segment/file-cache.js";
 import type { Wal } from "./wal/wal.js";
@@ -190,7 +190,7 @@ export class StorageImpl implements Storage {
       const dir = replicaDir(dataDir, core.spec);
       for (const segment of core.plan.list()) core.context.reader.forget(core.files.segmentPath(segment.name));
       await this.mustWrite(async () => {
-        await disk.removeDir(dir);
+        await removeReplica(disk, dir);
         await disk.syncDir(topicDir(dataDir, core.spec.topicId));
       });
       walFiles.release(tombstoneFile);
