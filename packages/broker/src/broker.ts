@@ -201,6 +201,7 @@ export class Broker {
       foundingVoters: () => this.membership.foundingVoters(),
       clusterId: () => this.member?.clusterId ?? null,
       brokerOf,
+      isLeaving: (broker) => this.presence.isLeaving(broker),
       preferred: (groupId) => this.metadata.preferred(groupId),
       execute: (command) => this.execute(command),
     });
@@ -417,7 +418,10 @@ export class Broker {
 
   private everySecond(): void {
     this.announcements.repeat();
-    this.presence.stopGate.step();
+    if (this.stopping) {
+      this.presence.stopGate.leave();
+      this.duties.leadership.leave(); // It may have been elected since.
+    } else this.presence.stopGate.step();
     this.duties.everySecond(!this.stopping && this.metadata.isRegistered);
   }
 

@@ -30,6 +30,8 @@ export interface DutiesOptions {
   readonly foundingVoters: () => readonly FoundingVoter[];
   readonly clusterId: () => ClusterId | null;
   readonly brokerOf: (groupId: GroupId, replicaId: ReplicaId) => BrokerId | null;
+  /** It said that it stops now. */
+  readonly isLeaving: (broker: BrokerId) => boolean;
   /** The replica that should lead a group when all are well; null = no matter. */
   readonly preferred: (groupId: GroupId) => ReplicaId | null;
   /** A command of this broker's own. @throws VarveError. */
@@ -55,6 +57,7 @@ export class Duties {
       brokerOf: options.brokerOf,
       isConnected: (broker) => hub.isConnected(broker),
       isSlow: (broker) => this.disk.isSlow(broker),
+      isLeaving: options.isLeaving,
       preferred: options.preferred,
     });
     this.disk = new DiskDuty({

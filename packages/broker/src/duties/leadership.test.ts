@@ -9,6 +9,7 @@ interface Follower {
   readonly isVoter?: boolean;
   readonly isConnected?: boolean;
   readonly isSlow?: boolean;
+  readonly isLeaving?: boolean;
   readonly state?: "probe" | "replicate";
   readonly isAnswering?: boolean;
   readonly match?: number;
@@ -43,6 +44,7 @@ function leaderOf(...followers: readonly Follower[]) {
     brokerOf: (_groupId, replicaId) => replicaId,
     isConnected: (broker) => known.get(broker)?.isConnected ?? true,
     isSlow: (broker) => known.get(broker)?.isSlow ?? false,
+    isLeaving: (broker) => known.get(broker)?.isLeaving ?? false,
     preferred: () => null,
   });
   return { leadership, replica, handedTo };
@@ -51,6 +53,7 @@ function leaderOf(...followers: readonly Follower[]) {
 test.each<{ readonly what: string; readonly follower: Follower }>([
   { what: "is not connected", follower: { isConnected: false } },
   { what: "has a slow disk", follower: { isSlow: true } },
+  { what: "is about to stop", follower: { isLeaving: true } },
   { what: "does not vote", follower: { isVoter: false } },
   { what: "was not heard of lately", follower: { isAnswering: false } },
   { what: "has a log that is not known to match", follower: { state: "probe", match: 0 } },

@@ -1,7 +1,7 @@
 /**
  * leadership.ts: moves leaderships: back to the preferred replicas when things are calm, away when this broker stops.
  *
- * Invariant: a leadership is handed only to a voter that is connected, whose log is known to be complete and whose disk is not slow.
+ * Invariant: a leadership is handed only to a voter that is connected, is not about to stop, whose log is known to be complete and whose disk is not slow.
  */
 import type { BrokerId, Clock, ReplicaId } from "@varve/base";
 import type { Replica } from "../replica/replica.js";
@@ -12,6 +12,8 @@ export interface LeadershipOptions {
   readonly brokerOf: (groupId: number, replicaId: ReplicaId) => BrokerId | null;
   readonly isConnected: (broker: BrokerId) => boolean;
   readonly isSlow: (broker: BrokerId) => boolean;
+  /** It said that it stops now. */
+  readonly isLeaving: (broker: BrokerId) => boolean;
   /** The replica that should lead a group when all are well; null = no matter. */
   readonly preferred: (groupId: number) => ReplicaId | null;
 }
@@ -95,8 +97,9 @@ export class Leadership {
   }
 
   private canLead(replica: Replica, id: ReplicaId): boolean {
-    const broker = this.options.brokerOf(replica.groupId, id);
-    if (broker === null || !this.options.isConnected(broker) || this.options.isSlow(broker)) return false;
+    const { brokerOf, isConnected, isSlow, isLeaving } = this.options;
+    const broker = brokerOf(replica.groupId, id);
+    if (broker === null || !isConnected(broker) || isSlow(broker) || isLeaving(broker)) return false;
     if (!replica.log.replicas.voters.includes(id)) return false;
     const progress = replica.node.progress(id);
     return (

@@ -15,7 +15,7 @@ import { hostedReplicas, type ReplicaHealth, replicaHealth } from "./replica-hea
 import type { StatusExchange } from "./status-exchange.js";
 import { StopGate, type StopGateReport } from "./stop-gate.js";
 import { decodeStopping, encodeStopping, StopNotices } from "./stop-notices.js";
-import type { GroupAtStop } from "./stop-risk.js";
+import type { GroupAtStop, Stopping } from "./stop-risk.js";
 
 export interface PresenceOptions {
   readonly settings: Pick<BrokerSettings, "brokerId" | "stopGateMs">;
@@ -63,7 +63,7 @@ export class Presence {
       others: {
         brokerOf: options.brokerOf,
         isUp: (broker) => hub.isConnected(broker),
-        stopping: (broker) => this.notices.stopping(broker, hub.isConnected(broker)),
+        stopping: (broker) => this.stopping(broker),
       },
       tell: (state) => {
         for (const { brokerId } of hub.connected())
@@ -93,9 +93,18 @@ export class Presence {
     this.notices.heard(from, decodeStopping(payload), sender?.bootId ?? "");
   }
 
+  /** Another broker has said that it stops now. */
+  isLeaving(broker: BrokerId): boolean {
+    return this.stopping(broker) === "leaving";
+  }
+
   /** A link to a broker is up. */
   met({ brokerId, bootId }: PeerHello): void {
     this.notices.met(brokerId, bootId);
+  }
+
+  private stopping(broker: BrokerId): Stopping | null {
+    return this.notices.stopping(broker, this.options.hub.isConnected(broker));
   }
 
   private health(): ReplicaHealth {

@@ -76,6 +76,9 @@ const UNARY_PATHS: ReadonlySet<string> = new Set(
 );
 /** Between two looks whether a connection has taken enough of what it asked for. */
 const ROOM_LOOK_MS = 20;
+/** How long the last answers may take to go out when the server closes, and between two looks whether they had that. */
+const GOODBYE_MS = 1_000;
+const GOODBYE_LOOK_MS = 100;
 
 class GrpcServer implements GrpcRpcServer {
   private readonly server: Server;
@@ -85,6 +88,8 @@ class GrpcServer implements GrpcRpcServer {
   private readonly open = new Set<OpenCall>();
   private readonly options: RpcServerOptions;
   private closing = false;
+  /** While it closes: since when no call runs. */
+  private idleSinceMs: number | null = null;
 
   constructor(options: RpcServerOptions) {
     this.options = options;
@@ -141,8 +146,20 @@ class GrpcServer implements GrpcRpcServer {
     });
     for (const call of [...this.open]) if (call.stream) call.abort(shuttingDown());
     const timer = setTimeout(() => this.destroy(), graceMs);
+    const looks = setInterval(() => this.endIdle(), GOODBYE_LOOK_MS);
     await closed;
+    clearInterval(looks);
     clearTimeout(timer);
+  }
+
+  /**
+   * Ends what is open without a call that runs: a stream whose end its client does not read, since it has not read what came before, keeps its
+   * connection. What was answered had as long to go out.
+   */
+  private endIdle(): void {
+    if (this.open.size > 0) this.idleSinceMs = null;
+    else this.idleSinceMs ??= performance.now();
+    if (this.idleSinceMs !== null && performance.now() - this.idleSinceMs >= GOODBYE_MS) this.destroy();
   }
 
   destroy(): void {

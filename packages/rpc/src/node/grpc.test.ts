@@ -12,6 +12,10 @@ import { createServer } from "./grpc-server.js";
 import { createClient } from "./grpc-transport.js";
 import { FLOW_CONTROL_WINDOW_BYTES } from "./options.js";
 
+const MIB = 2 ** 20;
+/** More than flow control lets through. */
+const MESSAGES = (2 * FLOW_CONTROL_WINDOW_BYTES) / MIB;
+
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -262,6 +266,33 @@ test("close cuts what has not finished when the grace is over", async () => {
   await new Promise((resolve) => setTimeout(resolve, 50));
   await server.close(50);
   expect(await call).toMatchObject({ code: "UNREACHABLE", effect: "UNKNOWN" });
+});
+
+test("close does not wait for a client that does not read what its stream was sent", async () => {
+  let written = 0;
+  const { server, port } = await start({
+    subscribe: async (stream, { signal }) => {
+      const batches = { subscriptionId: 1, batches: [Buffer.alloc(MIB)], nextOffset: 1 };
+      for (; written < MESSAGES; written++) void stream.write({ batches }).catch(() => {});
+      await once(signal, "abort");
+    },
+  });
+  const session = connect(`http://127.0.0.1:${port}`);
+  session.on("error", () => {});
+  cleanups.push(() => session.destroy());
+  const headers = {
+    ":method": "POST",
+    ":path": METHODS.subscribe.path,
+    "content-type": "application/grpc",
+    te: "trailers",
+  };
+  const stream = session.request(headers, { endStream: false });
+  stream.on("error", () => {});
+  await vi.waitFor(() => expect(written).toBe(MESSAGES));
+  const startedMs = performance.now();
+  await server.close(60_000);
+  // After 10 s a connection that takes nothing is cut off anyway.
+  expect(performance.now() - startedMs).toBeLessThan(7_000);
 });
 
 test("a port that is taken is ADDRESS_UNUSABLE", async () => {
