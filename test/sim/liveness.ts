@@ -45,7 +45,7 @@ export function drawCore(machines: readonly Machine[], prng: Prng): Machine[] {
 }
 
 /** Whether they are a quorum of the newest voters that a running machine knows of; true when none runs. */
-function haveController(core: readonly Machine[], machines: readonly Machine[]): boolean {
+export function haveController(core: readonly Machine[], machines: readonly Machine[]): boolean {
   const logs = machines.flatMap((machine) => machine.replica(CONTROLLER)?.log ?? []);
   const [newest] = logs.sort((left, right) => right.pointers().appliedIndex - left.pointers().appliedIndex);
   if (newest === undefined) return true;

@@ -16,7 +16,7 @@ import { DiskFaults } from "./disk-faults.js";
 import { Faults } from "./faults.js";
 import { checkReplicas } from "./final-read.js";
 import { Hooks } from "./hooks.js";
-import { checkQuorumServes, drawCore, keepAway } from "./liveness.js";
+import { checkQuorumServes, drawCore, haveController, keepAway } from "./liveness.js";
 import { type ClusterWorld, grpcAddress, Machine } from "./machine.js";
 import { NetworkFaults } from "./network-faults.js";
 import { drawPlan, type Plan } from "./plan.js";
@@ -213,7 +213,11 @@ class Simulation implements ClusterWorld {
     const stallMs = this.heal(core);
     const release = keepAway(core, rest, this.networkFaults, this.prng);
     this.trace.note("world", `heals the quorum ${core.map(({ name }) => name).join(" ")}`);
-    await this.time.until("a healed quorum is ready", READY_MS, () => core.every(({ isWell }) => isWell));
+    // A change of the controller's voters that was begun before may come to count, and then asks for others.
+    const isQuorum = (): boolean => rest.length === 0 || haveController(core, this.machines);
+    const isReady = (): boolean => core.every(({ isWell }) => isWell);
+    await this.time.until("a healed quorum is ready", READY_MS, () => isReady() || !isQuorum());
+    if (!isQuorum()) return release();
     await this.time.pass(Math.max(0, healedAtMs + stallMs - this.clock.monotonicMs()));
     const { checks, time, workload } = this;
     await checkQuorumServes({ core, checks, time, workload, electionTimeoutMs: this.plan.electionTimeoutMs });
