@@ -165,7 +165,7 @@ export class Checks {
       this.logMatching.onMarks(log, { term, commit, highWatermark, logStartOffset });
       checkLogStart(truth, log);
       checkProducersOf(truth, log, frames);
-      this.groupState.onApplied(log, appliedIndex);
+      this.groupState.compare(log, appliedIndex);
     });
   }
 

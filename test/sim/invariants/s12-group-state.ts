@@ -8,9 +8,6 @@ import { createHash } from "node:crypto";
 import type { CheckpointSection, GroupLog } from "@varve/storage";
 import { hold } from "../violation.js";
 
-/** States are compared at every index that this divides. */
-const EVERY = 8;
-
 const APPLIED = /"appliedIndex":(\d+)/;
 
 /**
@@ -30,12 +27,7 @@ export class GroupState {
     this.sources.set(log, source);
   }
 
-  /** A replica has applied everything up to `index`. */
-  onApplied(log: GroupLog, index: number): void {
-    if (index % EVERY === 0) this.compare(log, index);
-  }
-
-  /** Compares at any index: after a recovery, at the end. */
+  /** A replica has applied everything up to `index`, or was recovered up to there. */
   compare(log: GroupLog, index: number): void {
     const sections = this.sources.get(log)?.();
     if (sections === undefined || index === 0 || sections.some(({ bytes }) => appliedOf(bytes) > index)) return;
