@@ -522,29 +522,40 @@ describe("damage to a replica's small files", () => {
     expectQuarantined(machine.log(1), "no replica.json");
   });
 
-  test("nor one that only the WAL knows, also when the WAL is lost after that", async () => {
+  /** Between the first restart and the second, or before both. */
+  const WAL_LOST = ["after", "before"] as const;
+
+  test.each(WAL_LOST)("nor one that only the WAL knows, also when the WAL is lost %s that", async (when) => {
     const machine = await started();
+    const loseWal = (): void => {
+      for (const path of machine.files(".wal")) machine.disk.loseFile(path);
+    };
     expect(machine.files("0_101", ".log")).toEqual([]);
     machine.disk.loseFile(machine.files("0_101", "replica.json")[0] ?? "");
+    if (when === "before") loseWal();
     await machine.restart();
     expectQuarantined(machine.log(1), "no replica.json");
-    for (const path of machine.files(".wal")) machine.disk.loseFile(path);
+    if (when === "after") loseWal();
     await machine.restart();
     expectQuarantined(machine.log(1), "no replica.json");
   });
 
-  test("an empty folder of a group that only the WAL knows is left alone, also when the WAL is lost after that", async () => {
-    const machine = await started();
-    expect(machine.files("0_101", ".log")).toEqual([]);
-    for (const path of machine.files("0_101/")) machine.disk.loseFile(path);
-    for (let restart = 0; restart < 2; restart++) {
-      await machine.restart();
-      await expect(machine.storage.createGroup(specOf(1), TINY_CONFIG)).rejects.toMatchObject({
-        code: "REPLICA_QUARANTINED",
-      });
-      for (const path of machine.files(".wal")) machine.disk.loseFile(path);
-    }
-  });
+  test.each(WAL_LOST)(
+    "an empty folder of a group that only the WAL knows is left alone, also when the WAL is lost %s that",
+    async (when) => {
+      const machine = await started();
+      expect(machine.files("0_101", ".log")).toEqual([]);
+      for (const path of machine.files("0_101/")) machine.disk.loseFile(path);
+      if (when === "before") for (const path of machine.files(".wal")) machine.disk.loseFile(path);
+      for (let restart = 0; restart < 2; restart++) {
+        await machine.restart();
+        await expect(machine.storage.createGroup(specOf(1), TINY_CONFIG)).rejects.toMatchObject({
+          code: "REPLICA_QUARANTINED",
+        });
+        for (const path of machine.files(".wal")) machine.disk.loseFile(path);
+      }
+    },
+  );
 
   test("a folder that nothing identifies is left alone, and no empty replica takes its place", async () => {
     const machine = await started();

@@ -42,7 +42,7 @@ import { type FoundReplica, findReplicas, type SetAside } from "./replica-folder
 import { FileCache } from "./segment/file-cache.js";
 import { SegmentReader } from "./segment/segment-reader.js";
 import { type OpenOptions, type StorageHealth, StorageImpl } from "./storage.js";
-import { recoverWal, type WalDamage, type WalRecovery } from "./wal/recover.js";
+import { damageOf, recoverWal, type WalRecovery } from "./wal/recover.js";
 import { Wal } from "./wal/wal.js";
 import {
   createZeroFile,
@@ -349,7 +349,8 @@ async function recoverAll(all: RecoverAll): Promise<void> {
   const { recovery, logs, options } = all;
   const { dataDir, disk, setAside } = all;
   const replays = recovery.groups;
-  const replicas = await findReplicas({ dataDir, disk, logger: options.logger, replays, setAside });
+  const { logger } = options;
+  const replicas = await findReplicas({ dataDir, disk, logger, replays, walDamage: recovery.damage, setAside });
   all.tell({ logs: replicas.length });
   const mayBeEmptied = all.identity.clusterId === null || options.faults?.emptiedIsNew === true;
   if (!mayBeEmptied && isEmptied(recovery, replicas)) throw emptied(dataDir, all.identity);
@@ -390,9 +391,4 @@ function openReplica(
   const replay = recovery.groups.get(spec.groupId) ?? null;
   const knownDamage = damage ?? damageOf(recovery.damage, spec.groupId);
   return recoverLog({ context, disk: read, checksum, spec, config, files, replay, knownDamage });
-}
-
-function damageOf(damage: readonly WalDamage[], groupId: GroupId): string | null {
-  const found = damage.find(({ groups }) => groups === "all" || groups.includes(groupId));
-  return found?.where ?? null;
 }

@@ -10,6 +10,7 @@ import type { GroupSpec, LogConfig } from "./api.js";
 import { decodeCheckpoint, isDamage, isMissingFile } from "./log/checkpoint.js";
 import { parseLogFileName, QUARANTINE_FILE, readFile, writeQuarantineNote } from "./log/log-files.js";
 import { type ReplicaFile, readReplicaFile, removeReplica, topicsDir } from "./replica-file.js";
+import { damageOf, type WalDamage } from "./wal/recover.js";
 import type { GroupReplay } from "./wal/replay.js";
 
 /** A replica that was found. */
@@ -21,7 +22,8 @@ export interface FoundReplica extends ReplicaFile {
 /** Folders that hold something which cannot be read, by path, with the reason. No log is created there. */
 export type SetAside = Map<string, string>;
 
-const NAMELESS = "nothing in it says whose it is, and the WAL knows a group that has no folder";
+const NAMELESS =
+  "nothing in it says whose it is, and the WAL knows a group that has no folder, or has lost what it knew";
 
 /** A quarantined log never uses its settings. */
 const UNKNOWN_CONFIG: LogConfig = { segmentBytes: 2 ** 27, segmentMs: -1, retentionMs: -1, retentionBytes: -1 };
@@ -35,6 +37,7 @@ export async function findReplicas(options: {
   readonly disk: Disk;
   readonly logger: Logger;
   readonly replays: ReadonlyMap<GroupId, GroupReplay>;
+  readonly walDamage: readonly WalDamage[];
   readonly setAside: SetAside;
 }): Promise<FoundReplica[]> {
   const { dataDir, disk, logger, replays, setAside } = options;
@@ -44,7 +47,7 @@ export async function findReplicas(options: {
     const above = `${topicsDir(dataDir)}/${topicId}`;
     for (const name of await disk.list(above)) {
       const dir = `${above}/${name}`;
-      const found = await lookInto(disk, dir, topicId, name, replays);
+      const found = await lookInto(options, dir, topicId, name);
       if (typeof found === "string") {
         logger.error({ dir, problem: found }, "a replica's folder cannot be read and is left alone");
         setAside.set(dir, found);
@@ -57,7 +60,7 @@ export async function findReplicas(options: {
     }
     await disk.syncDir(above);
   }
-  const isLost = knowsOthers(replays, replicas);
+  const isLost = knowsOthers(options, replicas);
   for (const dir of unfinished) {
     if (isLost) {
       // Written down, for the WAL forgets, and may be lost as well.
@@ -73,10 +76,25 @@ export async function findReplicas(options: {
   return replicas;
 }
 
-/** Whether the WAL knows a group that has no folder: one that nothing identifies may be its. */
-function knowsOthers(replays: ReadonlyMap<GroupId, GroupReplay>, replicas: readonly FoundReplica[]): boolean {
+/** What the WAL tells of groups, and of which it has lost something. */
+interface WalNews {
+  readonly replays: ReadonlyMap<GroupId, GroupReplay>;
+  readonly walDamage: readonly WalDamage[];
+}
+
+/** Whether the WAL knows, or may have known, a group that has no folder: one that nothing identifies may be its. */
+function knowsOthers({ replays, walDamage }: WalNews, replicas: readonly FoundReplica[]): boolean {
   const found = new Set(replicas.map(({ spec }) => spec.groupId));
-  return [...replays.values()].some(({ groupId, isEmpty }) => !isEmpty && !found.has(groupId));
+  const isMissing = (groupId: GroupId): boolean => !found.has(groupId);
+  return (
+    [...replays.values()].some(({ groupId, isEmpty }) => !isEmpty && isMissing(groupId)) ||
+    walDamage.some(({ groups }) => groups === "all" || groups.some(isMissing))
+  );
+}
+
+/** Whether nothing was ever written for that group: a vote or frames in the WAL, or a part of it that is lost, may be of a replica that was there. */
+function isUnwritten({ replays, walDamage }: WalNews, groupId: GroupId): boolean {
+  return replays.get(groupId)?.isEmpty !== false && damageOf(walDamage, groupId) === null;
 }
 
 function isDropped(replays: ReadonlyMap<GroupId, GroupReplay>, { groupId, replicaId }: GroupSpec): boolean {
@@ -85,12 +103,12 @@ function isDropped(replays: ReadonlyMap<GroupId, GroupReplay>, { groupId, replic
 
 /** The replica in a folder; null: a creation that did not finish; text: why nobody can say whose folder it is. */
 async function lookInto(
-  disk: Disk,
+  wal: WalNews & { readonly disk: Disk },
   dir: string,
   topicId: string,
   name: string,
-  replays: ReadonlyMap<GroupId, GroupReplay>,
 ): Promise<FoundReplica | null | string> {
+  const { disk } = wal;
   let damage: string;
   let mayBeUnfinished = false;
   try {
@@ -107,8 +125,7 @@ async function lookInto(
     damage = error.message;
   }
   const spec = await specFromCheckpoint(disk, dir, topicId, name);
-  // A vote or frames in the WAL are of a replica that was there.
-  if (mayBeUnfinished && (spec === null || replays.get(spec.groupId)?.isEmpty !== false)) return null;
+  if (mayBeUnfinished && (spec === null || isUnwritten(wal, spec.groupId))) return null;
   return spec === null ? `${damage}, and no checkpoint says whose it is` : { spec, config: UNKNOWN_CONFIG, damage };
 }
 

@@ -24,6 +24,12 @@ export interface WalDamage {
   readonly groups: readonly GroupId[] | "all";
 }
 
+/** What the WAL has lost of that group; null: nothing. */
+export function damageOf(damage: readonly WalDamage[], groupId: GroupId): string | null {
+  const found = damage.find(({ groups }) => groups === "all" || groups.includes(groupId));
+  return found?.where ?? null;
+}
+
 export interface WalRecovery {
   readonly groups: ReadonlyMap<GroupId, GroupReplay>;
   readonly damage: readonly WalDamage[];
