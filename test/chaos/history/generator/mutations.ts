@@ -141,10 +141,13 @@ const appendTwice: Break = (events) => {
   return full.length === 0 ? null : events;
 };
 
+/** Only what was acknowledged, with its place, is owed. */
 const forgetProcessed: Break = (events, prng) => {
+  const acks = events.filter((event) => isAck(event) && event.offset !== undefined);
+  const owed = new Set(acks.map((ack) => invokeOf(events, ack).value));
   const done = pickOr(
     prng,
-    events.filter(({ f }) => f === "process"),
+    events.filter(({ f, value }) => f === "process" && owed.has(value)),
   );
   return done === null ? null : events.filter(({ f, value }) => f !== "process" || value !== done.value);
 };
