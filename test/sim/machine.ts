@@ -84,6 +84,7 @@ export class Machine {
   private stalledUntilMs = 0;
   /** Until then its process may find out that the disk hangs, and end. */
   private hangsUntilMs = Number.NEGATIVE_INFINITY;
+  private pausedAtMs = 0;
   /** Its disk has failed or was damaged on purpose: from now on it may refuse to start, or quarantine what is hurt. */
   isDamaged = false;
   /** A sync fails, or has failed, in the process that runs. */
@@ -241,7 +242,7 @@ export class Machine {
    */
   healDisk(): number {
     const leftMs = Math.max(0, this.stalledUntilMs - this.world.clock.monotonicMs());
-    const hangs = this.world.clock.monotonicMs() < this.hangsUntilMs;
+    const hangs = this.sawHangUntilMs() > this.world.clock.monotonicMs();
     if (hangs) this.kill();
     this.stalledUntilMs = 0;
     this.hangsUntilMs = Number.NEGATIVE_INFINITY;
@@ -280,13 +281,21 @@ export class Machine {
 
   pause(): void {
     if (this.process === null) return;
+    if (!this.process.clock.isPaused) this.pausedAtMs = this.world.clock.monotonicMs();
     this.process.clock.pause();
     this.world.rpc.silence(grpcAddress(this.name));
   }
 
   resume(): void {
+    this.hangsUntilMs = this.sawHangUntilMs();
     this.process?.clock.resume();
     this.world.rpc.resume(grpcAddress(this.name));
+  }
+
+  /** A disk that hung when the process was paused hangs on for it: that it answers again is not the first thing it will learn. */
+  private sawHangUntilMs(): number {
+    if (this.process?.clock.isPaused !== true || this.pausedAtMs >= this.hangsUntilMs) return this.hangsUntilMs;
+    return Math.max(this.hangsUntilMs, this.world.clock.monotonicMs() + 1);
   }
 
   private end(how: string, isSilent: boolean): boolean {
