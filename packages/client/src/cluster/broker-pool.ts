@@ -85,6 +85,11 @@ export class BrokerPool {
     return this.favourite;
   }
 
+  /** A call ran out of time with what the address had answered: the next one begins with another, if there is one. */
+  turnFrom(address: string): void {
+    if (this.favourite === address) this.anyAddress(address);
+  }
+
   /** @throws VarveError CLOSED after `close`. */
   channel(address: string): RpcChannel {
     if (this.closed) throw new VarveError("CLOSED", { message: "this client is closed; make a new one" });

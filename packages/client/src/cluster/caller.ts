@@ -54,7 +54,10 @@ export class Caller {
     for (;;) {
       const leftMs = startedAtMs + options.deadlineMs - clock.monotonicMs();
       if (signal?.aborted) throw aborted(what, attempts.effect(), signal.reason);
-      if (leftMs <= 0) throw attempts.giveUp(what, options.deadlineMs);
+      if (leftMs <= 0) {
+        if (except !== null) this.pool.turnFrom(except);
+        throw attempts.giveUp(what, options.deadlineMs);
+      }
       const address = this.pool.anyAddress(except);
       const channel = this.pool.channel(address);
       try {
