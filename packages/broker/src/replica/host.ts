@@ -12,7 +12,7 @@ import type { Message } from "raft-ts";
 import { PeerKind } from "../peer-kinds.js";
 import { BytePace } from "./byte-pace.js";
 import { decodeMessage, encodeMessage } from "./message-codec.js";
-import { Replica, type ReplicaTiming, type StateMachine } from "./replica.js";
+import { Replica, type ReplicaTiming, type StateMachine, type Turn } from "./replica.js";
 
 /** How messages leave this broker. */
 export interface ReplicaLinks {
@@ -62,6 +62,7 @@ export class ReplicaHost {
   private readonly replicas = new Map<GroupId, Replica>();
   private dirty: Replica[] = [];
   private turnSet = false;
+  private readonly turn: Turn = { appendedBytes: 0 };
   private ticker: { cancel(): void } | null = null;
   private stopped = false;
   private readonly learnerPace: BytePace;
@@ -99,6 +100,7 @@ export class ReplicaHost {
       stateMachine,
       uncommittedBytesMax: this.options.uncommittedBytesMax,
       appendBytesMax: this.options.appendBytesMax,
+      turn: this.turn,
       ...(this.options.raftFaults === undefined ? {} : { raftFaults: this.options.raftFaults }),
       learnerPaceMs: (bytes) => this.learnerPace.take(bytes),
       onLoadError: (error) => {
@@ -212,6 +214,7 @@ export class ReplicaHost {
       replica.queued = false;
       if (!this.stopped) replica.run();
     }
+    this.turn.appendedBytes = 0;
   }
 
   private scheduleTick(): void {

@@ -73,6 +73,7 @@ export interface ReplicaOptions {
   readonly stateMachine: StateMachine;
   readonly uncommittedBytesMax: number;
   readonly appendBytesMax: number;
+  readonly turn: Turn;
   /** Simulator only: a broken variant of the core. */
   readonly raftFaults?: { readonly commitOldTerm?: boolean };
   /** Notes what was read for a replica that only learns; how long to wait before more is read, milliseconds. */
@@ -81,6 +82,12 @@ export interface ReplicaOptions {
   readonly onLoadError: (error: unknown) => void;
   /** The replica broke an invariant, or its state machine cannot apply what was committed: it is stopped and leads no more. */
   readonly onFailure: (error: Error) => void;
+}
+
+/** One turn of the event loop, shared by all replicas of a broker. */
+export interface Turn {
+  /** Of appends that cores were given in it, and that its end will save. */
+  appendedBytes: number;
 }
 
 /** What a proposal carries; the frame is made when the core has given it a place. */
@@ -115,8 +122,6 @@ export class Replica {
   private held: Message[] = [];
   private lastRole: Role;
   private stopped = false;
-  /** Of appends that the core was given since the last `process`. */
-  private unsavedBytes = 0;
   private loading = false;
   /** Runs while those that only learn have had their share of what may be read. */
   private paceTimer: TimerHandle | null = null;
@@ -200,8 +205,9 @@ export class Replica {
   /** The leader offers the entries again with its next heartbeat. */
   private lacksRoomFor(message: Message): boolean {
     if (message.type !== "MsgApp" || message.entries.length === 0) return false;
-    if (this.log.isCongested(this.unsavedBytes)) return true;
-    for (const frame of message.entries as readonly Frame[]) this.unsavedBytes += frameBytes(frame);
+    const { turn } = this.options;
+    if (this.log.isCongested(turn.appendedBytes)) return true;
+    for (const frame of message.entries as readonly Frame[]) turn.appendedBytes += frameBytes(frame);
     return false;
   }
 
@@ -279,7 +285,6 @@ export class Replica {
       this.noteRole();
     }
     this.noteRole();
-    this.unsavedBytes = 0;
   }
 
   /** No more inputs; promises that wait for a read end with null. */
