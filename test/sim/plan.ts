@@ -53,7 +53,7 @@ const APART_RATIO = 0.6;
 export function drawPlan(prng: Prng): Plan {
   const brokers = prng.pick([1, 3, 3, 3, 3, 3, 5] as const);
   const electionTimeoutMs = prng.pick([1_000, 1_500]);
-  const plan: Omit<Plan, "undrainedBytesMax" | "moveBytesPerSecond"> = {
+  const drawn = {
     brokers,
     partitions: prng.between(1, 3),
     replicas: brokers === 5 ? prng.pick([3, 5]) : brokers,
@@ -84,9 +84,9 @@ export function drawPlan(prng: Prng): Plan {
     faults: drawFaults(prng, brokers),
     expectsRefusal: brokers > 1 && prng.chance(0.1),
   };
-  const faults = [...plan.faults, ...APART_KINDS.filter(() => prng.chance(APART_RATIO))];
+  const faults = [...drawn.faults, ...APART_KINDS.filter(() => prng.chance(APART_RATIO))];
   const undrainedBytesMax = prng.pick([16 * KIB, 64 * KIB, 64 * MIB]);
-  return { ...plan, faults, undrainedBytesMax, moveBytesPerSecond: prng.pick([8 * KIB, 64 * MIB]) };
+  return { ...drawn, faults, undrainedBytesMax, moveBytesPerSecond: prng.pick([8 * KIB, 64 * MIB]) };
 }
 
 /** A part of all kinds, and always one that takes a broker down. */

@@ -346,16 +346,14 @@ interface RecoverAll {
 }
 
 async function recoverAll(all: RecoverAll): Promise<void> {
-  const { recovery, logs, options } = all;
-  const { dataDir, disk, setAside } = all;
-  const replays = recovery.groups;
+  const { recovery, logs, options, dataDir, disk, setAside } = all;
   const { logger } = options;
+  const replays = recovery.groups;
   const replicas = await findReplicas({ dataDir, disk, logger, replays, walDamage: recovery.damage, setAside });
   all.tell({ logs: replicas.length });
   const mayBeEmptied = all.identity.clusterId === null || options.faults?.emptiedIsNew === true;
   if (!mayBeEmptied && isEmptied(recovery, replicas)) throw emptied(dataDir, all.identity);
-  if (replicas.length > 0)
-    for (const { where } of recovery.damage) options.logger.error({ where }, "the WAL is damaged");
+  if (replicas.length > 0) for (const { where } of recovery.damage) logger.error({ where }, "the WAL is damaged");
   const worker = async (): Promise<void> => {
     for (let replica = replicas.pop(); replica !== undefined; replica = replicas.pop()) {
       const log = await openReplica(all, replica);
@@ -371,7 +369,7 @@ async function recoverAll(all: RecoverAll): Promise<void> {
     const files = [replay.hardState, ...replay.frames()].flatMap((placed) => (placed === null ? [] : [placed.file]));
     const knownSince = files.sort((left, right) => left - right)[0];
     if (knownSince === undefined) continue;
-    options.logger.error({ groupId }, "the WAL has a vote or frames of a group that has no folder");
+    logger.error({ groupId }, "the WAL has a vote or frames of a group that has no folder");
     all.lostGroups.set(groupId, knownSince);
     all.context.references.retain(knownSince);
   }

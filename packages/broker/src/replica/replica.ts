@@ -9,16 +9,7 @@
  *   R4  on a leader the base offset of every new frame is the end offset of the frame before it
  * Source: Raft thesis 3.8, 10.2.1; the asynchronous storage interface of the core.
  */
-import {
-  assert,
-  type Clock,
-  type GroupId,
-  type Offset,
-  type RaftIndex,
-  type ReplicaId,
-  type Term,
-  type TimerHandle,
-} from "@varve/base";
+import { assert, type Clock, type GroupId, type Offset, type RaftIndex, type ReplicaId, type Term } from "@varve/base";
 import { encodeFrame, type Frame, FrameKind, frameBytes, type GroupLog, type LogSnapshot } from "@varve/storage";
 import {
   type ConfChangeV2,
@@ -29,6 +20,7 @@ import {
   type ProposedEntry,
   RawNode,
 } from "raft-ts";
+import { LagReader } from "./lag-reader.js";
 import { lostEnd } from "./lost-end.js";
 import { type ReplicaSnapshot, raftStorage, withLogSnapshot } from "./raft-storage.js";
 
@@ -122,9 +114,7 @@ export class Replica {
   private held: Message[] = [];
   private lastRole: Role;
   private stopped = false;
-  private loading = false;
-  /** Runs while those that only learn have had their share of what may be read. */
-  private paceTimer: TimerHandle | null = null;
+  private readonly lagReader: LagReader;
   private readonly readWaiters = new Map<number, (index: RaftIndex | null) => void>();
   private nextReadContext = 1;
   /** Confirmed reads whose index is not applied here yet: this disk may be slower than a quorum of the others. */
@@ -141,9 +131,17 @@ export class Replica {
     this.durableTerm = options.log.hardState.term;
     const applied = options.log.term(options.log.pointers().appliedIndex);
     this.appliedTerm = typeof applied === "number" ? applied : 0;
+    this.lagReader = new LagReader({
+      log: options.log,
+      clock: options.clock,
+      learnerPaceMs: options.learnerPaceMs,
+      isNeededByVoter: (lo) => this.isNeededByVoter(lo),
+      onRead: () => this.retryAll(),
+      onError: options.onLoadError,
+    });
     this.node = new RawNode({
       id: this.id,
-      storage: raftStorage(options.log, (lo, hi, bytesMax) => this.loadFor(lo, hi, bytesMax)),
+      storage: raftStorage(options.log, (lo, hi, bytesMax) => this.lagReader.read(lo, hi, bytesMax)),
       applied: options.log.pointers().appliedIndex,
       electionTicks: options.timing.electionTicks,
       heartbeatTicks: options.timing.heartbeatTicks,
@@ -290,6 +288,7 @@ export class Replica {
   /** No more inputs; promises that wait for a read end with null. */
   stop(): void {
     this.stopped = true;
+    this.lagReader.stop();
     this.giveUpReads();
   }
 
@@ -402,34 +401,15 @@ export class Replica {
     return { index, nextOffset: this.log.nextOffset(), appendTimeMs: this.log.lastAppendTimeMs() };
   }
 
-  /** A follower lags behind what is in memory: read it, then let the core try again. One read at a time. */
-  private loadFor(lo: RaftIndex, hi: RaftIndex, bytesMax: number): void {
-    if (this.loading || (this.paceTimer !== null && !this.isNeededByVoter(lo))) return;
-    this.paceTimer?.cancel();
-    this.paceTimer = null;
-    this.loading = true;
-    const again = (): void => {
-      this.paceTimer = null;
-      if (this.stopped) return;
-      this.guard(() => {
-        for (const id of this.node.peers()) this.node.retry(id);
-      });
-    };
-    const done = (bytes: number): void => {
-      this.loading = false;
-      const waitMs = this.isNeededByVoter(lo) ? 0 : this.options.learnerPaceMs(bytes);
-      if (waitMs > 0) this.paceTimer = this.options.clock.setTimer(waitMs, again);
-      else again();
-    };
-    this.log.load(lo, hi, bytesMax).then(done, (error: unknown) => {
-      this.loading = false;
-      this.options.onLoadError(error);
-    });
-  }
-
-  /** Whether a voter lags so far that it waits for these frames, too: it is never held back. */
   private isNeededByVoter(lo: RaftIndex): boolean {
     return this.log.replicas.voters.some((id) => id !== this.id && (this.node.progress(id)?.match ?? 0) < lo);
+  }
+
+  private retryAll(): void {
+    if (this.stopped) return;
+    this.guard(() => {
+      for (const id of this.node.peers()) this.node.retry(id);
+    });
   }
 
   private finishRead(context: number, index: RaftIndex): void {

@@ -85,7 +85,7 @@ export class BrokerPool {
     return this.favourite;
   }
 
-  /** A call ran out of time with what the address had answered: the next one begins with another, if there is one. */
+  /** A call ended without what it had asked the address for: the next one begins with another, if there is one. */
   turnFrom(address: string): void {
     if (this.favourite === address) this.anyAddress(address);
   }

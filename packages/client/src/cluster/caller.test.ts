@@ -1,13 +1,14 @@
 /** caller.test.ts: calls that a broker which is cut off from the others holds until their time is over. */
 import { silentLogger, VarveError } from "@varve/base";
 import { Prng, SimClock } from "@varve/base/testing";
-import { METHODS, type RpcChannel, type RpcTransport } from "@varve/rpc";
+import { METHODS, type RpcChannel, type RpcTransport, type UnaryOptions } from "@varve/rpc";
 import { expect, test } from "vitest";
 import type { ClientPorts } from "../ports.js";
 import { BrokerPool } from "./broker-pool.js";
 import { Caller } from "./caller.js";
 
 const CUT_OFF = "cut-off:1";
+const DEADLINE_MS = 1_000;
 const RUN_MS = 10_000;
 
 /** One of two brokers looks for a leader for as long as it is asked to. */
@@ -15,11 +16,13 @@ function setUp() {
   const clock = new SimClock();
   const asked: string[] = [];
   const channel = (address: string): RpcChannel => {
-    const unary = (_method: unknown, _request: unknown, { deadlineMs }: { readonly deadlineMs: number }) => {
+    const unary = (_method: unknown, _request: unknown, { deadlineMs, signal }: UnaryOptions) => {
       asked.push(address);
       if (address !== CUT_OFF) return Promise.resolve({ producerId: 7, producerEpoch: 0 });
       return new Promise((_resolve, reject) => {
-        clock.setTimer(deadlineMs, () => reject(new VarveError("NOT_ENOUGH_REPLICAS", { message: "no leader" })));
+        const refuse = (): void => reject(new VarveError("NOT_ENOUGH_REPLICAS", { message: "no leader" }));
+        clock.setTimer(deadlineMs, refuse);
+        signal?.addEventListener("abort", refuse);
       });
     };
     return { unary, renew: () => {}, close: () => {} } as unknown as RpcChannel;
@@ -33,18 +36,28 @@ function setUp() {
     { id: 2, address: "well:1" },
   ]);
   const caller = new Caller(ports, pool, silentLogger);
-  const call = () => caller.call(METHODS.initProducer, {}, { what: "initProducer", kind: "write", deadlineMs: 1_000 });
-  return { clock, asked, call };
-}
-
-test("the call after one that ran out of time at a broker which is cut off begins with another broker", async () => {
-  const { clock, asked, call } = setUp();
-  const ended = async (): Promise<unknown> => {
-    const calling = call().catch((error: unknown) => error);
+  /** How a call ends, with its error or its answer. */
+  const ended = async (signal?: AbortSignal): Promise<unknown> => {
+    const options = { what: "initProducer", kind: "write", deadlineMs: DEADLINE_MS, signal } as const;
+    const calling = caller.call(METHODS.initProducer, {}, options).catch((error: unknown) => error);
     await clock.runUntil(clock.monotonicMs() + RUN_MS);
     return calling;
   };
+  return { clock, asked, ended };
+}
+
+test("the call after one that ran out of time at a broker which is cut off begins with another broker", async () => {
+  const { asked, ended } = setUp();
   expect(await ended()).toMatchObject({ code: "NOT_ENOUGH_REPLICAS" });
+  expect(await ended()).toMatchObject({ producerId: 7 });
+  expect(asked).toEqual([CUT_OFF, "well:1"]);
+});
+
+test("and so does the one after a call that its caller gave up", async () => {
+  const { clock, asked, ended } = setUp();
+  const patience = new AbortController();
+  clock.setTimer(DEADLINE_MS / 2, () => patience.abort());
+  expect(await ended(patience.signal)).toMatchObject({ code: "ABORTED" });
   expect(await ended()).toMatchObject({ producerId: 7 });
   expect(asked).toEqual([CUT_OFF, "well:1"]);
 });

@@ -70,7 +70,10 @@ export class Caller {
         const error = attempts.note(thrown);
         const done = maybeDone ? options.doneBefore?.(error) : null;
         if (done !== null && done !== undefined) return done;
-        if (signal?.aborted) throw aborted(what, attempts.effect(), signal.reason);
+        if (signal?.aborted) {
+          this.pool.turnFrom(address);
+          throw aborted(what, attempts.effect(), signal.reason);
+        }
         if (blamesAddress(error)) this.pool.failed(address);
         if (options.isFinal?.(error) === true) throw error.withEffect(attempts.effect());
         if (error.code === "TLS_FAILED" && this.pool.noneSecure(address))
