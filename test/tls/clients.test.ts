@@ -14,6 +14,7 @@ import {
   tlsTransport,
 } from "@varve/rpc/node";
 import { logHandlers } from "@varve/rpc/testing";
+import { createAuthority } from "@varve/testing";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { type CertificateFiles, Certificates, LOCAL, SECOND_AGO } from "./kit.js";
 
@@ -123,6 +124,33 @@ test("files of the client that cannot be used fail the call at once, by name", a
   const answer = await call(port, { caFile: "/does/not/exist.pem" });
   expect(answer).toMatchObject({ code: "TLS_FAILED", details: { reason: "files" } });
   expect(String(answer)).toContain("/does/not/exist.pem");
+});
+
+test("a connection made amid a renewal, when the key is new and the certificate not yet, waits for the other file", async () => {
+  const { port } = await start(own, "required");
+  const { caFile } = certificates;
+  const files = await certificates.issue({ name: "renewed-client" });
+  const { cert, key } = await certificates.authority.issue({ name: "renewed-client" });
+  certificates.write("renewed-client.key", key);
+  const answer = call(port, { caFile, ...files });
+  setTimeout(() => certificates.write("renewed-client.pem", cert), 300);
+  expect(await answer).toBe(7);
+});
+
+test("files that never fit each other fail the call, by name", async () => {
+  const { port } = await start(own, "required");
+  const [{ certFile }, { keyFile }] = [await certificates.issue(), await certificates.issue()];
+  const answer = await call(port, { caFile: certificates.caFile, certFile, keyFile });
+  expect(answer).toMatchObject({ code: "TLS_FAILED", details: { reason: "files" } });
+  expect(String(answer)).toContain(keyFile);
+});
+
+test("an authority and its successor of the same name are told apart, whichever stands first", async () => {
+  const next = await createAuthority("varve tests");
+  const both = certificates.write("both-ca.pem", certificates.authority.cert + next.cert);
+  const ofNext = await start(await certificates.issue(LOCAL, next));
+  const ofFirst = await start(own);
+  expect([await call(ofNext.port, { caFile: both }), await call(ofFirst.port, { caFile: both })]).toEqual([7, 7]);
 });
 
 test("a proxy that waits for the client's first word is served, too", async () => {

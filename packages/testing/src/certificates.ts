@@ -3,7 +3,7 @@
  *
  * Formats: RFC 5280 (certificates), RFC 7468 (PEM), RFC 5915 and 5958 (keys), all made by pkijs. Keys are of the curve P-256.
  */
-import { randomBytes, webcrypto } from "node:crypto";
+import { createHash, randomBytes, webcrypto } from "node:crypto";
 import type { Certificate } from "pkijs";
 
 /** What a certificate says. */
@@ -37,6 +37,7 @@ export interface Authority {
 
 type Library = typeof import("pkijs") & { readonly asn1: typeof import("asn1js") };
 type Extension = InstanceType<Library["Extension"]>;
+type OctetString = InstanceType<Library["asn1"]["OctetString"]>;
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" } as const;
 const HASH = "SHA-256";
@@ -48,9 +49,11 @@ const NAME_TYPE = { dns: 2, uri: 6, address: 7 } as const;
 /** Object identifiers in RFC 5280, section 4.2.1, and of the common name. */
 const OID = {
   commonName: "2.5.4.3",
+  keyId: "2.5.29.14",
   keyUsage: "2.5.29.15",
   names: "2.5.29.17",
   basicConstraints: "2.5.29.19",
+  authorityKeyId: "2.5.29.35",
   extendedUsage: "2.5.29.37",
   serverAuth: "1.3.6.1.5.5.7.3.1",
   clientAuth: "1.3.6.1.5.5.7.3.2",
@@ -71,6 +74,7 @@ export async function createAuthority(
   certificate.extensions = [
     extension(library, OID.basicConstraints, new library.BasicConstraints({ cA: true }).toSchema()),
     keyUsage(library, SIGNS_CERTIFICATES),
+    extension(library, OID.keyId, keyIdOf(library, certificate)),
   ];
   await certificate.sign(keys.privateKey, HASH);
   return new IssuingAuthority(library, certificate, keys.privateKey, await keyPem(keys.privateKey));
@@ -108,6 +112,8 @@ class IssuingAuthority implements Authority {
     const names = namesOf(library, request);
     certificate.extensions = [
       keyUsage(library, SIGNS_HANDSHAKES),
+      extension(library, OID.keyId, keyIdOf(library, certificate)),
+      extension(library, OID.authorityKeyId, authorityKeyId(library, this.certificate)),
       extension(library, OID.extendedUsage, usages.toSchema()),
       ...(names === null ? [] : [names]),
     ];
@@ -140,6 +146,20 @@ async function blank(
   certificate.notAfter.value = notAfter;
   await certificate.subjectPublicKeyInfo.importKey(publicKey);
   return certificate;
+}
+
+/**
+ * The name of a certificate's key, RFC 5280, section 4.2.1.2: it tells an authority from its successor of the same name, so that both can be trusted at
+ * once while the one gives way to the other.
+ */
+function keyIdOf({ asn1 }: Library, { subjectPublicKeyInfo }: Certificate): OctetString {
+  const { valueHexView } = subjectPublicKeyInfo.subjectPublicKey.valueBlock;
+  const valueHex = Uint8Array.from(createHash("sha1").update(valueHexView).digest()).buffer;
+  return new asn1.OctetString({ valueHex });
+}
+
+function authorityKeyId(library: Library, authority: Certificate): { toBER(): ArrayBuffer } {
+  return new library.AuthorityKeyIdentifier({ keyIdentifier: keyIdOf(library, authority) }).toSchema();
 }
 
 function keyUsage(library: Library, bits: number): Extension {
