@@ -1,6 +1,6 @@
 /** load.ts: the clients of a run: what sends, reads and asks while the nemesis works, and what still reads when it has stopped. */
 import { Prng } from "@varve/base/testing";
-import { type AcksName, Varve } from "@varve/client";
+import { type AcksName, type TlsOptions, Varve } from "@varve/client";
 import { askUntil } from "./clients/asker.js";
 import { churnUntil } from "./clients/churner.js";
 import { askGroupsUntil } from "./clients/group-asker.js";
@@ -30,6 +30,8 @@ const ASK_DEADLINE_MS = 5_000;
 
 export interface LoadOptions {
   readonly bootstrap: string;
+  /** Default: plain text. */
+  readonly tls?: TlsOptions | null;
   readonly topic: string;
   readonly partitions: number;
   readonly replicas: number;
@@ -48,10 +50,10 @@ export class Load {
 
   /** Begins at once; sends and asks until `signal` is aborted. */
   constructor(signal: AbortSignal, options: LoadOptions) {
-    const { topic, partitions, recorder, measures, sendsPerSecond, bootstrap } = options;
+    const { topic, partitions, recorder, measures, sendsPerSecond, bootstrap, tls } = options;
     const prng = new Prng(options.seed);
     const client = (requestDeadlineMs?: number): Varve => {
-      const made = new Varve({ bootstrap, requestDeadlineMs });
+      const made = new Varve({ bootstrap, requestDeadlineMs, tls: tls ?? undefined });
       this.clients.push(made);
       return made;
     };

@@ -1,14 +1,17 @@
 import { expect, test } from "vitest";
 import { BRIEF, CHOICES, planOf } from "./plan.js";
 
-test("everything is two clusters: one of this version that grows to five brokers, one that begins with the previous version", () => {
+test("everything is three clusters: one of this version that grows to five brokers, one with TLS, one that begins with the previous version", () => {
   const { demo, lives, skipped } = planOf(CHOICES, null);
   expect(demo).toBe(true);
   expect(skipped).toEqual([]);
-  expect(lives.map(({ name, beginsWith, brokersMax }) => [name, beginsWith, brokersMax])).toEqual([
-    ["current", "current", 5],
-    ["upgrade", "previous", 3],
-  ]);
+  expect(lives.map(({ name, beginsWith, isSecured, brokersMax }) => [name, beginsWith, isSecured, brokersMax])).toEqual(
+    [
+      ["current", "current", false, 5],
+      ["secured", "current", true, 3],
+      ["upgrade", "previous", false, 3],
+    ],
+  );
   const names = lives.flatMap(({ scenarios }) => scenarios.map(({ name }) => name));
   expect(new Set(names).size).toBe(names.length);
 });

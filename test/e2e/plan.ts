@@ -1,15 +1,22 @@
-/** plan.ts: which scenarios a run has, and on which cluster each is: one that begins with this version, one that begins with the previous. Pure. */
+/**
+ * plan.ts: which scenarios a run has, and on which cluster each is: one that begins with this version, one whose every link is encrypted, one that
+ * begins with the previous version. Pure.
+ */
 import { replaceVolume } from "./scenarios/disk.js";
+import { littleMemory } from "./scenarios/memory.js";
 import { disconnect } from "./scenarios/network.js";
 import { coldStart, kill, rollingRestart } from "./scenarios/restarts.js";
 import { scaleIn, scaleOut } from "./scenarios/scaling.js";
 import type { Scenario } from "./scenarios/scenario.js";
+import { newAuthority, renewCertificates, securedRoll, strangers } from "./scenarios/security.js";
 import { downgrade, finalize, upgrade } from "./scenarios/upgrade.js";
 
 /** One cluster from its first broker to the verdict. */
 export interface Life {
-  readonly name: "current" | "upgrade";
+  readonly name: "current" | "secured" | "upgrade";
   readonly beginsWith: "current" | "previous";
+  /** TLS for clients, who must have certificates, and mutual TLS between brokers. */
+  readonly isSecured: boolean;
   readonly brokersMax: number;
   readonly scenarios: readonly Scenario[];
 }
@@ -22,20 +29,37 @@ export interface Plan {
   readonly skipped: readonly string[];
 }
 
-/** One word each; the last three of the second cluster belong together. */
+/** One word each; those of one other cluster belong together. */
 const CURRENT: ReadonlyMap<string, readonly Scenario[]> = new Map([
   ["roll", [rollingRestart]],
   ["kill", [kill]],
   ["cold", [coldStart]],
   ["disconnect", [disconnect]],
   ["replace", [replaceVolume]],
+  ["memory", [littleMemory]],
   ["scale", [scaleOut, scaleIn]],
 ]);
 const DEMO = "demo";
+const TLS = "tls";
 const UPGRADE = "upgrade";
 
+const SECURED: Life = {
+  name: "secured",
+  beginsWith: "current",
+  isSecured: true,
+  brokersMax: 3,
+  scenarios: [strangers, renewCertificates, newAuthority, securedRoll],
+};
+const UPGRADED: Life = {
+  name: "upgrade",
+  beginsWith: "previous",
+  isSecured: false,
+  brokersMax: 3,
+  scenarios: [upgrade, downgrade, finalize],
+};
+
 /** What can be asked for, in the order in which it runs. */
-export const CHOICES: readonly string[] = [DEMO, ...CURRENT.keys(), UPGRADE];
+export const CHOICES: readonly string[] = [DEMO, ...CURRENT.keys(), TLS, UPGRADE];
 /** What fits into CI's share of time. */
 export const BRIEF: readonly string[] = [DEMO, "roll", "kill", "disconnect", "replace"];
 
@@ -47,11 +71,11 @@ export function planOf(wanted: readonly string[], previousMissing: string | null
   const scenarios = [...CURRENT].flatMap(([name, some]) => (wanted.includes(name) ? some : []));
   if (scenarios.length > 0) {
     const brokersMax = scenarios.includes(scaleOut) ? 5 : 3;
-    lives.push({ name: "current", beginsWith: "current", brokersMax, scenarios });
+    lives.push({ name: "current", beginsWith: "current", isSecured: false, brokersMax, scenarios });
   }
+  if (wanted.includes(TLS)) lives.push(SECURED);
   const upgrades = wanted.includes(UPGRADE);
-  if (upgrades && previousMissing === null)
-    lives.push({ name: "upgrade", beginsWith: "previous", brokersMax: 3, scenarios: [upgrade, downgrade, finalize] });
+  if (upgrades && previousMissing === null) lives.push(UPGRADED);
   const skipped = upgrades && previousMissing !== null ? [`${UPGRADE}: ${previousMissing}`] : [];
   return { demo: wanted.includes(DEMO), lives, skipped };
 }

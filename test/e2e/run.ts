@@ -17,6 +17,7 @@ import { GroupLoad } from "../chaos/groups/group-load.js";
 import { checkHistory, linesOf, type Verdict } from "../chaos/history/index.js";
 import { Load } from "../chaos/load.js";
 import { Recorder } from "../chaos/recorder.js";
+import { ClusterCertificates } from "./containers/cluster-certificates.js";
 import { ContainerCluster } from "./containers/container-cluster.js";
 import type { Life } from "./plan.js";
 import { AckLog } from "./report/gaps.js";
@@ -30,6 +31,7 @@ const CHURN = "churn";
 const PARTITIONS = 6;
 const REPLICAS = 3;
 const FIRST_BROKERS = [1, 2, 3];
+const CERTIFICATE_DAYS = 30;
 /** Load on a cluster that nobody touches: what gaps are to be compared with. */
 const REST_MS = 3_000;
 const WHOLE_MS = 120_000;
@@ -49,8 +51,13 @@ export interface RunOptions {
 
 /** @throws Error when the cluster does not start. */
 export async function runLife(life: Life, options: RunOptions): Promise<LifeReport> {
-  const cluster = await ContainerCluster.create(options.run, life.name, life.brokersMax);
-  return new LifeRun(life, options, cluster).all();
+  const certificates = life.isSecured ? await ClusterCertificates.create(life.brokersMax, CERTIFICATE_DAYS) : null;
+  try {
+    const cluster = await ContainerCluster.create(options.run, life.name, life.brokersMax, certificates);
+    return await new LifeRun(life, options, cluster).all();
+  } finally {
+    certificates?.remove();
+  }
 }
 
 class LifeRun {
@@ -68,7 +75,7 @@ class LifeRun {
     private readonly options: RunOptions,
     private readonly cluster: ContainerCluster,
   ) {
-    this.varve = new Varve({ bootstrap: cluster.bootstrap });
+    this.varve = new Varve({ bootstrap: cluster.bootstrap, tls: cluster.certificates?.forClients });
   }
 
   async all(): Promise<LifeReport> {
@@ -114,13 +121,15 @@ class LifeRun {
   private async load(): Promise<void> {
     const { options, recorder, cluster, acks } = this;
     const { bootstrap } = cluster;
+    const tls = cluster.certificates?.forClients ?? null;
     const prng = new Prng(options.seed);
     const over = new AbortController();
     setMaxListeners(0, over.signal); // Every client listens.
     const starvation = new Starvation(cluster, recorder);
-    const groups = new GroupLoad({ bootstrap, topic: TOPIC, partitions: PARTITIONS, recorder, prng: prng.fork() });
+    const groups = new GroupLoad({ bootstrap, topic: TOPIC, partitions: PARTITIONS, recorder, prng: prng.fork(), tls });
     const load = new Load(over.signal, {
       bootstrap,
+      tls,
       topic: TOPIC,
       partitions: PARTITIONS,
       replicas: REPLICAS,

@@ -5,10 +5,12 @@
  * nothing else. Clients and probes are on this machine and come through ports that are published on its loopback address, by the other one.
  */
 import { GenericContainer, getContainerRuntimeClient, type WaitStrategy } from "testcontainers";
+import type { ClusterCertificates } from "./cluster-certificates.js";
 
 const PEER_PORT = 7651;
 const OPS_PORT = 7652;
-const MEMORY_BYTES = 1024 ** 3;
+/** What each broker may have, unless a scenario says otherwise. */
+export const MEMORY_BYTES = 1024 ** 3;
 /** Half of the memory is for what lies outside the heap. */
 const HEAP_MIB = 384;
 const SEEDS = [1, 2, 3];
@@ -26,6 +28,8 @@ export interface BrokerPlan {
   readonly peersNetwork: string;
   readonly clientsNetwork: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** null: every link is plain text. */
+  readonly certificates: ClusterCertificates | null;
 }
 
 /** The name by which other brokers find it. */
@@ -50,7 +54,10 @@ export class BrokerContainer extends GenericContainer {
     this.withName(plan.name)
       .withLabels(plan.labels)
       .withNetworkMode(plan.clientsNetwork)
-      .withBindMounts([{ source: plan.volume, target: "/var/lib/varve" }])
+      .withBindMounts([
+        { source: plan.volume, target: "/var/lib/varve" },
+        ...(plan.certificates === null ? [] : [plan.certificates.mountOf(plan.id)]),
+      ])
       .withDroppedCapabilities("ALL")
       .withSecurityOpt("no-new-privileges:true")
       // Not the name on the private network: newer engines answer for host names on every network.
@@ -87,13 +94,13 @@ export async function joinPeers(containerId: string, { id, peersNetwork }: Broke
   await client.container.connectToNetwork(client.container.getById(containerId), network, [peerNameOf(id)]);
 }
 
-function settingsOf({ id, grpcPort, opsPort }: BrokerPlan): Record<string, string> {
+function settingsOf({ id, grpcPort, opsPort, certificates }: BrokerPlan): Record<string, string> {
   return {
     VARVE_BROKER_ID: String(id),
     VARVE_HOST: `machine-${id}`,
     VARVE_CLUSTER_SEEDS: SEEDS.map((seed) => `${peerNameOf(seed)}:${PEER_PORT}`).join(),
     VARVE_LISTEN_ADDRESS: "0.0.0.0",
-    VARVE_LISTEN_INSECURE: "true",
+    ...(certificates?.settings ?? { VARVE_LISTEN_INSECURE: "true" }),
     // The same port inside as outside, so that what is advertised also leads a client within the container to its broker.
     VARVE_LISTEN_GRPC_PORT: String(grpcPort),
     VARVE_ADVERTISED_GRPC_ADDRESS: `127.0.0.1:${grpcPort}`,

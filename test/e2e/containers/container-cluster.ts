@@ -12,7 +12,8 @@ import { getContainerRuntimeClient, type StartedTestContainer } from "testcontai
 import { waitUntil } from "../../chaos/clock.js";
 import { freePorts } from "../../integration/ports.js";
 import { docker, labelOf } from "../engine.js";
-import { BrokerContainer, type BrokerPlan, joinPeers } from "./broker-container.js";
+import { BrokerContainer, type BrokerPlan, joinPeers, MEMORY_BYTES } from "./broker-container.js";
+import type { ClusterCertificates } from "./cluster-certificates.js";
 
 const READY_MS = 120_000;
 /** Above the broker's own shutdownGraceMs. */
@@ -43,11 +44,19 @@ export class ContainerCluster {
   private readonly members = new Map<number, Member>();
   private readonly plans = new Map<number, BrokerPlan>();
 
-  private constructor() {}
+  private constructor(readonly certificates: ClusterCertificates | null) {}
 
-  /** The networks of a cluster of its own, and room for so many brokers. */
-  static async create(run: string, life: string, brokersMax: number): Promise<ContainerCluster> {
-    const cluster = new ContainerCluster();
+  /**
+   * The networks of a cluster of its own, and room for so many brokers.
+   * @param certificates null: every link is plain text
+   */
+  static async create(
+    run: string,
+    life: string,
+    brokersMax: number,
+    certificates: ClusterCertificates | null,
+  ): Promise<ContainerCluster> {
+    const cluster = new ContainerCluster(certificates);
     const prefix = `varve-e2e-${run}-${life}`;
     const labels = labelOf(run);
     const label = Object.entries(labels).map(([name, value]) => `${name}=${value}`)[0] ?? "";
@@ -59,7 +68,8 @@ export class ContainerCluster {
     for (let id = 1; id <= brokersMax; id++) {
       const [grpcPort = 0, opsPort = 0] = ports.slice(2 * (id - 1));
       const name = `${prefix}-${id}`;
-      cluster.plans.set(id, { id, name, volume: name, grpcPort, opsPort, peersNetwork, clientsNetwork, labels });
+      const networks = { peersNetwork, clientsNetwork };
+      cluster.plans.set(id, { id, name, volume: name, grpcPort, opsPort, ...networks, labels, certificates });
     }
     return cluster;
   }
@@ -134,6 +144,28 @@ export class ContainerCluster {
     await this.notePid(id);
   }
 
+  /** Gives a stopped broker so much memory, and no swap, from its next start on; null: as much as the others have. */
+  async limitMemory(id: number, bytes: number | null): Promise<void> {
+    const memory = bytes ?? MEMORY_BYTES;
+    await (await this.containerOf(id)).update({ Memory: memory, MemorySwap: memory });
+  }
+
+  /** Starts a stopped broker that must fail by itself. @returns how it ended. @throws Error when it lives on, or ends with 0. */
+  async startInVain(id: number): Promise<string> {
+    const container = await this.containerOf(id);
+    await container.start();
+    let livesOn = false;
+    const deadline = setTimeout(() => {
+      livesOn = true;
+      void container.kill({ signal: "SIGKILL" });
+    }, READY_MS);
+    await container.wait();
+    clearTimeout(deadline);
+    const { ExitCode, OOMKilled } = (await container.inspect()).State;
+    if (livesOn || ExitCode === 0) throw new Error(`broker ${id} did not fail${livesOn ? "" : ", it ended with 0"}`);
+    return `ended with ${ExitCode}${OOMKilled ? ", out of memory" : ""}`;
+  }
+
   /** A stopped broker's container gives way to one of another image, on the same volume. */
   async exchange(id: number, image: string): Promise<void> {
     await (await this.containerOf(id)).remove();
@@ -174,6 +206,11 @@ export class ContainerCluster {
   async varve(id: number, args: readonly string[]): Promise<CommandResult> {
     const { exitCode, output } = await this.member(id).container.exec(["varve", ...args]);
     return { exitCode, output };
+  }
+
+  /** What a running broker's /metrics says. */
+  async metricsOf(id: number): Promise<string> {
+    return (await this.ask(id, "/metrics", PROBE_MS)).text();
   }
 
   /** Copies a stopped broker's data to a new folder of this machine. */
