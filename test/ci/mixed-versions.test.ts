@@ -69,6 +69,12 @@ function writeConfig(place: BrokerPlace, seeds: readonly BrokerPlace[]): void {
   writeFileSync(place.configFile, JSON.stringify(config)); // JSON is YAML.
 }
 
+async function levelsOf({ ops }: BrokerPlace): Promise<{ readonly finalised: number; readonly supported: number }> {
+  const text = await (await fetch(`http://${ops}/metrics`)).text();
+  const gauge = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
+  return { finalised: gauge("varve_feature_level"), supported: gauge("varve_feature_level_supported") };
+}
+
 test.skipIf(missing !== null)(
   "three old brokers are upgraded one by one under load, one goes back, all go on; then the level is finalised, and old ones are refused",
   async () => {
@@ -100,8 +106,10 @@ test.skipIf(missing !== null)(
     await roll(three, "new");
     await load.getsOn("on new brokers");
 
+    expect(await levelsOf(one)).toEqual({ finalised: 1, supported: 2 });
     await varve.admin.finalizeFeatureLevel({ level: 2 });
     expect(await varve.admin.describeCluster()).toMatchObject({ featureLevel: 2 });
+    await until("broker 1's metric tells it", async () => ((await levelsOf(one)).finalised === 2 ? true : null));
     await running.get(three.id)?.stop(GRACE_MS);
     const back = await start(three, "old");
     expect((await back.ended).code).toBe(1);

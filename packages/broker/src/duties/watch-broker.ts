@@ -1,6 +1,7 @@
 /**
  * watch-broker.ts: lets the metrics read what a broker knows, at each scrape.
  */
+import { SUPPORTED_LEVELS } from "@varve/cluster";
 import { CREDIT_BYTES_MAX } from "../api/subscriptions.js";
 import type { Traffic } from "../api/traffic.js";
 import type { Broker } from "../broker.js";
@@ -35,6 +36,8 @@ export function watchBroker(
   metrics.watchGauge("controllerLeader", () => (broker.controller?.isServing() ? 1 : 0));
   metrics.watchGauge("metadataVersion", () => broker.controller?.state.metadataVersion ?? 0);
   metrics.watchGauge("brokersRegistered", () => broker.controller?.state.brokers().length ?? 0);
+  metrics.watchGauge("featureLevel", () => broker.controller?.state.featureLevel ?? 0);
+  metrics.watchGauge("featureLevelSupported", () => SUPPORTED_LEVELS.max);
   metrics.watchGauge("topics", () => broker.controller?.state.topics().length ?? 0);
   metrics.watchGauge("partitions", () => broker.controller?.state.partitionCount ?? 0);
   metrics.watchSeries(async () => {

@@ -218,6 +218,16 @@ export const GAUGES = {
     type: "gauge",
     help: "Brokers of the cluster, as known here; ready or not.",
   },
+  featureLevel: {
+    name: "varve_feature_level",
+    type: "gauge",
+    help: "Finalised feature level of the cluster, as known here; 0 until it is. Below varve_feature_level_supported on all brokers: an upgrade waits for varve cluster finalize.",
+  },
+  featureLevelSupported: {
+    name: "varve_feature_level_supported",
+    type: "gauge",
+    help: "Newest feature level that this broker's software supports.",
+  },
   topics: { name: "varve_topics", type: "gauge", help: "Topics of the cluster, as known here, internal ones too." },
   partitions: {
     name: "varve_partitions",
