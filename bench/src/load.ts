@@ -5,22 +5,25 @@ import { answer, programInput } from "./processes.js";
 import { quantile } from "./statistics.js";
 
 /** What a load program is told. */
-export type LoadInput =
+export type LoadInput = {
+  readonly bootstrap: string;
+  /** Of the authority that signs the brokers' certificates; null: plain text. */
+  readonly caFile: string | null;
+} & (
   | {
       readonly kind: "produce";
-      readonly bootstrap: string;
       readonly topic: string;
       readonly seconds: number;
       readonly valueBytes: number;
     }
-  | { readonly kind: "read"; readonly bootstrap: string; readonly topic: string }
+  | { readonly kind: "read"; readonly topic: string }
   | {
       readonly kind: "latency";
-      readonly bootstrap: string;
       readonly topic: string;
       readonly seconds: number;
       readonly recordsPerSecond: number;
-    };
+    }
+);
 
 export interface RateAnswer {
   readonly records: number;
@@ -39,8 +42,12 @@ const WINDOW = 32_768;
 /** Random values are made ahead, so that making them is not measured. */
 const VALUES = 4_096;
 
+function clientOf({ bootstrap, caFile }: LoadInput): Varve {
+  return new Varve({ bootstrap: bootstrap.split(","), tls: caFile === null ? undefined : { caFile } });
+}
+
 async function produce(input: Extract<LoadInput, { kind: "produce" }>): Promise<RateAnswer> {
-  const varve = new Varve({ bootstrap: input.bootstrap.split(",") });
+  const varve = clientOf(input);
   const producer = varve.producer();
   const values = Array.from({ length: VALUES }, () => randomBytes(input.valueBytes));
   const keys = Array.from({ length: VALUES }, (_, at) => String(at));
@@ -80,7 +87,7 @@ async function produce(input: Extract<LoadInput, { kind: "produce" }>): Promise<
 }
 
 async function read(input: Extract<LoadInput, { kind: "read" }>): Promise<RateAnswer> {
-  const varve = new Varve({ bootstrap: input.bootstrap.split(",") });
+  const varve = clientOf(input);
   const startedMs = performance.now();
   let records = 0;
   let bytes = 0;
@@ -94,7 +101,7 @@ async function read(input: Extract<LoadInput, { kind: "read" }>): Promise<RateAn
 }
 
 async function latency(input: Extract<LoadInput, { kind: "latency" }>): Promise<LatencyAnswer> {
-  const varve = new Varve({ bootstrap: input.bootstrap.split(",") });
+  const varve = clientOf(input);
   const producer = varve.producer({ lingerMs: 0 });
   const total = input.seconds * input.recordsPerSecond;
   const latencies: number[] = [];

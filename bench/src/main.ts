@@ -35,9 +35,13 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const load = <Answer>(input: LoadInput): Promise<Answer> => runProgram<Answer>("./load.js", input);
 
 /** Runs `work` against fresh brokers; their time to be ready comes with them. */
-async function withBrokers<T>(count: number, work: (brokers: LocalBrokers, readyMs: number) => Promise<T>): Promise<T> {
+async function withBrokers<T>(
+  count: number,
+  work: (brokers: LocalBrokers, readyMs: number) => Promise<T>,
+  tls = false,
+): Promise<T> {
   const startedMs = performance.now();
-  const brokers = await LocalBrokers.start(count);
+  const brokers = await LocalBrokers.start(count, { tls });
   const readyMs = performance.now() - startedMs;
   try {
     return await work(brokers, readyMs);
@@ -46,14 +50,28 @@ async function withBrokers<T>(count: number, work: (brokers: LocalBrokers, ready
   }
 }
 
-async function createTopic(brokers: LocalBrokers, topic: string, replicas: number): Promise<void> {
-  const varve = new Varve({ bootstrap: brokers.bootstrap.split(",") });
+/** What a load program needs to reach them. */
+const clientSide = ({ bootstrap, caFile }: LocalBrokers): Pick<LoadInput, "bootstrap" | "caFile"> => ({
+  bootstrap,
+  caFile,
+});
+
+async function createTopic({ bootstrap, caFile }: LocalBrokers, topic: string, replicas: number): Promise<void> {
+  const varve = new Varve({ bootstrap: bootstrap.split(","), tls: caFile === null ? undefined : { caFile } });
   await varve.admin.createTopic({ topic, partitions: 6, replicas });
   await varve.close();
 }
 
-async function produceRow(name: string, count: number, floor: number, ceilings: Ceilings): Promise<Row[]> {
-  return withBrokers(count, async (brokers) => {
+interface ProducePlan {
+  readonly name: string;
+  readonly brokers: number;
+  /** Least ratio to the ceiling, which is plain text. */
+  readonly floor: number;
+  readonly tls?: boolean;
+}
+
+async function produceRow({ name, brokers: count, floor, tls }: ProducePlan, ceilings: Ceilings): Promise<Row[]> {
+  const measure = async (brokers: LocalBrokers): Promise<Row[]> => {
     const rates: number[] = [];
     const cpuPerGb: number[] = [];
     const syncs: number[] = [];
@@ -66,7 +84,7 @@ async function produceRow(name: string, count: number, floor: number, ceilings: 
       };
       const { bytes, seconds: took } = await load<RateAnswer>({
         kind: "produce",
-        bootstrap: brokers.bootstrap,
+        ...clientSide(brokers),
         topic,
         seconds,
         valueBytes: VALUE_BYTES,
@@ -88,7 +106,7 @@ async function produceRow(name: string, count: number, floor: number, ceilings: 
       for (let run = 0; run < runs; run++) {
         const { bytes, seconds: took } = await load<RateAnswer>({
           kind: "read",
-          bootstrap: brokers.bootstrap,
+          ...clientSide(brokers),
           topic: `${name}_${run}`,
         });
         reads.push(bytes / MB / took);
@@ -97,7 +115,8 @@ async function produceRow(name: string, count: number, floor: number, ceilings: 
       rows.push(rateRow("catch_up_read", reads, "MB/s", ceilings.downMBs, 0.35, "the SDK's reader, records decoded"));
     }
     return rows;
-  });
+  };
+  return withBrokers(count, measure, tls);
 }
 
 async function smallRows(): Promise<Row[]> {
@@ -139,7 +158,7 @@ async function latencyRows(): Promise<Row[]> {
       await createTopic(brokers, topic, 3);
       const found = await load<LatencyAnswer>({
         kind: "latency",
-        bootstrap: brokers.bootstrap,
+        ...clientSide(brokers),
         topic,
         seconds,
         recordsPerSecond: 1_000,
@@ -177,14 +196,17 @@ say(
   `append + fdatasync: 4 KiB p50 ${disk.p50Ms.toFixed(2)} ms, p99 ${disk.p99Ms.toFixed(2)} ms; ${disk.bestMBs.toFixed(0)} MB/s (${disk.bestBytes / 1024} KiB each)`,
 );
 say(`raw TCP: ${(await tcpCeilingMBs(1)).toFixed(0)} MB/s`);
-if (isWanted("produce_1_broker", "produce_rf3", "catch_up_read", "rss_load")) {
+if (isWanted("produce_1_broker", "produce_rf3", "produce_rf3_tls", "catch_up_read", "rss_load")) {
   const ceilings = await grpcCeilings(3, 1);
   say(
     `raw grpc-js: ${ceilings.upMBs.toFixed(0)} MB/s up (${ceilings.upBytes / 1024} KiB messages), ${ceilings.downMBs.toFixed(0)} MB/s down (${ceilings.downBytes / 1024} KiB)`,
   );
   if (isWanted("produce_1_broker", "catch_up_read"))
-    rows.push(...(await produceRow("produce_1_broker", 1, 0.3, ceilings)));
-  if (isWanted("produce_rf3", "rss_load")) rows.push(...(await produceRow("produce_rf3", 3, 0.12, ceilings)));
+    rows.push(...(await produceRow({ name: "produce_1_broker", brokers: 1, floor: 0.3 }, ceilings)));
+  if (isWanted("produce_rf3", "rss_load"))
+    rows.push(...(await produceRow({ name: "produce_rf3", brokers: 3, floor: 0.12 }, ceilings)));
+  if (isWanted("produce_rf3_tls"))
+    rows.push(...(await produceRow({ name: "produce_rf3_tls", brokers: 3, floor: 0.08, tls: true }, ceilings)));
 }
 if (isWanted("e2e_p50", "e2e_p99")) rows.push(...(await latencyRows()));
 if (isWanted("failover_p50", "failover_max")) rows.push(...(await failoverRows()));

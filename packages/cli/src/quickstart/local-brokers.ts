@@ -7,6 +7,7 @@ import { BrokerProcess } from "../brokers/broker-process.js";
 import { writeConfigFile } from "../brokers/config-file.js";
 import { type BrokerPlace, bootstrapOf, placeBrokers } from "../brokers/layout.js";
 import { findFreePorts } from "../brokers/ports.js";
+import { devCertificates } from "../dev/dev-tls.js";
 
 const READY_MS = 20_000;
 const STOP_GRACE_MS = 5_000;
@@ -14,24 +15,33 @@ const STOP_GRACE_MS = 5_000;
 export class LocalBrokers {
   readonly folder: string;
   readonly bootstrap: string;
+  /** Of the authority that clients must trust; null: plain text. */
+  readonly caFile: string | null;
   private readonly processes: Map<number, BrokerProcess>;
 
-  private constructor(folder: string, places: readonly BrokerPlace[], processes: readonly BrokerProcess[]) {
+  private constructor(
+    folder: string,
+    places: readonly BrokerPlace[],
+    processes: readonly BrokerProcess[],
+    caFile: string | null,
+  ) {
     this.folder = folder;
+    this.caFile = caFile;
     this.bootstrap = bootstrapOf(places);
     this.processes = new Map(processes.map((broker) => [broker.place.id, broker]));
   }
 
-  /** Starts `count` brokers on free ports; resolves when all are ready. */
-  static async start(count: number): Promise<LocalBrokers> {
+  /** Starts `count` brokers on free ports; resolves when all are ready. `tls`: as `varve dev --tls` has it. Default: plain text. */
+  static async start(count: number, { tls = false }: { readonly tls?: boolean } = {}): Promise<LocalBrokers> {
     const folder = mkdtempSync(join(tmpdir(), "varve-quickstart-"));
     const places = placeBrokers(folder, await findFreePorts(count));
+    const certificates = tls ? await devCertificates(folder, []) : null;
     const processes: BrokerProcess[] = [];
     for (const place of places) {
-      writeConfigFile(place, places);
+      writeConfigFile(place, places, certificates);
       processes.push(await BrokerProcess.start(place));
     }
-    const brokers = new LocalBrokers(folder, places, processes);
+    const brokers = new LocalBrokers(folder, places, processes, certificates?.caFile ?? null);
     try {
       await Promise.all(processes.map((broker) => broker.ready(READY_MS)));
       return brokers;
