@@ -292,6 +292,9 @@ export interface VarveErrorOptions {
   readonly cause?: unknown;
 }
 
+/** What messages say of the effect of a write, in the same words everywhere. */
+const OF_WRITES = /; (?:nothing was written|it may have taken effect)(?=;|$)/g;
+
 /** The only error type that crosses a package or process border on purpose. */
 export class VarveError extends Error {
   override readonly name = "VarveError";
@@ -313,9 +316,18 @@ export class VarveError extends Error {
 
   /** The same error seen from a call with another effect, for example a read or a call with several attempts. */
   withEffect(effect: Effect): VarveError {
-    if (effect === this.effect) return this;
+    return effect === this.effect ? this : this.with(effect, this.message);
+  }
+
+  /** The same as the end of a call that changes nothing: its effect is NONE, and it says nothing of what was written. */
+  asRead(): VarveError {
+    const message = this.message.replaceAll(OF_WRITES, "");
+    return this.effect === "NONE" && message === this.message ? this : this.with("NONE", message);
+  }
+
+  private with(effect: Effect, message: string): VarveError {
     return new VarveError(this.code, {
-      message: this.message,
+      message,
       details: this.details,
       effect,
       retryable: this.retryable,

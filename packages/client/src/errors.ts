@@ -28,6 +28,15 @@ export function closed(what: string): VarveError {
   });
 }
 
+/** What `ask` answers, or throws, as the end of a call that changes nothing. */
+export async function reading<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (thrown) {
+    throw toVarveError(thrown).asRead();
+  }
+}
+
 export function unknownTopic(topic: string): VarveError {
   return new VarveError("UNKNOWN_TOPIC", {
     message: `topic ${JSON.stringify(topic)} does not exist; create it with: varve topic create ${topic}`,
@@ -104,10 +113,12 @@ export class Attempts {
     this.read = kind === "read";
   }
 
-  note(thrown: unknown): VarveError {
+  /** @param isCut whether it had less time than an attempt has: that nobody answered in it says nothing */
+  note(thrown: unknown, isCut: boolean): VarveError {
     const error = toVarveError(thrown);
     this.count++;
-    if (this.last === null || !isSilence(error) || isSilence(this.last)) this.last = error;
+    const saysMore = !isSilence(error) || (isSilence(this.last) && !(isCut && error.code === "TIMEOUT"));
+    if (this.last === null || saysMore) this.last = error;
     if (error.effect === "UNKNOWN") this.anyUnknown = true;
     return error;
   }
@@ -156,6 +167,6 @@ export function untilAborted<T>(
 }
 
 /** Nobody said anything. */
-function isSilence({ code }: VarveError): boolean {
-  return code === "UNREACHABLE" || code === "TIMEOUT";
+function isSilence(error: VarveError | null): boolean {
+  return error !== null && (error.code === "UNREACHABLE" || error.code === "TIMEOUT");
 }

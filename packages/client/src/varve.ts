@@ -1,6 +1,7 @@
 /**
  * varve.ts: the client: one set of connections for admin calls, producers, readers and consumers. Reaches the world through its ports only.
  */
+import { toVarveError } from "@varve/base";
 import { Admin } from "./admin/admin.js";
 import { Cluster } from "./cluster/cluster.js";
 import { Consumer } from "./consumer/consumer.js";
@@ -39,10 +40,14 @@ export class VarveClient {
 
   /** A reader without a group, from a point, to a point or for ever. @throws VarveError INVALID_ARGUMENT, CLOSED. */
   reader<T = Buffer>(options: ReaderOptions<T>): Reader<T> {
-    this.refuseWhenClosed();
-    const reader = new Reader<T>(this.cluster, options, () => this.readers.delete(reader));
-    this.readers.add(reader);
-    return reader;
+    try {
+      this.refuseWhenClosed();
+      const reader = new Reader<T>(this.cluster, options, () => this.readers.delete(reader));
+      this.readers.add(reader);
+      return reader;
+    } catch (thrown) {
+      throw toVarveError(thrown).asRead();
+    }
   }
 
   /** A member of a group; it joins when it is run. @throws VarveError INVALID_ARGUMENT, INVALID_GROUP_NAME, INVALID_TOPIC_NAME, CLOSED. */

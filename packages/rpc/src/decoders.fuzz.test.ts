@@ -10,6 +10,7 @@ import { decodeStatus, encodeStatus, fromErrorStatus, toErrorStatus, type WireSt
 import { ErrorStatusCodec } from "./gen/varve.js";
 import { CODECS, randomMessage, withOneofs } from "./testing/random-message.js";
 
+const WRITE = { reads: false };
 const seed = fuzzSeed();
 const INVALID = ["INVALID_ARGUMENT"] as const;
 /** There are some 90 message types. */
@@ -34,7 +35,7 @@ const ERROR = new VarveError("NOT_ENOUGH_REPLICAS", {
 
 /** Nobody looks at another type of error in a place where there may be none: a status that cannot be read is no status of ours. */
 test(`details of errors in trailers: an error or none, never a throw (SEED=${seed})`, () => {
-  const wire = encodeStatus(ERROR);
+  const wire = encodeStatus(ERROR, WRITE);
   const decode = (details: Uint8Array): VarveError => {
     const error = decodeStatus({ ...wire, details });
     if (error === null) throw new VarveError("INVALID_ARGUMENT", { message: "none of ours" });
@@ -42,7 +43,7 @@ test(`details of errors in trailers: an error or none, never a throw (SEED=${see
     expect(error.retryAfterMs ?? 0).toBeLessThanOrEqual(3_600_000);
     return error;
   };
-  const encode = (error: VarveError): Uint8Array => encodeStatus(error).details ?? new Uint8Array(0);
+  const encode = (error: VarveError): Uint8Array => encodeStatus(error, WRITE).details ?? new Uint8Array(0);
   const samples = [wire.details ?? new Uint8Array(0)];
   const { decoded, refused } = fuzzDecoder({ samples, decode, encode, codes: INVALID, seed });
   expect(decoded).toBeGreaterThan(20);
@@ -51,13 +52,13 @@ test(`details of errors in trailers: an error or none, never a throw (SEED=${see
 
 test(`errors inside streams (SEED=${seed})`, () => {
   const decode = (bytes: Uint8Array): VarveError => fromErrorStatus(ErrorStatusCodec.decode(bytes));
-  const encode = (error: VarveError): Uint8Array => ErrorStatusCodec.encode(toErrorStatus(error));
+  const encode = (error: VarveError): Uint8Array => ErrorStatusCodec.encode(toErrorStatus(error, WRITE));
   const samples = [encode(ERROR)];
   expect(fuzzDecoder({ samples, decode, encode, codes: INVALID, seed }).decoded).toBeGreaterThan(20);
 });
 
 test("a trailer whose inner message is damaged is a status without details, whatever stands around it", () => {
-  const wire = encodeStatus(ERROR);
+  const wire = encodeStatus(ERROR, WRITE);
   const details = Buffer.from(wire.details ?? []);
   // The last byte of ErrorInfo's type URL is followed by its length; its first field's length is made to lie.
   const info = details.indexOf("google.rpc.ErrorInfo") + "google.rpc.ErrorInfo".length;

@@ -19,6 +19,8 @@ export interface Method<Request, Response, K extends MethodKind> {
   /** Full name of its service, for example varve.v1.LogService. */
   readonly service: string;
   readonly name: string;
+  /** Whether it changes nothing, so that its errors have the effect NONE. */
+  readonly reads: boolean;
   /** Path of the HTTP/2 request. */
   readonly path: string;
   /** @throws VarveError INVALID_ARGUMENT, as all four. */
@@ -32,6 +34,27 @@ export interface Method<Request, Response, K extends MethodKind> {
 export type UnaryMethod<Request, Response> = Method<Request, Response, "unary">;
 export type BidiMethod<Request, Response> = Method<Request, Response, "bidi">;
 export type AnyMethod = Method<unknown, unknown, MethodKind>;
+
+/** Methods that change nothing, whatever becomes of the call. */
+const READS: ReadonlySet<string> = new Set([
+  "ClusterHealth",
+  "DescribeCluster",
+  "DescribeGroup",
+  "DescribeTopic",
+  "FetchOffsets",
+  "GetMetricSpec",
+  "GetMetrics",
+  "IsActive",
+  "ListGroups",
+  "ListMoves",
+  "ListOffsets",
+  "ListTopics",
+  "Metadata",
+  "PlanRebalance",
+  "Read",
+  "StreamIsActive",
+  "Subscribe",
+]);
 
 /** A method of a service that is not in METHODS; number 0. */
 export function defineMethod<Request, Response, K extends MethodKind>(
@@ -47,6 +70,7 @@ export function defineMethod<Request, Response, K extends MethodKind>(
     number,
     service,
     name,
+    reads: READS.has(name),
     path: `/${service}/${name}`,
     encodeRequest: (message) => request.encode(message),
     decodeRequest: (bytes) => request.decode(bytes),

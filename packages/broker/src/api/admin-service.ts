@@ -21,7 +21,7 @@ import type {
   PartitionDescription,
   TopicMetadata,
 } from "@varve/rpc";
-import { toErrorStatus } from "@varve/rpc";
+import { METHODS, toErrorStatus } from "@varve/rpc";
 import type { Broker } from "../broker.js";
 import { type BrokerConfig, checkPartitions, completeTopicShape } from "../config/index.js";
 import type { CommandAnswer } from "../controller/access.js";
@@ -336,7 +336,7 @@ class Admin {
       return {
         topic: name,
         topicId,
-        error: toErrorStatus(new VarveError(code, { message, details: { topic: name, topicId } })),
+        error: toErrorStatus(new VarveError(code, { message, details: { topic: name, topicId } }), METHODS.metadata),
       };
     }
     return {

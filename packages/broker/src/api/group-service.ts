@@ -11,6 +11,7 @@ import {
   type GroupServiceHandlers,
   GroupState,
   type Init,
+  METHODS,
   OffsetPosition,
   type SeekGroupRequest,
   toErrorStatus,
@@ -184,7 +185,13 @@ async function groupOffsets(
     const place = { topicId, topic, partition, committed: from ?? -1 };
     const backlog = backlogs[at] ?? null;
     if (backlog === null)
-      return { ...place, highWatermark: -1, lagRecords: -1, lagMs: -1, error: toErrorStatus(leaderSilent(place)) };
+      return {
+        ...place,
+        highWatermark: -1,
+        lagRecords: -1,
+        lagMs: -1,
+        error: toErrorStatus(leaderSilent(place), METHODS.describeGroup),
+      };
     const { highWatermark, records, appendTimeMs } = backlog;
     const lagMs = appendTimeMs === null ? 0 : Math.max(0, now - appendTimeMs);
     return { ...place, highWatermark, lagRecords: records, lagMs: Math.round(lagMs) };

@@ -9,6 +9,7 @@ import {
   type Init,
   type LogRecord,
   type LogServiceHandlers,
+  METHODS,
   type ProduceRequest as ProduceMessage,
   type ProduceResponse,
   type ProduceStreamRequest,
@@ -192,7 +193,7 @@ async function answerProduce(
   } catch (thrown) {
     const error = toVarveError(thrown);
     options.failed("produce", error.code);
-    return { error: toErrorStatus(error) };
+    return { error: toErrorStatus(error, METHODS.produceStream) };
   }
 }
 
@@ -314,7 +315,7 @@ async function serveSubscribe(
       progress: (subscriptionId, answer) => stream.write({ progress: { subscriptionId, ...place(answer) } }),
       error: (subscriptionId, error) => {
         options.failed("fetch", error.code);
-        return stream.write({ error: { subscriptionId, error: toErrorStatus(error) } });
+        return stream.write({ error: { subscriptionId, error: toErrorStatus(error, METHODS.subscribe) } });
       },
     },
   );

@@ -220,3 +220,41 @@ describe("refused before it leaves", () => {
 function bound(client: SimClient) {
   return { varve: client.varve, failure: (promise: Promise<unknown>) => client.failure(promise) };
 }
+
+test("reads that fail say NONE, whatever stopped them, and speak of no write", async () => {
+  const client = sim();
+  const { varve } = client;
+  const { admin } = varve;
+  const failure = (asked: Promise<unknown>): Promise<unknown> => client.run(asked.catch((error: unknown) => error));
+  const made = (make: () => unknown): unknown => {
+    try {
+      return make();
+    } catch (error) {
+      return error;
+    }
+  };
+  const before = [
+    await failure(admin.describeTopic("nope")),
+    await failure(admin.describeGroup("not a name")),
+    await failure(admin.listOffsets({ topic: "orders", at: "yesterday" as never })),
+    made(() => varve.reader({ topic: "orders", from: { offset: 0 } })),
+  ];
+  await client.run(varve.close());
+  const after = [
+    await failure(admin.listTopics()),
+    await failure(admin.describeTopic("orders")),
+    made(() => varve.reader({ topic: "orders" })),
+  ];
+  const errors = [...before, ...after] as VarveError[];
+  expect(errors.map(({ code, effect }) => [code, effect])).toEqual([
+    ["UNKNOWN_TOPIC", "NONE"],
+    ["INVALID_GROUP_NAME", "NONE"],
+    ["INVALID_ARGUMENT", "NONE"],
+    ["INVALID_ARGUMENT", "NONE"],
+    ["CLOSED", "NONE"],
+    ["CLOSED", "NONE"],
+    ["CLOSED", "NONE"],
+  ]);
+  expect(errors.filter(({ message }) => message.includes("written"))).toEqual([]);
+  expect(await failure(admin.deleteTopic("orders"))).toMatchObject({ code: "CLOSED", effect: "NOT_APPLIED" });
+});

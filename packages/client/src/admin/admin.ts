@@ -1,10 +1,10 @@
 /**
  * admin.ts: topics, offsets, groups and the cluster. Every change is one whose repeat is recognised, so each call is tried to its deadline.
  */
-import { LIMITS, NUMBER_MAX, nameProblem, randomUuid, VarveError } from "@varve/base";
+import { LIMITS, NUMBER_MAX, nameProblem, randomUuid, toVarveError, VarveError } from "@varve/base";
 import { type Init, METHODS, type PartitionDescription, type UnaryMethod } from "@varve/rpc";
 import type { Cluster } from "../cluster/cluster.js";
-import { unknownTopic } from "../errors.js";
+import { reading, unknownTopic } from "../errors.js";
 import { integerIn, type WaitOptions } from "../options.js";
 import {
   GroupAdmin,
@@ -127,8 +127,9 @@ export class Admin {
   /** Deletes a topic with its records, for good. @throws VarveError UNKNOWN_TOPIC. */
   async deleteTopic(topic: string, wait: WaitOptions = {}): Promise<void> {
     const what = `deleteTopic ${JSON.stringify(topic)}`;
-    const { topicId } = await this.cluster.metadata.refresh(topic).catch((error: unknown) => {
-      throw error instanceof VarveError && error.code === "UNKNOWN_TOPIC" ? unknownTopic(topic) : error;
+    const { topicId } = await this.cluster.metadata.refresh(topic).catch((thrown: unknown) => {
+      const error = toVarveError(thrown);
+      throw error.code === "UNKNOWN_TOPIC" ? unknownTopic(topic) : error.withEffect("NOT_APPLIED");
     });
     const answer = await this.cluster.call(
       METHODS.deleteTopic,
@@ -152,7 +153,7 @@ export class Admin {
     input: { readonly topic: string; readonly at: OffsetPoint; readonly partitions?: readonly number[] | undefined },
     wait: WaitOptions = {},
   ): Promise<PartitionOffset[]> {
-    const offsets = await listOffsets(this.cluster, input, wait);
+    const offsets = await reading(() => listOffsets(this.cluster, input, wait));
     return offsets.map(({ partition, offset }) => ({ partition, offset }));
   }
 
@@ -297,7 +298,7 @@ export class Admin {
 
   /** Members, what they work on, stored offsets and lag. @throws VarveError UNKNOWN_GROUP, INVALID_GROUP_NAME. */
   describeGroup(group: string, wait: WaitOptions = {}): Promise<GroupDescription> {
-    return this.groups.describe(group, wait);
+    return reading(() => this.groups.describe(group, wait));
   }
 
   /**

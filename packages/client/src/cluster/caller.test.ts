@@ -10,6 +10,28 @@ import { Caller } from "./caller.js";
 const CUT_OFF = "cut-off:1";
 const DEADLINE_MS = 1_000;
 const RUN_MS = 10_000;
+/** A broker that does not listen is known as such after this. */
+const CONNECT_MS = 700;
+
+test("a broker that cannot be reached is UNREACHABLE, also when the deadline cuts the last attempt short", async () => {
+  const clock = new SimClock();
+  const unary = (_method: unknown, _request: unknown, { deadlineMs }: UnaryOptions) =>
+    new Promise((_resolve, reject) => {
+      // What is refused at first is not answered when the deadline is near.
+      const [code, waitMs] =
+        deadlineMs < CONNECT_MS ? (["TIMEOUT", deadlineMs] as const) : (["UNREACHABLE", 0] as const);
+      clock.setTimer(waitMs, () => reject(new VarveError(code, { message: "nobody" })));
+    });
+  const transport = { channel: () => ({ unary, renew: () => {}, close: () => {} }) } as unknown as RpcTransport;
+  const random = new Prng(1);
+  const ports = { clock, random, diagnostics: { hasSubscribers: () => false } } as unknown as ClientPorts;
+  const pool = new BrokerPool({ bootstrap: ["nobody:1"], transport, clock, random });
+  const caller = new Caller(ports, pool, silentLogger);
+  const options = { what: "listTopics", kind: "read", deadlineMs: DEADLINE_MS } as const;
+  const calling = caller.call(METHODS.listTopics, {}, options).catch((error: unknown) => error);
+  await clock.runUntil(RUN_MS);
+  expect(await calling).toMatchObject({ code: "UNREACHABLE", effect: "NONE" });
+});
 
 /** One of two brokers looks for a leader for as long as it is asked to. */
 function setUp() {

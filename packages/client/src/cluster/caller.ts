@@ -5,7 +5,7 @@
  */
 import { delay, type Logger, type VarveError } from "@varve/base";
 import type { Init, UnaryMethod } from "@varve/rpc";
-import { Attempts, aborted, blamesAddress, endOfWrite, mayRepeat, noneSecure } from "../errors.js";
+import { Attempts, aborted, blamesAddress, endOfWrite, mayRepeat, noneSecure, reading } from "../errors.js";
 import type { ClientPorts } from "../ports.js";
 import { backoffMs } from "./backoff.js";
 import type { BrokerPool } from "./broker-pool.js";
@@ -41,7 +41,16 @@ export class Caller {
   }
 
   /** @throws VarveError, with the effect of all attempts together. */
-  async call<Request, Response>(
+  call<Request, Response>(
+    method: UnaryMethod<Request, Response>,
+    request: Init<Request>,
+    options: CallOptions<Response>,
+  ): Promise<Response> {
+    const ask = (): Promise<Response> => this.attempt(method, request, options);
+    return options.kind === "read" ? reading(ask) : ask();
+  }
+
+  private async attempt<Request, Response>(
     method: UnaryMethod<Request, Response>,
     request: Init<Request>,
     options: CallOptions<Response>,
@@ -50,6 +59,7 @@ export class Caller {
     const { what, signal } = options;
     const startedAtMs = clock.monotonicMs();
     const attempts = new Attempts(options.kind);
+    const attemptMs = options.attemptMs ?? ATTEMPT_MS[options.kind];
     let except = options.except ?? null;
     for (;;) {
       const leftMs = startedAtMs + options.deadlineMs - clock.monotonicMs();
@@ -61,13 +71,13 @@ export class Caller {
       const address = this.pool.anyAddress(except);
       const channel = this.pool.channel(address);
       try {
-        const deadlineMs = Math.min(leftMs, options.attemptMs ?? ATTEMPT_MS[options.kind]);
+        const deadlineMs = Math.min(leftMs, attemptMs);
         const response = await channel.unary(method, request, { deadlineMs, signal });
         this.pool.succeeded(address);
         return response;
       } catch (thrown) {
         const maybeDone = attempts.effect() === "UNKNOWN";
-        const error = attempts.note(thrown);
+        const error = attempts.note(thrown, leftMs < attemptMs);
         const done = maybeDone ? options.doneBefore?.(error) : null;
         if (done !== null && done !== undefined) return done;
         if (signal?.aborted) {

@@ -11,6 +11,7 @@ import {
   type CreateTopicRequest,
   type Init,
   type LogServiceHandlers,
+  METHODS,
   type MetadataResponse,
   OffsetPosition,
   type ProduceRequest,
@@ -131,7 +132,7 @@ export class ModelCluster {
         for await (const { correlationId, produce } of stream.requests) {
           const answer = this.produce(produce ?? noRequest(), broker).then(
             (result) => ({ correlationId, result }),
-            (error: unknown) => ({ correlationId, error: toErrorStatus(error) }),
+            (error: unknown) => ({ correlationId, error: toErrorStatus(error, METHODS.produceStream) }),
           );
           answer.then((response) => (signal.aborted ? undefined : stream.write(response))).catch(() => {});
         }
@@ -269,7 +270,10 @@ export class ModelCluster {
       topics: topics.map((topic) => {
         const found = this.topics.get(topic);
         if (found === undefined) {
-          return { topic, error: toErrorStatus(new VarveError("UNKNOWN_TOPIC", { message: `no topic ${topic}` })) };
+          return {
+            topic,
+            error: toErrorStatus(new VarveError("UNKNOWN_TOPIC", { message: `no topic ${topic}` }), METHODS.metadata),
+          };
         }
         const ranges = initialRanges(found.partitions.length);
         const partitions = found.partitions.map((log, partition) => ({
@@ -339,7 +343,9 @@ export class ModelCluster {
             const { subscriptionId } = add;
             return signal.aborted
               ? undefined
-              : stream.write({ error: { subscriptionId, error: toErrorStatus(error) } }).catch(() => {});
+              : stream
+                  .write({ error: { subscriptionId, error: toErrorStatus(error, METHODS.subscribe) } })
+                  .catch(() => {});
           },
         );
       }

@@ -50,23 +50,29 @@ export interface WireStatus {
   readonly details: Uint8Array | null;
 }
 
-/** Any thrown value as a catalogue error that may be shown to a caller (S2). */
-export function publicError(thrown: unknown): VarveError {
-  if (isVarveError(thrown)) return thrown.code === "INTERNAL" ? hidden(thrown.effect, thrown) : thrown;
-  return hidden("UNKNOWN", thrown);
+/** Whose error it is. */
+interface Call {
+  /** Whether it changes nothing. */
+  readonly reads: boolean;
 }
 
-function hidden(effect: Effect, cause: unknown): VarveError {
+/** Any thrown value as a catalogue error that may be shown to a caller (S2). */
+export function publicError(thrown: unknown, { reads }: Call): VarveError {
+  const error = isVarveError(thrown) && thrown.code !== "INTERNAL" ? thrown : hidden(thrown);
+  return reads ? error.asRead() : error;
+}
+
+function hidden(cause: unknown): VarveError {
   return new VarveError("INTERNAL", {
     message: "internal error; it is described in the broker's log",
-    effect,
+    effect: isVarveError(cause) ? cause.effect : "UNKNOWN",
     cause,
   });
 }
 
 /** What a call that failed with `thrown` answers. */
-export function encodeStatus(thrown: unknown): WireStatus {
-  const error = publicError(thrown);
+export function encodeStatus(thrown: unknown, call: Call): WireStatus {
+  const error = publicError(thrown, call);
   const code = GRPC_STATUS[ERROR_CATALOGUE[error.code].grpc];
   const message = error.message.slice(0, MESSAGE_LENGTH_MAX);
   const metadata = { ...encodeDetails(error.details), effect: error.effect, retryable: String(error.retryable) };
@@ -112,8 +118,8 @@ function restoreStatus(wire: WireStatus, status: Status): VarveError | null {
 }
 
 /** The same error inside a stream that goes on. */
-export function toErrorStatus(thrown: unknown): ErrorStatus {
-  const error = publicError(thrown);
+export function toErrorStatus(thrown: unknown, call: Call): ErrorStatus {
+  const error = publicError(thrown, call);
   return {
     code: GRPC_STATUS[ERROR_CATALOGUE[error.code].grpc],
     reason: error.code,

@@ -206,7 +206,7 @@ class GrpcServer implements GrpcRpcServer {
       this.answer(method, handler, call.request, context)
         .then(
           (response) => callback(null, response),
-          (error: unknown) => callback(this.failure(error, method.path)),
+          (error: unknown) => callback(this.failure(error, method)),
         )
         .finally(done);
     };
@@ -234,7 +234,7 @@ class GrpcServer implements GrpcRpcServer {
         if (over) return;
         over = true;
         if (error === null) call.end();
-        else call.emit("error", this.failure(error, method.path));
+        else call.emit("error", this.failure(error, method));
         done();
       };
       const { context, done } = this.admit(call, true, finish);
@@ -293,10 +293,10 @@ class GrpcServer implements GrpcRpcServer {
     return stream ? Number.POSITIVE_INFINITY : (this.options.requestDeadlineMs ?? LIMITS.requestDeadlineMs);
   }
 
-  private failure(error: unknown, method: string): ReturnType<typeof statusObject> {
+  private failure(error: unknown, method: AnyMethod): ReturnType<typeof statusObject> {
     if (error instanceof UnknownService) return { code: GRPC_STATUS.NOT_FOUND, details: "unknown service" };
-    const status = statusObject(error);
-    if (status.code === GRPC_STATUS.INTERNAL) this.options.onInternalError?.(error, method);
+    const status = statusObject(error, method);
+    if (status.code === GRPC_STATUS.INTERNAL) this.options.onInternalError?.(error, method.path);
     return status;
   }
 }

@@ -32,6 +32,7 @@ async function clientOf(answer: Answer): Promise<RpcChannel> {
   return client;
 }
 
+const WRITE = { reads: false };
 const HEADERS = { ":status": 200, "content-type": "application/grpc" } as const;
 
 /** One message, whatever its bytes, then the trailers. */
@@ -47,7 +48,7 @@ function answering(body: Uint8Array, trailers: Readonly<Record<string, string>>)
 
 const JUNK = Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3]);
 const OK = { "grpc-status": "0" };
-const details = Buffer.from(encodeStatus(new VarveError("UNKNOWN_TOPIC", { message: "no" })).details ?? []);
+const details = Buffer.from(encodeStatus(new VarveError("UNKNOWN_TOPIC", { message: "no" }), WRITE).details ?? []);
 details[details.length - 5] = 0xff;
 details[details.indexOf("ErrorInfo") + 13] = 0x7f;
 

@@ -4,8 +4,11 @@
 import { Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
 import { encodeStatus, STATUS_DETAILS_KEY, type WireStatus } from "../errors/status.js";
 
-export function statusObject(thrown: unknown): Partial<StatusObject> & { code: number; details: string } {
-  const { code, message, details } = encodeStatus(thrown);
+export function statusObject(
+  thrown: unknown,
+  call: { readonly reads: boolean },
+): Partial<StatusObject> & { code: number; details: string } {
+  const { code, message, details } = encodeStatus(thrown, call);
   const metadata = new Metadata();
   if (details !== null) metadata.set(STATUS_DETAILS_KEY, asBuffer(details));
   return { code, details: message, metadata };

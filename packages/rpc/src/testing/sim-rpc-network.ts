@@ -147,7 +147,7 @@ export class SimRpcNetwork {
           if (fate === "loseAnswer") onBreak(broken(address));
           else this.reply(() => settle(() => resolve(method.decodeResponse(answer))));
         } catch (error) {
-          this.reply(() => settle(() => reject(publicError(error))));
+          this.reply(() => settle(() => reject(publicError(error, method))));
         }
       };
       clock.setTimer(this.latencyMs(), () => {
@@ -234,7 +234,7 @@ export class SimRpcNetwork {
     handler(stream, { ...context, peer: "simulated", hasRoom: () => true, principal: null })
       .then(
         () => pipes.toClient.finish(),
-        (error: unknown) => pipes.toClient.finishWith(publicError(error)),
+        (error: unknown) => pipes.toClient.finishWith(publicError(error, method)),
       )
       .finally(pipes.done);
   }
