@@ -1,5 +1,6 @@
 /** clients.test.ts: TLS between clients and the clients' port: who is refused, by which name, and what changed files do. */
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { type AddressInfo, connect as connectTcp } from "node:net";
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { isVarveError, type VarveError } from "@varve/base";
@@ -135,6 +136,20 @@ test("a connection made amid a renewal, when the key is new and the certificate 
   const answer = call(port, { caFile, ...files });
   setTimeout(() => certificates.write("renewed-client.pem", cert), 300);
   expect(await answer).toBe(7);
+});
+
+test("files that are cut off while a client works leave it those that it has", async () => {
+  const { port } = await start(own, "required");
+  const files = await certificates.issue();
+  const transport = tlsTransport({ ...NO_FILES, serverName: null, caFile: certificates.caFile, ...files });
+  const ask = async (): Promise<number> => {
+    const opened = transport.channel(`127.0.0.1:${port}`);
+    cleanups.push(() => opened.close());
+    return (await opened.unary(METHODS.initProducer, {}, IN_TIME)).producerId;
+  };
+  expect(await ask()).toBe(7);
+  writeFileSync(files.certFile, "");
+  expect(await ask()).toBe(7);
 });
 
 test("files that never fit each other fail the call, by name", async () => {

@@ -32,6 +32,7 @@ export class BrokerPool {
   private readonly withoutTls = new Map<string, number>();
   private brokers = new Map<BrokerId, string>();
   private favourite: string;
+  private hasAnswer = false;
   private closed = false;
 
   constructor(options: BrokerPoolOptions) {
@@ -105,6 +106,7 @@ export class BrokerPool {
   succeeded(address: string): void {
     this.trouble.delete(address);
     this.withoutTls.delete(address);
+    this.hasAnswer = true;
   }
 
   /** The address refused, broke or did not answer. Its name may lead elsewhere by now. */
@@ -115,10 +117,14 @@ export class BrokerPool {
     this.trouble.set(address, { failures, avoidUntilMs: this.options.clock.monotonicMs() + avoidMs });
   }
 
-  /** No TLS connection to the address came about. Whether that is so, lately, at each address that is known. */
+  /**
+   * No TLS connection to the address came about. Whether none can: that is so, lately, at each address that is known, and no broker ever answered.
+   * What was right once is made right again by whoever looks after the certificates, and a client that worked goes on then.
+   */
   noneSecure(address: string): boolean {
     const nowMs = this.options.clock.monotonicMs();
     this.withoutTls.set(address, nowMs);
+    if (this.hasAnswer) return false;
     return this.addresses().every((known) => nowMs - (this.withoutTls.get(known) ?? -Infinity) <= WITHOUT_TLS_MS);
   }
 

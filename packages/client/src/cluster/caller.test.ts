@@ -13,6 +13,18 @@ const RUN_MS = 10_000;
 /** A broker that does not listen is known as such after this. */
 const CONNECT_MS = 700;
 
+/** A client that knows one broker, which answers as `unary` does. */
+function callerTo(
+  clock: SimClock,
+  unary: (method: unknown, request: unknown, options: UnaryOptions) => Promise<unknown>,
+) {
+  const transport = { channel: () => ({ unary, renew: () => {}, close: () => {} }) } as unknown as RpcTransport;
+  const random = new Prng(1);
+  const ports = { clock, random, diagnostics: { hasSubscribers: () => false } } as unknown as ClientPorts;
+  const pool = new BrokerPool({ bootstrap: ["only:1"], transport, clock, random });
+  return { pool, caller: new Caller(ports, pool, silentLogger) };
+}
+
 test("a broker that cannot be reached is UNREACHABLE, also when the deadline cuts the last attempt short", async () => {
   const clock = new SimClock();
   const unary = (_method: unknown, _request: unknown, { deadlineMs }: UnaryOptions) =>
@@ -22,11 +34,7 @@ test("a broker that cannot be reached is UNREACHABLE, also when the deadline cut
         deadlineMs < CONNECT_MS ? (["TIMEOUT", deadlineMs] as const) : (["UNREACHABLE", 0] as const);
       clock.setTimer(waitMs, () => reject(new VarveError(code, { message: "nobody" })));
     });
-  const transport = { channel: () => ({ unary, renew: () => {}, close: () => {} }) } as unknown as RpcTransport;
-  const random = new Prng(1);
-  const ports = { clock, random, diagnostics: { hasSubscribers: () => false } } as unknown as ClientPorts;
-  const pool = new BrokerPool({ bootstrap: ["nobody:1"], transport, clock, random });
-  const caller = new Caller(ports, pool, silentLogger);
+  const { caller } = callerTo(clock, unary);
   const options = { what: "listTopics", kind: "read", deadlineMs: DEADLINE_MS } as const;
   const calling = caller.call(METHODS.listTopics, {}, options).catch((error: unknown) => error);
   await clock.runUntil(RUN_MS);
@@ -82,4 +90,31 @@ test("and so does the one after a call that its caller gave up", async () => {
   expect(await ended(patience.signal)).toMatchObject({ code: "ABORTED" });
   expect(await ended()).toMatchObject({ producerId: 7 });
   expect(asked).toEqual([CUT_OFF, "well:1"]);
+});
+
+test("a client that worked waits for certificates to be right again; one that never did is told at once", async () => {
+  const clock = new SimClock();
+  let isSecure = true;
+  const failed = (): VarveError =>
+    new VarveError("TLS_FAILED", { message: "expired", effect: "NOT_APPLIED", retryable: true });
+  const unary = async (): Promise<unknown> => {
+    if (!isSecure) throw failed();
+    return { producerId: 7, producerEpoch: 0 };
+  };
+  const { pool, caller } = callerTo(clock, unary);
+  const options = { what: "initProducer", kind: "write", deadlineMs: DEADLINE_MS } as const;
+  const ask = (): Promise<unknown> => caller.call(METHODS.initProducer, {}, options).catch((error: unknown) => error);
+  isSecure = false;
+  expect(await ask()).toMatchObject({ code: "TLS_FAILED", retryable: false });
+  expect(clock.monotonicMs()).toBe(0);
+  isSecure = true;
+  expect(await ask()).toMatchObject({ producerId: 7 });
+  isSecure = false;
+  clock.setTimer(DEADLINE_MS / 2, () => {
+    isSecure = true;
+  });
+  const asking = ask();
+  await clock.runUntil(DEADLINE_MS);
+  expect(await asking).toMatchObject({ producerId: 7 });
+  pool.close();
 });

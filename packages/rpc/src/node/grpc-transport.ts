@@ -6,6 +6,7 @@ import { isVarveError, onAbort, type VarveError } from "@varve/base";
 import type { BidiMethod, UnaryMethod } from "../methods.js";
 import type { BidiOptions, ClientStream, RpcChannel, RpcTransport, UnaryOptions } from "../transport.js";
 import type { Init } from "../wire/message-codec.js";
+import { ClientFiles } from "./client-files.js";
 import { GrpcClientStream } from "./client-stream.js";
 import type { ClientTls } from "./client-tls.js";
 import { asBuffer, wireStatus } from "./metadata.js";
@@ -21,7 +22,8 @@ export const grpcTransport: RpcTransport = {
 
 /** Connections inside TLS. */
 export function tlsTransport(tls: ClientTls): RpcTransport {
-  return { channel: (address) => new GrpcChannel(address, new TlsCredentials(tls, address)) };
+  const files = new ClientFiles(tls);
+  return { channel: (address) => new GrpcChannel(address, new TlsCredentials(files, tls.serverName, address)) };
 }
 
 /** A channel to `host:port`; the same as `grpcTransport.channel`. */

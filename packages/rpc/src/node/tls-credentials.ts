@@ -5,42 +5,39 @@
  * counts as made when the server's first byte has come: in TLS 1.3 a server that refuses the client's certificate says so only then. Brokers speak
  * first; a proxy before them may wait for the client, and is waited for no longer than FIRST_BYTE_MS.
  * Invariants:
- *   C1  the files are read at each connection, so that a renewed certificate is used without a restart; where they contradict each other, as in
- *       the midst of a renewal, they are read again for up to a second
+ *   C1  the files are asked for at each connection, so that a renewed certificate is used without a restart
  *   C2  nothing is written to a server before its certificate was verified, and its name
  *   C3  `failureIn` speaks of a connection that could not be made for TLS's sake, never of one that was refused or reset
  */
 import { isIP, type Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import { connect, type TLSSocket } from "node:tls";
 import { CallCredentials, ChannelCredentials } from "@grpc/grpc-js";
 import { isVarveError, SECOND_MS } from "@varve/base";
-import { readTlsFiles, type TlsFailureKind, type TlsMaterial, tlsFailureKind, tlsFailureText } from "@varve/base/node";
-import type { ClientTls, TlsFailure } from "./client-tls.js";
+import { type TlsFailureKind, tlsFailureKind, tlsFailureText } from "@varve/base/node";
+import type { ClientFiles } from "./client-files.js";
+import type { TlsFailure } from "./client-tls.js";
 import { type Refusal, readRefusal } from "./refusal-line.js";
 
 type SecureConnector = ReturnType<ChannelCredentials["_createSecureConnector"]>;
 type SecureConnection = Awaited<ReturnType<SecureConnector["connect"]>>;
 
 const ALPN = "h2";
-/** Looks at files that contradict each other, and the time between two of them. */
-const LOOKS = 5;
-const LOOK_AGAIN_MS = 250;
 /** From the TCP connection to the server's first byte. */
 const HANDSHAKE_MS = 10 * SECOND_MS;
 /** From the end of the handshake to the server's first byte. */
 const FIRST_BYTE_MS = SECOND_MS;
 
 export class TlsCredentials extends ChannelCredentials {
-  private readonly tls: ClientTls;
+  private readonly files: ClientFiles;
   /** Host of the address, or what is to stand in its place. */
   private readonly host: string;
   private failure: (TlsFailure & { readonly message: string }) | null = null;
 
-  constructor(tls: ClientTls, address: string) {
+  /** @param serverName name that the certificate must be for; null: the address's host */
+  constructor(files: ClientFiles, serverName: string | null, address: string) {
     super();
-    this.tls = tls;
-    this.host = tls.serverName ?? hostOf(address);
+    this.files = files;
+    this.host = serverName ?? hostOf(address);
   }
 
   override _isSecure(): boolean {
@@ -80,7 +77,7 @@ export class TlsCredentials extends ChannelCredentials {
   private async handshake(socket: Socket): Promise<TLSSocket> {
     // The socket may fail while the files are read.
     socket.on("error", () => {});
-    const { context } = await readSettled(this.tls);
+    const { context } = await this.files.read();
     const { host } = this;
     const secured = connect({
       socket,
@@ -100,24 +97,6 @@ export class TlsCredentials extends ChannelCredentials {
       clearTimeout(timer);
     }
   }
-}
-
-/** @throws VarveError INVALID_CONFIG: a file is not there, or they still cannot be used together after a second. */
-async function readSettled(files: ClientTls): Promise<TlsMaterial> {
-  for (let look = 1; ; look++) {
-    try {
-      return await readTlsFiles(files);
-    } catch (error) {
-      if (look === LOOKS || isMissingFile(error)) throw error;
-      await delay(LOOK_AGAIN_MS);
-    }
-  }
-}
-
-/** Nobody renews what cannot be opened. */
-function isMissingFile(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : null;
-  return cause instanceof Error && "syscall" in cause;
 }
 
 /** The server has said that it refuses this client. */
