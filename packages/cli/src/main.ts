@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { run } from "./run.js";
 import { outputFailure } from "./shell/failure.js";
 import { StreamOutput } from "./shell/output.js";
+import { sayWhatIsTriedAgain } from "./shell/patience.js";
 import type { Shell, StopReason } from "./shell/shell.js";
 
 /** How a write says that nobody reads: a pipe's reader, a socket's. */
@@ -34,9 +35,10 @@ export async function main(args: readonly string[]): Promise<number> {
     stderr: new StreamOutput(process.stderr, () => {}),
     env: process.env,
     stop: stop.signal,
-    connect: async (bootstrap, tls) => {
+    connect: async (bootstrap, tls, options = {}) => {
       const { Varve } = await import("@varve/client");
-      return new Varve({ bootstrap: [...bootstrap], ...(tls === null ? {} : { tls }) });
+      sayWhatIsTriedAgain(shell.stderr);
+      return new Varve({ bootstrap: [...bootstrap], ...(tls === null ? {} : { tls }), ...options });
     },
   };
   return run(args, shell, packageVersion());

@@ -5,6 +5,7 @@ import { QuietFailure } from "../shell/failure.js";
 import { globalOptions } from "../shell/global-options.js";
 import { type GlobalOptions, printResult, type Shell, withCluster } from "../shell/shell.js";
 import { facts, table } from "../shell/table.js";
+import { inOptions } from "../shell/tls-options.js";
 import { registerFeatures } from "./cluster-features.js";
 import { registerRebalance } from "./cluster-rebalance.js";
 import { registerScaleInCheck } from "./scale-in-check.js";
@@ -88,7 +89,7 @@ async function judge(shell: Shell, global: GlobalOptions): Promise<{ healthy: bo
   } catch (error) {
     const tried = `no answer from ${global.bootstrap.join(", ")} within ${HEALTH_MS / 1_000} s`;
     const late = limit.aborted || !isVarveError(error);
-    return { healthy: false, problems: [late ? tried : error.message] };
+    return { healthy: false, problems: [late ? tried : inOptions(error.message)] };
   } finally {
     // Closing may wait for the same silent broker; the process ends anyway.
     void client.close().catch(() => {});

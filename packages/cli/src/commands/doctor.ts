@@ -8,6 +8,8 @@ import { type GlobalOptions, printResult, type Shell, withCluster } from "../she
 import type { Style } from "../shell/style.js";
 import { table } from "../shell/table.js";
 
+/** Somebody who asks what is wrong is not made to wait as long as a program that rides out a failover. */
+const ANSWER_MS = 5_000;
 const HELP = `
 Asks a bootstrap broker for the cluster, then looks at each address that a broker advertises: what its name stands for here, whether
 somebody answers, and whether that is the cluster, or the broker, that it should be. Clients need the first of the three listeners; those for
@@ -34,7 +36,9 @@ export function registerDoctor(parent: Command, shell: Shell): void {
 }
 
 async function doctor(shell: Shell, all: boolean, global: GlobalOptions): Promise<void> {
-  const cluster = await withCluster(shell, global, ({ admin }) => admin.describeCluster());
+  const cluster = await withCluster(shell, global, ({ admin }) => admin.describeCluster(), {
+    requestDeadlineMs: ANSWER_MS,
+  });
   const brokers = await examine(cluster, nodeProbe(shell, global));
   const wanted: ReadonlySet<ListenerName> = new Set(all ? ["clients", "peers", "ops"] : ["clients"]);
   const problems = problemsOf(brokers, wanted);

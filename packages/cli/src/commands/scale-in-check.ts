@@ -9,6 +9,7 @@ import { QuietFailure } from "../shell/failure.js";
 import { globalOptions } from "../shell/global-options.js";
 import { integerIn } from "../shell/parsers.js";
 import { type GlobalOptions, printResult, type Shell, withCluster } from "../shell/shell.js";
+import { inOptions } from "../shell/tls-options.js";
 
 interface CheckOptions {
   readonly replicas: number;
@@ -76,7 +77,7 @@ async function holders(shell: Shell, global: GlobalOptions, options: CheckOption
     if (!isVarveError(error)) throw error;
     const late = signal.aborted
       ? `no answer from ${global.bootstrap.join(", ")} within ${ANSWER_MS / 1_000} s`
-      : error.message;
+      : inOptions(error.message);
     return `what the brokers hold cannot be known: ${late}`;
   }
 }

@@ -8,6 +8,7 @@
  *       become an endless loop
  */
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { VarveError } from "@varve/base";
 import { BrokerProcess, describeEnd } from "../brokers/broker-process.js";
 import { type BrokerTlsFiles, writeConfigFile } from "../brokers/config-file.js";
@@ -167,7 +168,7 @@ function refuseFewerBrokers(folder: string, count: number): void {
   const largest = Math.max(0, ...ids);
   if (largest <= count) return;
   throw new VarveError("DATA_DIR_UNUSABLE", {
-    message: `${folder} holds a cluster of ${largest} brokers; start it with --brokers ${largest} or choose another --data-dir`,
+    message: `${folder} holds a cluster of ${largest} brokers; start it with --brokers ${largest} or choose another --data-dir; a broker that was decommissioned stays away once its folder is removed: ${join(folder, `broker-${largest}`)}`,
     details: { folder, brokers: largest },
   });
 }

@@ -23,6 +23,9 @@ export class QuietFailure extends Error {
   override readonly name = "QuietFailure";
 }
 
+/** Codes of the SDK whose texts name its settings. */
+const ABOUT_OPTIONS: readonly string[] = ["TLS_FAILED", "INVALID_ARGUMENT"];
+
 /** The object that stderr gets with --json, under `error`. */
 export interface FailureReport {
   readonly code: string;
@@ -58,7 +61,7 @@ function usageReport(error: UsageError | CommanderError): FailureReport {
 function failureReport(thrown: unknown): FailureReport {
   if (thrown instanceof VarveError) {
     const { code, effect, retryable, details } = thrown;
-    const message = code === "TLS_FAILED" ? inOptions(thrown.message) : thrown.message;
+    const message = ABOUT_OPTIONS.includes(code) ? inOptions(thrown.message) : thrown.message;
     return { code, effect, retryable, message, details };
   }
   const message = thrown instanceof Error ? thrown.message : String(thrown);

@@ -12,6 +12,11 @@ import { type Style, styleFor } from "./style.js";
 /** What commands use of a connection to a cluster. */
 export type ClusterClient = Pick<Varve, "admin" | "producer" | "reader" | "consumer" | "close">;
 
+export interface ConnectOptions {
+  /** For how long a call is tried, milliseconds. Default: the SDK's. */
+  readonly requestDeadlineMs?: number;
+}
+
 /** Why a command is asked to end before it is done; an error: stdout takes no more, and that is a failure. */
 export type StopReason = "interrupted" | "pipe-closed" | VarveError;
 
@@ -25,7 +30,11 @@ export interface Shell {
   /** Aborted, with a StopReason, by Ctrl-C, SIGTERM, or when stdout takes no more. */
   readonly stop: AbortSignal;
   /** Loads and opens a client; it connects at its first call. Commands that need no cluster do not pay for it. */
-  readonly connect: (bootstrap: readonly string[], tls: TlsOptions | null) => Promise<ClusterClient>;
+  readonly connect: (
+    bootstrap: readonly string[],
+    tls: TlsOptions | null,
+    options?: ConnectOptions,
+  ) => Promise<ClusterClient>;
 }
 
 /** Options that every command understands. */
@@ -53,8 +62,9 @@ export async function withCluster<T>(
   shell: Shell,
   options: GlobalOptions,
   work: (client: ClusterClient) => Promise<T>,
+  connection: ConnectOptions = {},
 ): Promise<T> {
-  const client = await shell.connect(options.bootstrap, options.tls);
+  const client = await shell.connect(options.bootstrap, options.tls, connection);
   try {
     return await work(client);
   } finally {

@@ -14,6 +14,11 @@ const NEVER_CONNECTED =
 /** grpc-js reports broken connections as INTERNAL in these words. */
 const BROKEN_CONNECTION = /RST_STREAM|internal client error|stream terminated|Connection dropped|socket/i;
 
+/** What answered speaks something else than HTTP/2. */
+const NO_GRPC = /Protocol error/;
+/** What grpc-js says of a resolution that went well. */
+const EMPTY_NOTE = /\.? ?Resolution note: *$/;
+
 /** Where and what the failed call was. */
 export interface FailedCall {
   readonly address: string;
@@ -74,15 +79,12 @@ export function abortedError(call: Pick<FailedCall, "address" | "method">, cause
 }
 
 function unreachable(call: FailedCall, text: string, never: boolean, cause: unknown): VarveError {
-  const problem = never ? `cannot be connected to: ${text}` : `the connection broke: ${text}`;
-  return transportError(
-    "UNREACHABLE",
-    call,
-    problem,
-    never,
-    "check that the broker runs and the address is right",
-    cause,
-  );
+  const why = text.replace(EMPTY_NOTE, "");
+  const problem = never ? `cannot be connected to: ${why}` : `the connection broke: ${why}`;
+  const advice = NO_GRPC.test(text)
+    ? "something else than gRPC answers there: give the port that the broker has for clients, 7650 unless it is set otherwise"
+    : "check that the broker runs and the address is right";
+  return transportError("UNREACHABLE", call, problem, never, advice, cause);
 }
 
 function tooLargeOrBusy(status: WireStatus, call: FailedCall, cause: unknown): VarveError {
