@@ -5,14 +5,9 @@ import { join } from "node:path";
 import { loadConfigFile } from "@varve/broker/node";
 import { describe, expect, test } from "vitest";
 import { at, find, type KubeObject, render, renderText, settingsOf, settingsText, VALUES } from "./chart.js";
+import { conform, VERSIONS } from "./conform.js";
 import { podSpecs } from "./policy.js";
-import { CHART, DEPLOY, judge, lacks, ROOT } from "./tools.js";
-
-const SCHEMAS = `${ROOT}test/fixtures/kubernetes`;
-const VERSIONS = ["v1.30", "v1.35"];
-const place = (folder: string): string => `${SCHEMAS}/${folder}/{{.ResourceKind}}{{.KindSuffix}}.json`;
-const conform = (version: string, text: string): { ok: boolean; said: string } =>
-  judge("kubeconform", ["-strict", "-schema-location", place(version), "-schema-location", place("custom"), "-"], text);
+import { CHART, DEPLOY, lacks, ROOT } from "./tools.js";
 
 const noHelm = lacks("helm");
 const named = VALUES.map((values) => ({ name: values.length === 0 ? "the defaults" : values.join(" + "), values }));

@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
+import { at, find, objectsOf, render, renderText } from "./chart.js";
+import { conform } from "./conform.js";
 import { CHART, DEPLOY, lacks, ROOT, run } from "./tools.js";
 
 const read = (path: string): string => readFileSync(path, "utf8");
@@ -64,8 +66,91 @@ describe("monitoring", () => {
       const about = unitTests
         .flatMap((unit) => unit.promql_expr_test)
         .filter(({ expr }) => expr.includes(`"${alert}"`));
-      expect(about.map(({ exp_samples: samples }) => samples.length)).toEqual([1, 0]);
+      const counts = about.map(({ exp_samples: samples }) => samples.length);
+      expect({ alert, fires: counts.includes(1), silent: counts.includes(0) }).toEqual({
+        alert,
+        fires: true,
+        silent: true,
+      });
     }
+  });
+});
+
+/** What in a query does not keep apart two clusters of one namespace: aggregations over both. */
+const mixing = (expr: string): string[] =>
+  [...expr.matchAll(/\b(?:sum|max|min)\b(?! by \(namespace, job\b)/g)].map(([at]) => at);
+/** Selectors of the dashboard that ask more than the chosen cluster. */
+const unchosen = (expr: string): string[] =>
+  [...expr.matchAll(/\b(?:varve|process)_\w+(?!\w|\{namespace="\$namespace", job="\$job")/g)].map(([name]) => name);
+
+describe("two clusters in one namespace", () => {
+  test("are two to every alert and to every panel", () => {
+    for (const { expr } of alerts) expect(mixing(expr)).toEqual([]);
+    for (const expr of queries) expect(unchosen(expr)).toEqual([]);
+  });
+
+  test("would be found mixed", () => {
+    expect(mixing("max by (namespace, job) (a) - sum by (namespace) (b)")).toEqual(["sum"]);
+    expect(unchosen('sum(varve_topics{namespace="$namespace"})')).toEqual(["varve_topics"]);
+  });
+});
+
+describe.skipIf(lacks("helm"))("the chart's monitoring", () => {
+  const SERVICE = "metrics.serviceMonitor.enabled=true";
+  const POD = "metrics.podMonitor.enabled=true";
+  const targetOf = (release: string): unknown[] => {
+    const args = ["template", release, CHART, "--kube-version", "1.35.0", "--set", SERVICE];
+    const objects = objectsOf(run("helm", args));
+    const name = `${release}-varve`;
+    const label = String(at(find(objects, "ServiceMonitor", name), "spec", "jobLabel"));
+    const pods = at(find(objects, "StatefulSet", name), "spec", "template", "metadata", "labels", label);
+    return [find(objects, "Service", `${name}-headless`).metadata.labels?.[label], pods];
+  };
+
+  test("makes the release's name the job of its metrics", () => {
+    expect(targetOf("blue")).toEqual(["blue", "blue"]);
+    expect(at(find(render([], [POD]), "PodMonitor", "varve"), "spec", "jobLabel")).toBe("app.kubernetes.io/instance");
+  });
+
+  test.each([
+    { why: "with the probes", set: [], port: "http-ops" },
+    { why: "on a port of its own", set: ["metrics.port=7653"], port: "http-metrics" },
+  ])("reads /metrics $why, through the Service or from the pods", ({ set, port }) => {
+    const service = render([], [SERVICE, ...set]);
+    const pods = render([], [POD, ...set]);
+    const monitors = (objects: typeof pods): string[] =>
+      objects.map(({ kind }) => kind).filter((kind) => kind.endsWith("Monitor"));
+    expect([monitors(service), monitors(pods)]).toEqual([["ServiceMonitor"], ["PodMonitor"]]);
+    const monitor = find(pods, "PodMonitor", "varve");
+    expect(at(monitor, "spec", "podMetricsEndpoints", 0, "port")).toBe(port);
+    expect(at(find(service, "ServiceMonitor", "varve"), "spec", "endpoints", 0, "port")).toBe(port);
+    const pod = find(pods, "StatefulSet", "varve");
+    const ports = at(pod, "spec", "template", "spec", "containers", 0, "ports") as { name: string }[];
+    expect(ports.map(({ name }) => name)).toContain(port);
+    expect(at(monitor, "spec", "selector")).toEqual(at(pod, "spec", "selector"));
+  });
+
+  test.skipIf(lacks("kubeconform"))("makes a PodMonitor as the operator wants it", () => {
+    const text = renderText([], [POD]);
+    expect(conform("v1.35", text)).toEqual({ ok: true, said: "" });
+    expect(conform("v1.35", text.replace("podMetricsEndpoints", "endpoints")).ok).toBe(false);
+  });
+
+  test("refuses to read each broker twice", () => {
+    expect(() => render([], [SERVICE, POD])).toThrow("not both");
+  });
+
+  test("leads from an alert to the runbook, where it is published", () => {
+    const urls = (set: string[]): string[] => {
+      const rule = find(render([], ["metrics.prometheusRule.enabled=true", ...set]), "PrometheusRule", "varve");
+      const made = at(rule, "spec", "groups", 0, "rules") as Alert[];
+      return made.map(({ annotations }) => annotations.runbook_url);
+    };
+    const plain = alerts.map(({ annotations }) => annotations.runbook_url);
+    expect(urls([])).toEqual(plain);
+    const base = "https://example.com/varve/";
+    expect(urls([`metrics.prometheusRule.runbookBaseUrl=${base}`])).toEqual(plain.map((path) => base + path));
+    expect(() => urls(["metrics.prometheusRule.runbookBaseUrl=https://example.com/varve"])).toThrow("runbookBaseUrl");
   });
 });
 
