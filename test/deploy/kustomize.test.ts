@@ -3,27 +3,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type KubeObject, objectsOf, render } from "./chart.js";
+import { objectsOf, render } from "./chart.js";
+import { comparable, KUSTOMIZE } from "./kustomize.js";
 import { broken } from "./policy.js";
-import { DEPLOY, lacks, run } from "./tools.js";
+import { lacks, run } from "./tools.js";
 
-const KUSTOMIZE = join(DEPLOY, "kustomize");
 const FOLDERS = [
   { folder: "base", values: [] },
   { folder: "overlays/quickstart", values: ["values-quickstart.yaml"] },
   { folder: "overlays/production", values: ["values-production.yaml"] },
 ];
-
-/** Objects by kind and name, without what only Helm makes. */
-function comparable(objects: readonly KubeObject[]): Record<string, unknown> {
-  const kept = objects.filter(({ metadata }) => metadata.annotations?.["helm.sh/hook"] === undefined);
-  return Object.fromEntries(
-    kept.map((object) => {
-      const { "helm.sh/chart": _, "app.kubernetes.io/managed-by": __, ...labels } = object.metadata.labels ?? {};
-      return [`${object.kind}/${object.metadata.name}`, { ...object, metadata: { ...object.metadata, labels } }];
-    }),
-  );
-}
 
 /** Texts of all files below a folder, by path, but for the program that writes them. */
 function texts(folder: string): Record<string, string> {
