@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -140,18 +139,6 @@ describe.skipIf(noHelm)("the chart", () => {
     };
     walk(JSON.parse(readFileSync(`${CHART}/values.schema.json`, "utf8")), "values");
     expect(open).toEqual([]);
-  });
-
-  test("asks the cluster before an upgrade takes brokers away, by a command that there is, and never when it is switched off", () => {
-    const job = find(render([]), "Job", "varve-scale-guard");
-    expect(job.metadata.annotations?.["helm.sh/hook"]).toBe("pre-upgrade");
-    const [program, ...args] = at(job, "spec", "template", "spec", "containers", 0, "command") as string[];
-    expect([program, ...args].join(" ")).toBe("varve cluster scale-in-check --replicas 3 --name varve");
-    const help = execFileSync(process.execPath, [`${ROOT}packages/cli/bin/varve.js`, ...args.slice(0, 2), "--help"], {
-      encoding: "utf8",
-    });
-    for (const option of args.filter((arg) => arg.startsWith("--"))) expect(help).toContain(option);
-    expect(render([], ["replicas=0"]).map(({ kind }) => kind)).not.toContain("Job");
   });
 
   test("has per-pod services for clients outside, each for its own broker", () => {

@@ -1,7 +1,9 @@
 /**
  * chart.ts: renders the chart as `helm install varve --namespace varve` would, and reads what comes out.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 import { CHART, run } from "./tools.js";
 
@@ -31,15 +33,47 @@ export const VALUES: readonly (readonly string[])[] = [
   ["values-production.yaml", "values-external-lb.yaml"],
 ];
 
-/** The rendered chart as YAML text. `set`: single values, as `--set` takes them. */
-export function renderText(values: readonly string[], set: readonly string[] = []): string {
+/** The rendered chart as YAML text. `set`: single values, as `--set` takes them; `further`: arguments that win over the usual ones. */
+export function renderText(
+  values: readonly string[],
+  set: readonly string[] = [],
+  chart = CHART,
+  further: readonly string[] = [],
+): string {
   const files = values.flatMap((name) => ["--values", `${CHART}/${name}`]);
   const single = set.flatMap((assignment) => ["--set", assignment]);
-  return run("helm", ["template", "varve", CHART, ...TEMPLATE_ARGS, ...files, ...single]);
+  return run("helm", ["template", "varve", chart, ...TEMPLATE_ARGS, ...files, ...single, ...further]);
 }
 
 export function render(values: readonly string[], set: readonly string[] = []): KubeObject[] {
   return objectsOf(renderText(values, set));
+}
+
+/** What a cluster has, by kind, as `lookup` gives it. */
+export type There = Readonly<Record<string, unknown>>;
+
+/**
+ * As `helm upgrade` renders the chart where these objects are there. Helm asks nobody while it only renders, so a copy of the chart looks for them in
+ * files.
+ */
+export function renderIn(there: There, values: readonly string[], set: readonly string[] = []): KubeObject[] {
+  const folder = mkdtempSync(join(tmpdir(), "varve-lookup-"));
+  try {
+    cpSync(CHART, folder, { recursive: true });
+    const templates = readdirSync(join(folder, "templates"), { recursive: true, encoding: "utf8" });
+    for (const name of templates.filter((path) => /\.(?:yaml|tpl)$/.test(path))) {
+      const path = join(folder, "templates", name);
+      const asked = /\(lookup "[^"]+" "(\w+)" [^()]*\)/g;
+      const answer = '(.Files.Get "files/there/$1.json" | default "{}" | fromJson)';
+      writeFileSync(path, readFileSync(path, "utf8").replaceAll(asked, answer));
+    }
+    mkdirSync(join(folder, "files", "there"));
+    for (const [kind, object] of Object.entries(there))
+      writeFileSync(join(folder, "files", "there", `${kind}.json`), JSON.stringify(object));
+    return objectsOf(renderText(values, set, folder));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 export function objectsOf(text: string): KubeObject[] {

@@ -60,6 +60,34 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
 {{/*
+What an upgrade does to the number of brokers, as YAML: upgradeAsks, whether the guard must be asked first; approval, for the admission policy.
+Where no broker runs that could be asked, the volumes of all must be wanted. Empty lookups (`helm template`, an install) count as nothing there.
+*/}}
+{{- define "varve.scale" -}}
+{{- $name := include "varve.fullname" . -}}
+{{- $wanted := int .Values.replicas -}}
+{{- $set := (lookup "apps/v1" "StatefulSet" .Release.Namespace $name) -}}
+{{- $had := 0 -}}
+{{- if $set -}}
+{{- $had = int $set.spec.replicas -}}
+{{- end -}}
+{{- if and .Values.scaleGuard.enabled (gt $wanted 0) (eq $had 0) -}}
+{{- $above := list -}}
+{{- range (lookup "v1" "PersistentVolumeClaim" .Release.Namespace "").items -}}
+{{- if and (regexMatch (printf "^data-%s-[0-9]+$" $name) .metadata.name) (ge (regexFind "[0-9]+$" .metadata.name | int) $wanted) -}}
+{{- $above = append $above .metadata.name -}}
+{{- end -}}
+{{- end -}}
+{{- if $above -}}
+{{- fail (printf "%d replicas leave out the volumes %s: their brokers may hold the only copies of records, and none runs that could be asked. Start as many as there were; or, where all of these were decommissioned: kubectl --namespace %s delete pvc %s" $wanted (join ", " $above) .Release.Namespace (join " " $above)) -}}
+{{- end -}}
+{{- end -}}
+{{- $changes := and $set (gt $wanted 0) (or (lt $wanted $had) (eq $had 0)) -}}
+upgradeAsks: {{ or (not $set) (and (gt $wanted 0) (lt $wanted $had)) }}
+approval: {{ if and .Values.scaleGuard.enabled $changes }}{{ printf "%d@%d" $wanted (int64 $set.metadata.generation) }}{{ end }}
+{{- end -}}
+
+{{/*
 The settings file, without the seeds: a change of these needs a restart. One file serves all brokers: each fills in its own number and
 names. Brokers on one node count as one host, since they die together.
 */}}
