@@ -122,11 +122,23 @@ describe.skipIf(noHelm)("the chart", () => {
     { why: "a nested one", set: "storage.sise=1Gi", says: "sise" },
     { why: "a wrong type", set: "replicas=many", says: "replicas" },
     { why: "the tag latest", set: "image.tag=latest", says: "tag" },
-    { why: "an identity for all brokers", set: "config.brokerId=1", says: "config" },
+    { why: "an identity for all brokers", set: "config.brokerId=1", says: "brokerId" },
+    { why: "a setting that does not exist", set: "config.foo=1", says: "foo" },
+    { why: "a setting with a mistyped name", set: "config.limits.inFlightBytesMaxx=1", says: "inFlightBytesMaxx" },
+    { why: "a setting beyond its limits", set: "config.raft.heartbeatMs=1", says: "heartbeatMs" },
+    { why: "a port that Services do not lead to", set: "config.listen.grpcPort=9000", says: "grpcPort" },
+    { why: "certificates beside those of its values", set: "config.tls.certFile=x", says: "tls" },
     { why: "TLS without certificates", set: "tls.enabled=true", says: "tls.secretName" },
     { why: "external access without addresses", set: "external.enabled=true", says: "external.advertised" },
   ])("refuses $why", ({ set, says }) => {
     expect(() => renderText([], [set])).toThrow(says);
+  });
+
+  test("takes settings that the broker takes", () => {
+    const set = ["metrics.port=7653", "config.listen.metricsAddress=::", "config.topicDefaults.retentionBytes=-1"];
+    const config = settingsOfPod(render([], set), 0);
+    expect(config.topicDefaults.retentionBytes).toBe(-1);
+    expect(config.listen.metricsAddress).toBe("::");
   });
 
   test("has a schema in which every object says what it may hold", () => {

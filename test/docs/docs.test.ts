@@ -9,7 +9,7 @@ import { interfaceOf, rowComments } from "./doc-comments.js";
 import { errorTable } from "./errors.js";
 import { table, withSection } from "./markdown.js";
 import { optionTables, statedDefault } from "./options.js";
-import { madeDocument, SECTIONS } from "./sections.js";
+import { FILES, madeDocument, SECTIONS } from "./sections.js";
 import { brokerTable, topicTable } from "./settings.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -26,6 +26,14 @@ describe("the documents", () => {
     const touched = committed.replace(/(?<=made by npm run docs[^\n]*\n\n[^\n]*\n[^\n]*\n\| )/, "x");
     expect(touched).not.toBe(committed);
     expect(madeDocument(section, (file) => (file === section.document ? touched : read(file)))).toBe(committed);
+  });
+
+  test.each(FILES)("$document: $name is what the code says; else run npm run docs", (file) => {
+    const committed = read(file.document);
+    expect(committed).toBe(madeDocument(file, read));
+    const touched = committed.replace('"electionTimeoutMs"', '"electionTimeout"');
+    expect(touched).not.toBe(committed);
+    expect(madeDocument(file, () => touched)).toBe(committed);
   });
 
   test("a section is put between its marks, once, and nothing else is touched", () => {

@@ -1,4 +1,5 @@
-/** sections.ts: every part of a document that is made from the code: the document, the name of its marks, the text. */
+/** sections.ts: every part of a document that is made from the code: the document, the name of its marks, the text; or a file that has no marks. */
+import { withConfigSchema } from "./chart-schema.js";
 import { errorTable } from "./errors.js";
 import { withSection } from "./markdown.js";
 import { optionTables } from "./options.js";
@@ -13,6 +14,17 @@ export interface Section {
   readonly make: (read: Read) => string;
 }
 
+/** A file in a format without comments, made of what it is. */
+export interface MadeFile {
+  readonly document: string;
+  readonly name: string;
+  readonly remake: (document: string) => string;
+}
+
+export const FILES: readonly MadeFile[] = [
+  { document: "deploy/helm/varve/values.schema.json", name: "settings of a broker", remake: withConfigSchema },
+];
+
 export const SECTIONS: readonly Section[] = [
   {
     document: "packages/base/README.md",
@@ -25,6 +37,7 @@ export const SECTIONS: readonly Section[] = [
 ];
 
 /** The document of a section as it should be. @throws Error when it has no marks, or the code does not say what is needed. */
-export function madeDocument({ document, name, make }: Section, read: Read): string {
-  return withSection(read(document), name, make(read));
+export function madeDocument(section: Section | MadeFile, read: Read): string {
+  const document = read(section.document);
+  return "remake" in section ? section.remake(document) : withSection(document, section.name, section.make(read));
 }
