@@ -3,7 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfigFile } from "@varve/broker/node";
 import { describe, expect, test } from "vitest";
-import { at, find, type KubeObject, render, renderText, settingsOf, settingsText, VALUES } from "./chart.js";
+import {
+  at,
+  boundedBytes,
+  find,
+  type KubeObject,
+  render,
+  renderText,
+  settingsOf,
+  settingsText,
+  VALUES,
+} from "./chart.js";
 import { conform, VERSIONS } from "./conform.js";
 import { podSpecs } from "./policy.js";
 import { CHART, DEPLOY, lacks, ROOT } from "./tools.js";
@@ -115,6 +125,54 @@ describe.skipIf(noHelm)("the chart", () => {
       const stopMs = Number(at(settingsOf(objects), "shutdownGraceMs"));
       expect(graceSeconds * 1000).toBeGreaterThanOrEqual(gateMs + stopMs + 10_000);
     }
+  });
+
+  test.each(named)("leaves room in the memory for all that a broker may hold, with $name", ({ values }) => {
+    const objects = render(values);
+    const [container] = podSpecs(objects).broker.containers;
+    const options = (at(container, "env") as { name: string; value?: string }[]).find(
+      ({ name }) => name === "NODE_OPTIONS",
+    );
+    const heapMiB = Number(/--max-old-space-size=(\d+)$/.exec(options?.value ?? "")?.[1]);
+    const memory = /^(\d+)([MG])i$/.exec(String(at(container, "resources", "limits", "memory"))) ?? [];
+    const memoryMiB = Number(memory[1]) * (memory[2] === "G" ? 1024 : 1);
+    expect(heapMiB + 64 + boundedBytes(settingsOfPod(objects, 0)) / 2 ** 20).toBeLessThanOrEqual(memoryMiB);
+  });
+
+  test.each([
+    { memory: "1Gi", heapMiB: 384 },
+    { memory: "1536Mi", heapMiB: 576 },
+    { memory: "2.5Gi", heapMiB: 960 },
+    { memory: "2000000000", heapMiB: 715 },
+  ])("takes three eighths of $memory for the heap: $heapMiB MiB", ({ memory, heapMiB }) => {
+    const set = [`resources.limits.memory=${memory}`, `resources.requests.memory=${memory}`];
+    expect(renderText([], set)).toContain(`--max-old-space-size=${heapMiB}\n`);
+  });
+
+  test.each([
+    { why: "too little memory for the bounds", set: ["resources.limits.memory=256Mi"], says: "may take 672 MiB" },
+    { why: "a heap that leaves them no room", set: ["heapMiB=600"], says: "is 1024 MiB, but heapMiB (600)" },
+    { why: "larger bounds", set: ["config.limits.responseBytesMax=536870912"], says: "may take 1344 MiB" },
+    {
+      why: "bounds that are not known",
+      set: ["config.limits.responseBytesMax=null"],
+      says: "responseBytesMax must be",
+    },
+    {
+      why: "a grace that is over before the gate",
+      set: ["stop.terminationGracePeriodSeconds=30"],
+      says: "must be at least 370",
+    },
+    { why: "a gate that waits beyond the grace", set: ["config.ops.stopGateMs=900000"], says: "must be at least 970" },
+  ])("refuses $why", ({ set, says }) => {
+    expect(() => renderText([], set)).toThrow(says);
+  });
+
+  test("asks for no time for a gate that is off, and for that of a shorter one", () => {
+    const grace = "stop.terminationGracePeriodSeconds";
+    expect(() => renderText([], [`${grace}=70`, "stop.gate=false"])).not.toThrow();
+    expect(() => renderText([], [`${grace}=72`, "config.ops.stopGateMs=2000"])).not.toThrow();
+    expect(() => renderText([], [`${grace}=71`, "config.ops.stopGateMs=2000"])).toThrow("at least 72");
   });
 
   test.each([

@@ -94,6 +94,12 @@ export function at(object: unknown, ...path: readonly (string | number)[]): unkn
   return path.reduce<unknown>((part, key) => (part as Record<string | number, unknown> | undefined)?.[key], object);
 }
 
+/** Memory outside the heap that a broker with these settings may take beside Node.js itself, bytes. */
+export function boundedBytes({ limits }: { readonly limits: Readonly<Record<string, number>> }): number {
+  const bounds = ["inFlight", "response", "unfinishedRequest", "tailCache", "undrained"];
+  return bounds.reduce((sum, name) => sum + (limits[`${name}BytesMax`] ?? Number.NaN), 0);
+}
+
 /** The settings file of brokers that the chart makes, as text. */
 export function settingsText(objects: readonly KubeObject[]): string {
   return String(at(find(objects, "ConfigMap", "varve"), "data", "broker.yaml"));

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { loadConfigFile } from "@varve/broker/node";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { boundedBytes } from "./chart.js";
 import { DEPLOY } from "./tools.js";
 
 interface Service {
@@ -56,6 +57,10 @@ describe("compose.yaml", () => {
         Number(service.environment["VARVE_SHUTDOWN_GRACE_MS"]),
       );
     }
+    configs.forEach((config, n) => {
+      const heapMiB = Number(services[n]?.[1].environment["NODE_OPTIONS"]?.split("=")[1]);
+      expect(heapMiB + 64 + boundedBytes(config) / 2 ** 20).toBeLessThanOrEqual(1024);
+    });
     const volumes = services.map(([, service]) => service.volumes.join());
     expect(volumes).toEqual(Object.keys(compose.volumes).map((name) => `${name}:/var/lib/varve`));
   });

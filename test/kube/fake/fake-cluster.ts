@@ -87,6 +87,11 @@ export class FakeRelease {
     if (isNew) this.roll();
   }
 
+  setMemory(memory: string): void {
+    this.template = { ...this.template, memory };
+    this.roll();
+  }
+
   restart(): void {
     this.template = { ...this.template, mark: this.template.mark + 1 };
     this.roll();

@@ -102,6 +102,8 @@ export class FakeWorld implements World {
     if (verb === "rollout") return this.rollout(release, what);
     if (verb === "uncordon") this.cluster.cordoned.delete(what);
     if (verb === "uncordon") for (const pod of release.pods) this.settle(pod);
+    if (verb === "set") release.setMemory(rest.find((arg) => arg.startsWith("--limits=memory="))?.split("=")[2] ?? "");
+    if (verb === "set") return ok();
     if (verb === "drain") return this.drain(release, what);
     if (verb === "scale") return bad("Forbidden: first: varve broker decommission ID --progress");
     if (verb === "logs") return ok("first: varve broker decommission 5 --progress\n");

@@ -113,6 +113,37 @@ names. Brokers on one node count as one host, since they die together.
 {{- toYaml (mergeOverwrite $settings (deepCopy .Values.config)) -}}
 {{- end -}}
 
+{{/* A quantity of Kubernetes, such as 1Gi, in bytes. */}}
+{{- define "varve.bytes" -}}
+{{- $units := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- mulf (regexFind "^[0-9.]+" .) (get $units (regexFind "[a-zA-Z]*$" .)) | int64 -}}
+{{- end -}}
+
+{{/* Of the JavaScript heap; fails where what lies beside it would not fit into the limit of memory. */}}
+{{- define "varve.heapMiB" -}}
+{{- $limit := include "varve.bytes" (toString .Values.resources.limits.memory) | int64 -}}
+{{- $heapMiB := kindIs "invalid" .Values.heapMiB | ternary (div (mul 3 (div $limit 1048576)) 8) .Values.heapMiB | int64 -}}
+{{- $sum := mul 1048576 (add 64 $heapMiB) -}}
+{{- range list "inFlightBytesMax" "responseBytesMax" "unfinishedRequestBytesMax" "tailCacheBytesMax" "undrainedBytesMax" -}}
+{{- $sum = add $sum (required (printf "config.limits.%s must be set: the sum of these bounds must fit into the memory" .) (get (default dict $.Values.config.limits) .) | int64) -}}
+{{- end -}}
+{{- if gt $sum $limit -}}
+{{- fail (printf "resources.limits.memory is %d MiB, but heapMiB (%d), 64 MiB of Node.js itself and the bounds config.limits.{inFlight,response,unfinishedRequest,tailCache,undrained}BytesMax may take %d MiB: raise the one or lower the others" (div $limit 1048576) $heapMiB (div $sum 1048576)) -}}
+{{- end -}}
+{{- $heapMiB -}}
+{{- end -}}
+
+{{/* Time that a pod may take to end; fails where it is killed before the gate and the stop are through. */}}
+{{- define "varve.graceSeconds" -}}
+{{- $ops := default dict .Values.config.ops -}}
+{{- $gateMs := .Values.stop.gate | ternary (hasKey $ops "stopGateMs" | ternary $ops.stopGateMs 300000) 0 | int64 -}}
+{{- $needed := add (div (add $gateMs 999) 1000) .Values.stop.shutdownGraceSeconds 10 -}}
+{{- if lt (int64 .Values.stop.terminationGracePeriodSeconds) $needed -}}
+{{- fail (printf "stop.terminationGracePeriodSeconds must be at least %d: the gate (config.ops.stopGateMs), stop.shutdownGraceSeconds and 10 s; else a pod is killed while it waits" $needed) -}}
+{{- end -}}
+{{- .Values.stop.terminationGracePeriodSeconds -}}
+{{- end -}}
+
 {{- define "varve.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
