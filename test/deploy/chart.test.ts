@@ -16,7 +16,7 @@ import {
 } from "./chart.js";
 import { conform, VERSIONS } from "./conform.js";
 import { podSpecs } from "./policy.js";
-import { CHART, DEPLOY, lacks, ROOT } from "./tools.js";
+import { CHART, DEPLOY, lacks, ROOT, run } from "./tools.js";
 
 const noHelm = lacks("helm");
 const named = VALUES.map((values) => ({ name: values.length === 0 ? "the defaults" : values.join(" + "), values }));
@@ -188,8 +188,21 @@ describe.skipIf(noHelm)("the chart", () => {
     { why: "certificates beside those of its values", set: "config.tls.certFile=x", says: "tls" },
     { why: "TLS without certificates", set: "tls.enabled=true", says: "tls.secretName" },
     { why: "external access without addresses", set: "external.enabled=true", says: "external.advertised" },
+    {
+      why: "a name that no Service can have",
+      set: "nameOverride=1abc,fullnameOverride=1abc",
+      says: "fullnameOverride",
+    },
   ])("refuses $why", ({ set, says }) => {
     expect(() => renderText([], [set])).toThrow(says);
+  });
+
+  test.each(["a.b", "1abc"])("refuses the release %s, whose Services could not be made", (release) => {
+    const args = ["--kube-version", "1.35.0"];
+    expect(() => run("helm", ["template", release, CHART, ...args])).toThrow("set fullnameOverride");
+    expect(run("helm", ["template", release, CHART, ...args, "--set", "fullnameOverride=logs"])).toContain(
+      "logs-headless",
+    );
   });
 
   test("takes settings that the broker takes", () => {

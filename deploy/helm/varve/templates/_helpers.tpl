@@ -1,16 +1,13 @@
 {{/* Names, labels and the parts of the pod that several files need. */}}
 
 {{- define "varve.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
-{{- else -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- $name = contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- $name = default $name .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- if not (regexMatch "^[a-z]([a-z0-9-]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "%s cannot be the name of a Service, which has letters, digits and dashes and begins with a letter: set fullnameOverride" $name) -}}
 {{- end -}}
-{{- end -}}
+{{- $name -}}
 {{- end -}}
 
 {{/* What never changes: the only labels that selectors and volume claims have. */}}
@@ -57,6 +54,33 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- else -}}
 {{- int .Values.seeds -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The host:port that clients are told of the broker of one ordinal: its places filled in as the broker does. */}}
+{{- define "varve.externalAddress" -}}
+{{- $ordinal := .ordinal -}}
+{{- $address := .root.Values.external.advertised -}}
+{{- range regexFindAll "\\{ordinal(\\+[0-9]{1,9})?\\}" $address -1 -}}
+{{- $address = replace . (regexFind "[0-9]+" . | int | add $ordinal | toString) $address -}}
+{{- end -}}
+{{- $address -}}
+{{- end -}}
+
+{{/* Names and addresses of hosts that stand in what clients are told, as YAML: dnsNames, ipAddresses. What the environment fills in is left out. */}}
+{{- define "varve.externalHosts" -}}
+{{- $names := list -}}
+{{- $addresses := list -}}
+{{- if and .Values.external.enabled (not (contains "${" .Values.external.advertised)) -}}
+{{- range $ordinal := until (int .Values.replicas) -}}
+{{- $host := include "varve.externalAddress" (dict "root" $ "ordinal" $ordinal) | regexFind "^.*:" | trimSuffix ":" -}}
+{{- if regexMatch "^([0-9.]+|\\[.*\\])$" $host -}}
+{{- $addresses = append $addresses ($host | trimAll "[]") -}}
+{{- else -}}
+{{- $names = append $names $host -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- dict "dnsNames" (concat $names .Values.tls.dnsNames | uniq) "ipAddresses" (uniq $addresses) | toYaml -}}
 {{- end -}}
 
 {{/*
