@@ -112,7 +112,8 @@ const cli = join(ROOT, "packages", "cli");
 copy(cli, join(app, "node_modules", "varve"));
 for (const [place, folder] of reachable(cli)) copy(folder, join(app, place));
 cpSync(join(ROOT, "LICENSE"), join(app, "LICENSE"));
-cpSync(join(ROOT, "deploy", "image", "smoke-test.mjs"), join(app, "smoke-test.mjs"));
+for (const program of ["smoke-test.mjs", "node-zone.mjs"])
+  cpSync(join(ROOT, "deploy", "image", program), join(app, program));
 const command = join(app, "node_modules", "varve", "bin", "varve.js");
 writeFileSync(command, readFileSync(command, "utf8").replace(/^#!.*/, `#!${process.execPath}`), { mode: 0o755 }); // G3
 

@@ -60,6 +60,11 @@ describe.skipIf(noHelm || lacks("kubeconform"))("Kubernetes' own schemas", () =>
     }
   });
 
+  test("have every field of what asks nodes for their zone", () => {
+    const text = renderText(["values-three-zones.yaml"], ["rack.fromNode=true"]);
+    for (const version of VERSIONS) expect(conform(version, text)).toEqual({ ok: true, said: "" });
+  });
+
   test.each(["admission/no-scale-in.yaml", "keda/scaledobject.yaml"])("have every field of %s", (name) => {
     expect(conform("v1.35", readFileSync(`${DEPLOY}${name}`, "utf8"))).toEqual({ ok: true, said: "" });
   });

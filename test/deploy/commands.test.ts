@@ -37,6 +37,13 @@ describe.skipIf(lacks("helm"))("what helm install prints", () => {
     expect([...commands].filter((command) => !isThere(command))).toEqual([]);
   });
 
+  test("says that brokers have no racks, where Kubernetes does not tell pods their zone", () => {
+    expect(notes()).not.toContain("no racks");
+    expect(notes([], "logs", "1.34.2")).toContain("no racks: Kubernetes v1.34.2");
+    for (const set of ["rack.fromNode=true", "replicas=1", "config.rack=a"])
+      expect(notes([set], "logs", "1.34.2")).not.toContain("no racks");
+  });
+
   test("tells where clients begin, and what is not encrypted", () => {
     expect(notes()).toContain("varve.logs.svc:7650");
     expect(notes()).toContain("clients (tls.enabled) brokers (peerTls.enabled)");

@@ -128,6 +128,9 @@ names. Brokers on one node count as one host, since they die together.
 {{- $advertised := dict "peerAddress" (printf "%s:7651" $inside) "opsAddress" (printf "%s.${POD_NAMESPACE}.svc:7652" $inside) -}}
 {{- $_ := set $advertised "grpcAddress" (.Values.external.enabled | ternary .Values.external.advertised (printf "%s.${POD_NAMESPACE}.svc:7650" $inside)) -}}
 {{- $settings := dict "brokerId" "{ordinal+1}" "host" "${NODE_NAME}" "advertised" $advertised "dataDir" "/var/lib/varve" "shutdownGraceMs" (mul 1000 (int .Values.stop.shutdownGraceSeconds)) "listen" $listen -}}
+{{- if .Values.rack.fromNode -}}
+{{- $_ := set $settings "rackFile" "/var/run/varve/rack/zone" -}}
+{{- end -}}
 {{- if .Values.tls.enabled -}}
 {{- $_ := set $settings "tls" (dict "certFile" "/etc/varve/tls/tls.crt" "keyFile" "/etc/varve/tls/tls.key" "caFile" "/etc/varve/tls/ca.crt" "clientAuth" .Values.tls.clientAuth) -}}
 {{- end -}}
@@ -240,6 +243,9 @@ volumes:
 {{- $selector := include "varve.selector" .root | nindent 6 -}}
 - maxSkew: 1
   topologyKey: {{ .key }}
+  {{- with .least }}
+  minDomains: {{ . }}
+  {{- end }}
   whenUnsatisfiable: {{ eq .how "hard" | ternary "DoNotSchedule" "ScheduleAnyway" }}
   labelSelector:
     matchLabels: {{ $selector }}
