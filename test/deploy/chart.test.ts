@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfigFile } from "@varve/broker/node";
+import { CLUSTER_URI, clustersNamed } from "@varve/peer/node";
 import { describe, expect, test } from "vitest";
 import {
   at,
@@ -215,6 +216,24 @@ describe.skipIf(noHelm)("the chart", () => {
     const config = settingsOfPod(render([], set), 0);
     expect(config.topicDefaults.retentionBytes).toBe(-1);
     expect(config.listen.metricsAddress).toBe("::");
+  });
+
+  test("takes no cluster's id from an example, and neither do brokers", () => {
+    const production = ["--values", `${CHART}/values-production.yaml`, "--kube-version", "1.35.0"];
+    expect(() => run("helm", ["template", "varve", CHART, ...production])).toThrow(
+      "peerTls.clusterId, a UUID of your own",
+    );
+    const own = "peerTls.clusterId=6f0f6f62-9c53-4f6e-8f0e-2f8f2a4d7c11";
+    expect(run("helm", ["template", "varve", CHART, ...production, "--set", own])).toContain(
+      "varve://cluster/6f0f6f62",
+    );
+    const [uri] = at(
+      find(render(["values-production.yaml"]), "Certificate", "varve-peer-tls"),
+      "spec",
+      "uris",
+    ) as string[];
+    expect(uri).toContain(CLUSTER_URI);
+    expect(clustersNamed(`URI:${uri}`)).toEqual([]);
   });
 
   test("has a schema in which every object says what it may hold", () => {

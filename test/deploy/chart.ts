@@ -7,7 +7,10 @@ import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 import { CHART, run } from "./tools.js";
 
-/** Without these, names in the text would depend on the folder of a cluster's credentials; kustomize/make.mjs renders likewise. */
+/**
+ * Without these, names in the text would depend on the folder of a cluster's credentials; kustomize/make.mjs renders likewise. The cluster's id is
+ * one that brokers refuse: manifests are nobody's cluster until they are given one.
+ */
 const TEMPLATE_ARGS = JSON.parse(readFileSync(`${CHART}/../template-args.json`, "utf8")) as readonly string[];
 
 /** A Kubernetes object, as parsed. */

@@ -49,8 +49,24 @@ describe.skipIf(lacks("helm"))("what helm install prints", () => {
     expect(notes()).toContain("clients (tls.enabled) brokers (peerTls.enabled)");
     const secured = ["tls.enabled=true", "tls.secretName=a", "peerTls.enabled=true", "peerTls.secretName=b"];
     expect(notes(secured)).not.toContain("not encrypted");
-    expect(notes(["external.enabled=true", "external.advertised=example.com:{ordinal+31650}"])).toContain(
-      "example.com:",
-    );
+  });
+
+  test("names the address of each broker outside, the secret of clients' authority, and brokers that there are", () => {
+    const outside = ["external.enabled=true", "external.advertised=example.com:{ordinal+31650}", "replicas=2"];
+    expect(notes(outside)).toContain("these addresses   example.com:31650, example.com:31651\n");
+    expect(notes()).not.toContain("get secret");
+    const secured = notes(["tls.enabled=true", "tls.secretName=a"]);
+    expect(secured).toContain("kubectl -n logs get secret a -o jsonpath='{.data.ca\\.crt}' | base64 -d > ca.crt");
+    expect(secured).not.toContain("have a certificate");
+    expect(notes(["tls.enabled=true", "tls.secretName=a", "tls.clientAuth=required"])).toContain("have a certificate");
+    expect(notes(["replicas=5"])).toMatch(/decommission 5 --progress\n.*--set replicas=4$/m);
+    for (const replicas of [0, 1]) expect(notes([`replicas=${replicas}`])).not.toContain("decommission");
+  });
+
+  test("gives every command of kubectl and helm the namespace", () => {
+    const set = ["tls.enabled=true", "tls.secretName=a"];
+    const given = [...notes(set).matchAll(/\b(kubectl|helm) (\S+ \S+)/g)].map(([, , namespace]) => namespace);
+    expect(given.length).toBeGreaterThan(7);
+    expect(new Set(given)).toEqual(new Set(["-n logs"]));
   });
 });
