@@ -17,7 +17,7 @@ import {
 } from "./chart.js";
 import { conform, VERSIONS } from "./conform.js";
 import { podSpecs } from "./policy.js";
-import { CHART, DEPLOY, lacks, ROOT, run } from "./tools.js";
+import { CHART, DEPLOY, lacks, run } from "./tools.js";
 
 const noHelm = lacks("helm");
 const named = VALUES.map((values) => ({ name: values.length === 0 ? "the defaults" : values.join(" + "), values }));
