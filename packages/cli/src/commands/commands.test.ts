@@ -256,7 +256,7 @@ describe("moves", () => {
     };
     const run = await runCommand(["partition", "move", "t", "3", "--to", "2,3", "--progress"], { client });
     expect(calls).toEqual([{ topic: "t", partition: 3, brokers: [2, 3] }]);
-    expect(run).toMatchObject({ code: 0, stdout: "t-3 is on 2, 3\n" });
+    expect(run).toMatchObject({ code: 0, stdout: "t/3 is on 2, 3\n" });
     expect(run.stderr).toBe("1 partition moves, 1 still copy their log: 7 entries to go\n1 partition moves\n");
     expect((await runCommand(["partition", "move", "t", "3", "--to", "2,x"], { client })).code).toBe(2);
   });

@@ -34,7 +34,7 @@ export function registerPartition(parent: Command, shell: Shell): void {
         shell,
         global.json,
         { topic, partition: number, leader: to },
-        () => `broker ${to} leads ${topic}-${number}\n`,
+        () => `broker ${to} leads ${topic}/${number}\n`,
       );
     });
   partition
@@ -74,7 +74,7 @@ async function move(
     shell,
     global.json,
     { ...place, brokers: to },
-    () => `${topic}-${partition} ${done} on ${to.join(", ")}\n`,
+    () => `${topic}/${partition} ${done} on ${to.join(", ")}\n`,
   );
 }
 
