@@ -4,16 +4,25 @@
  * Between the two a crash finds unsynced bytes, as on a real machine. After a crash it is as dead as its process.
  */
 import { assert, type WalCommand, type WalThread } from "@varve/base";
-import type { SimDisk } from "./sim-disk.js";
+
+/** What of the disk its thread needs; see there. */
+export interface ThreadDisk {
+  readonly staging: Uint8Array;
+  readonly currentLife: number;
+  isAlive(life: number): boolean;
+  writeNow(path: string, bytes: Uint8Array, position: number): boolean;
+  syncNow(path: string): boolean;
+  later(kind: "sync", action: () => void): void;
+}
 
 export class SimWalThread implements WalThread {
-  private readonly disk: SimDisk;
+  private readonly disk: ThreadDisk;
   private readonly life: number;
   private readonly paths = new Map<number, string>();
   private isBusy = false;
   private isClosed = false;
 
-  constructor(disk: SimDisk) {
+  constructor(disk: ThreadDisk) {
     this.disk = disk;
     this.life = disk.currentLife;
   }
