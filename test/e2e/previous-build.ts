@@ -1,5 +1,6 @@
 /**
- * previous-build.ts: the version before this one, built from this repository's own history: `previous-version` beside this file names its commit.
+ * previous-build.ts: the version before this one, built from this repository's own history: `previous-version` beside this file names its commit; tests
+ * that need another one name theirs.
  *
  * It gets the installed dependencies of this checkout, and its own packages. A shallow clone lacks the commit; then there is nothing to build.
  */
@@ -19,20 +20,20 @@ export function previousCommit(): string {
 }
 
 /** Why the previous version cannot be built here; null: it can. */
-export function previousMissing(): string | null {
+export function previousMissing(commit = previousCommit()): string | null {
   try {
-    execFileSync("git", ["cat-file", "-e", `${previousCommit()}^{commit}`], { cwd: ROOT, stdio: "ignore" });
+    execFileSync("git", ["cat-file", "-e", `${commit}^{commit}`], { cwd: ROOT, stdio: "ignore" });
     return null;
   } catch {
-    return `commit ${previousCommit()} is not in this clone (git fetch --unshallow brings it): no test with brokers of two versions`;
+    return `commit ${commit} is not in this clone (git fetch --unshallow brings it): no test with brokers of two versions`;
   }
 }
 
 /** Lays its sources out in an empty folder. */
-export function extractPrevious(folder: string): void {
+export function extractPrevious(folder: string, commit = previousCommit()): void {
   const parts = ["packages", "proto", "package.json", "tsconfig.json", "tsconfig.base.json"];
   const options = { cwd: ROOT, maxBuffer: ARCHIVE_BYTES_MAX };
-  const archive = execFileSync("git", ["archive", previousCommit(), ...parts], options);
+  const archive = execFileSync("git", ["archive", commit, ...parts], options);
   execFileSync("tar", ["-x", "-C", folder], { input: archive });
 }
 
@@ -40,9 +41,9 @@ export function extractPrevious(folder: string): void {
 export class PreviousBuild {
   private readonly folder: string;
 
-  constructor() {
+  constructor(commit = previousCommit()) {
     this.folder = mkdtempSync(join(tmpdir(), "varve-previous-"));
-    extractPrevious(this.folder);
+    extractPrevious(this.folder, commit);
     this.linkDependencies();
     const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
     execFileSync(process.execPath, [compiler, "-b", "packages/cli"], { cwd: this.folder, stdio: "pipe" });
