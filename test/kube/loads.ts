@@ -53,9 +53,8 @@ export class Loads {
     const verdicts: LoadVerdict[] = [];
     for (const load of this.all) {
       const end = await load.stop();
-      const file = join(this.folder, `${name}-${load.name}.jsonl.gz`);
-      await load.fetchHistory(file);
-      verdicts.push(await judge(load.name, end, file));
+      const file = await load.fetchHistory(join(this.folder, `${name}-${load.name}.jsonl.gz`));
+      verdicts.push(judge(load.name, end, file));
     }
     return verdicts;
   }

@@ -149,7 +149,7 @@ export class KubeRun {
       loadNode: () => loads.node,
       victim: () => this.victim(loads),
       addOutsideLoad: async (bootstrap) => {
-        const plan = planOf({ bootstrap, topic: "load-outside", folder: settings.folder });
+        const plan = planOf({ bootstrap, folder: settings.folder });
         await loads.add(await startLocalLoad(plan, compiled));
       },
       underLoad: async (other, work) => {
@@ -222,7 +222,7 @@ export class KubeRun {
       serverName: "varve",
     };
     const bootstrap = `varve.${kubectl.namespace}.svc:7650`;
-    const plan = planOf({ bootstrap, topic: "load", folder: WORK_FOLDER, tls: tlsSecret === null ? null : tls });
+    const plan = planOf({ bootstrap, folder: WORK_FOLDER, tls: tlsSecret === null ? null : tls });
     return startPodLoad(kubectl, { name: "varve-load", image: imageText(settings.image), compiled, plan, tlsSecret });
   }
 

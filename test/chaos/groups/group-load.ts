@@ -1,7 +1,8 @@
 /**
  * group-load.ts: groups of worker processes that work through the topic while brokers and workers are broken, and what they have finished.
  *
- * Two groups: `auto`, whose members have static ids and leave the commits to the SDK, and `manual`, whose members commit themselves.
+ * Two groups: `auto`, whose members have static ids and leave the commits to the SDK, and `manual`, whose members commit themselves. Loads that share a
+ * cluster put a prefix of their own before both names.
  */
 import type { Prng } from "@varve/base/testing";
 import type { TlsOptions } from "@varve/client";
@@ -10,6 +11,7 @@ import type { Recorder } from "../recorder.js";
 import type { GroupMode, WorkerEnd, WorkerPlan } from "./plan.js";
 import { type WorkerEvent, WorkerProcess } from "./worker-process.js";
 
+const MODES: readonly GroupMode[] = ["auto", "manual"];
 const WORKERS = 2;
 const SESSION_TIMEOUT_MS = 5_000;
 const CLOSE_MS = 20_000;
@@ -27,10 +29,12 @@ export interface GroupLoadOptions {
   readonly prng: Prng;
   /** Default: plain text. */
   readonly tls?: TlsOptions | null;
+  /** Begins the groups' names; a load that is not alone on its cluster needs one of its own. Default: empty. */
+  readonly groupPrefix?: string;
 }
 
 export class GroupLoad {
-  readonly groups: readonly string[] = ["auto", "manual"];
+  readonly groups: readonly string[];
   /** What went wrong: members that ended by themselves. */
   readonly problems: string[] = [];
   readonly sessionTimeoutMs = SESSION_TIMEOUT_MS;
@@ -44,7 +48,8 @@ export class GroupLoad {
   /** Starts the workers. */
   constructor(options: GroupLoadOptions) {
     this.options = options;
-    const { partitions } = options;
+    const { partitions, groupPrefix = "" } = options;
+    this.groups = MODES.map((mode) => groupPrefix + mode);
     this.finished = new Map(
       this.groups.map((group) => [group, Array.from({ length: partitions }, () => new Set<number>())]),
     );
@@ -60,7 +65,7 @@ export class GroupLoad {
   start(group: string, staticId: string | null, members = 1): WorkerProcess | null {
     if (this.isOver || this.started >= WORKERS_MAX) return null;
     const { bootstrap, topic, recorder, prng, tls = null } = this.options;
-    const mode: GroupMode = group === "manual" ? "manual" : "auto";
+    const mode = modeOf(group);
     const plan: WorkerPlan = {
       bootstrap,
       name: `${group}-${this.started++}`,
@@ -132,5 +137,10 @@ export class GroupLoad {
 
 /** Members of `auto` keep their names over restarts. */
 export function staticIdOf(group: string, at: number): string | null {
-  return group === "auto" ? `static-${at}` : null;
+  return modeOf(group) === "auto" ? `static-${at}` : null;
+}
+
+/** What a group's name ends with. */
+function modeOf(group: string): GroupMode {
+  return group.endsWith("manual") ? "manual" : "auto";
 }

@@ -1,15 +1,17 @@
 /** load-handle.ts: a load that runs somewhere, as the scenarios steer it, and the verdict on its history. */
+import { randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { checkHistory, linesOf } from "../../chaos/history/index.js";
-import { CONTROL_PORT, LOAD_DEFAULTS, type LoadEnd, type LoadPlan, type LoadStatus } from "../load/plan.js";
+import { CONTROL_PORT, LOAD_DEFAULTS, type LoadEnd, type LoadPlan, type LoadStatus, OWN_PREFIX } from "../load/plan.js";
 import { type RunOptions, until, type World } from "./runner.js";
 
 const START_MS = 180_000;
 const ASK_MS = 60_000;
 /** Readers and groups may have much to do before they are at the end. */
 const STOP_MS = 900_000;
+const HISTORY_TRIES = 3;
 
 /** How a load is reached. */
 export interface LoadSite {
@@ -59,9 +61,21 @@ export class LoadHandle {
     return this.ask(["POST", "/stop"], STOP_MS);
   }
 
-  /** After `stop`: the history, compressed, into a file. */
-  async fetchHistory(file: string): Promise<void> {
-    await this.site.ask(["GET", "/history"], { stdoutFile: file, timeoutMs: STOP_MS });
+  /**
+   * After `stop`: the history, compressed into a file, and beside it as the text whose path is returned. One that breaks off on its way, as streams
+   * through an API server may while the command succeeds, is asked for again.
+   */
+  async fetchHistory(compressed: string): Promise<string> {
+    const file = compressed.replace(/\.gz$/, "");
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.site.ask(["GET", "/history"], { stdoutFile: compressed, timeoutMs: STOP_MS });
+        await pipeline(createReadStream(compressed), createGunzip(), createWriteStream(file));
+        return file;
+      } catch (error) {
+        if (attempt === HISTORY_TRIES) throw error;
+      }
+    }
   }
 
   remove(): Promise<void> {
@@ -73,9 +87,10 @@ export class LoadHandle {
   }
 }
 
-/** The plan of a load on a topic of its own. */
-export function planOf(given: Pick<LoadPlan, "bootstrap" | "topic" | "folder"> & Partial<LoadPlan>): LoadPlan {
-  return { tls: null, controlPort: CONTROL_PORT, seed: 1, ...LOAD_DEFAULTS, ...given };
+/** The plan of a load on a topic of its own, which no load before it has had. */
+export function planOf(given: Pick<LoadPlan, "bootstrap" | "folder"> & Partial<LoadPlan>): LoadPlan {
+  const topic = `${OWN_PREFIX}${randomUUID().slice(0, 8)}`;
+  return { tls: null, controlPort: CONTROL_PORT, seed: 1, topic, ...LOAD_DEFAULTS, ...given };
 }
 
 /** What came of a load. */
@@ -87,10 +102,8 @@ export interface LoadVerdict {
   readonly problems: readonly string[];
 }
 
-/** Judges a compressed history as `npm run check-history` does; the text stays beside it. */
-export async function judge(load: string, end: LoadEnd, compressed: string): Promise<LoadVerdict> {
-  const file = compressed.replace(/\.gz$/, "");
-  await pipeline(createReadStream(compressed), createGunzip(), createWriteStream(file));
+/** Judges a history as `npm run check-history` does. */
+export function judge(load: string, end: LoadEnd, file: string): LoadVerdict {
   const judgement = checkHistory(linesOf(file));
   const found =
     judgement.kind === "unreadable"

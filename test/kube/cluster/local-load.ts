@@ -6,14 +6,14 @@ import { LoadHandle } from "./load-handle.js";
 import { CommandFailed, realWorld } from "./runner.js";
 
 /** Resolves when records are acknowledged. `compiled`: the folder of compiled files. @throws Error; nothing is left then. */
-export async function startLocalLoad(plan: LoadPlan, compiled: string): Promise<LoadHandle> {
+export async function startLocalLoad(plan: LoadPlan, compiled: string, name = "outside"): Promise<LoadHandle> {
   const env = { ...process.env, LOAD_PLAN: JSON.stringify(plan) };
   const child = spawn(process.execPath, [join(compiled, "kube/load/main.js")], {
     env,
     stdio: ["ignore", "ignore", "inherit"],
   });
   const load = new LoadHandle({
-    name: "outside",
+    name,
     node: null,
     ask: async ([method = "", path = "", body = ""], options) => {
       const argv = [process.execPath, join(compiled, "kube/load/ask.js"), method, path, body, String(plan.controlPort)];

@@ -5,6 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
 import { setTimeout as wait } from "node:timers/promises";
 
 export interface RunOptions {
@@ -54,8 +55,13 @@ function runProgram(
       child.kill("SIGKILL");
     }, timeoutMs);
     const take = (text: string, more: Buffer): string => (text + more.toString()).slice(-OUTPUT_CHARS_MAX);
+    let written: Promise<void> = Promise.resolve();
     if (stdoutFile === undefined) child.stdout.on("data", (more: Buffer) => (stdout = take(stdout, more)));
-    else child.stdout.pipe(createWriteStream(stdoutFile));
+    else written = pipeline(child.stdout, createWriteStream(stdoutFile));
+    let failure: string | null = null;
+    written.catch((error: unknown) => {
+      failure = `${stdoutFile}: ${error}`;
+    });
     child.stderr.on("data", (more: Buffer) => (stderr = take(stderr, more)));
     child.stdin.on("error", () => {}); // It ended without reading all of it.
     child.stdin.end(input);
@@ -63,9 +69,11 @@ function runProgram(
       clearTimeout(timer);
       resolve({ code: null, stdout, stderr: `${program}: ${error.message}` });
     });
-    child.once("close", (code) => {
+    child.once("close", async (code) => {
       clearTimeout(timer);
-      resolve({ code, stdout, stderr });
+      // The program is gone before all that it wrote is in the file.
+      await written.catch(() => {});
+      resolve(failure === null ? { code, stdout, stderr } : { code: null, stdout, stderr: `${stderr}${failure}` });
     });
   });
 }

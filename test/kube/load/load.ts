@@ -13,7 +13,7 @@ import { nowMs, waitUntil, waitUntilNone } from "../../chaos/clock.js";
 import { GroupLoad } from "../../chaos/groups/group-load.js";
 import { Proc, Recorder } from "../../chaos/recorder.js";
 import { GapMeter } from "./gap-meter.js";
-import type { LoadEnd, LoadPlan, LoadStatus } from "./plan.js";
+import { groupPrefixOf, type LoadEnd, type LoadPlan, type LoadStatus } from "./plan.js";
 
 /** Rides out everything that these scenarios do but the loss of a majority. */
 const DELIVERY_TIMEOUT_MS = 60_000;
@@ -34,14 +34,15 @@ export class KubeLoad {
   private endFault: (() => void) | null = null;
   private fault: Promise<unknown> = Promise.resolve();
 
-  /** Makes the topic and begins. @throws Error when the cluster takes neither within a minute. */
+  /** Makes the topic and begins. @throws Error when the cluster does not take it within a minute, or has one with records of others. */
   static async start(plan: LoadPlan): Promise<KubeLoad> {
     const varve = clientOf(plan);
-    const { topic, partitions, replicas } = plan;
-    await waitUntil(`the topic ${topic}`, TOPIC_MS, async () => {
-      await varve.admin.createTopic({ topic, partitions, replicas, ifNotExists: true });
-      return true;
-    });
+    try {
+      await makeTopic(varve, plan);
+    } catch (error) {
+      await varve.close();
+      throw error;
+    }
     return new KubeLoad(plan, varve);
   }
 
@@ -55,7 +56,15 @@ export class KubeLoad {
     const prng = new Prng(plan.seed);
     this.gaps = new GapMeter(partitions, nowMs());
     this.reader = new FollowingReader({ varve, recorder, name: "reader", topic, partitions });
-    this.groups = new GroupLoad({ bootstrap, topic, partitions, recorder, prng, tls });
+    this.groups = new GroupLoad({
+      bootstrap,
+      topic,
+      partitions,
+      recorder,
+      prng,
+      tls,
+      groupPrefix: groupPrefixOf(plan),
+    });
     const { signal } = this.over;
     // Every lane of the producer waits on it.
     setMaxListeners(0, signal);
@@ -114,7 +123,7 @@ export class KubeLoad {
     const problems: string[] = [];
     const check = (work: Promise<unknown>): Promise<unknown> =>
       work.catch((error: unknown) => problems.push(error instanceof Error ? error.message : String(error)));
-    const ends = await this.ends().catch((error: unknown) => {
+    const ends = await endsOf(this.varve, this.plan.topic).catch((error: unknown) => {
       problems.push(`the partitions' ends: ${error}`);
       return [];
     });
@@ -133,21 +142,31 @@ export class KubeLoad {
   killAll(): void {
     this.groups.killAll();
   }
-
-  private async ends(): Promise<number[]> {
-    const ends: number[] = [];
-    await waitUntil("an answer", ENDS_MS, async () => {
-      for (const { partition, offset } of await this.varve.admin.listOffsets({ topic: this.plan.topic, at: "latest" }))
-        ends[partition] = offset;
-      return true;
-    });
-    return ends;
-  }
 }
 
 /** Where the history is when the load has stopped. */
 export function historyOf({ folder }: Pick<LoadPlan, "folder">): string {
   return join(folder, "history.jsonl");
+}
+
+async function makeTopic(varve: Varve, { topic, partitions, replicas }: LoadPlan): Promise<void> {
+  await waitUntil(`the topic ${topic}`, TOPIC_MS, async () => {
+    // A second attempt finds what the first one made although nothing was heard of it.
+    await varve.admin.createTopic({ topic, partitions, replicas, ifNotExists: true });
+    return true;
+  });
+  if ((await endsOf(varve, topic)).some((end) => end > 0)) throw new Error(`the topic ${topic} has records of others`);
+}
+
+/** By partition: one past its last record. */
+async function endsOf(varve: Varve, topic: string): Promise<number[]> {
+  const ends: number[] = [];
+  await waitUntil(`the ends of ${topic}`, ENDS_MS, async () => {
+    for (const { partition, offset } of await varve.admin.listOffsets({ topic, at: "latest" }))
+      ends[partition] = offset;
+    return true;
+  });
+  return ends;
 }
 
 function clientOf({ bootstrap, tls }: LoadPlan): Varve {

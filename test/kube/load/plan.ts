@@ -5,6 +5,7 @@ export interface LoadPlan {
   /** `host:port[,...]` */
   readonly bootstrap: string;
   readonly tls: TlsOptions | null;
+  /** The load's alone: what others have sent there would count as lost, or as read twice. Begins with `OWN_PREFIX`, and begins its groups' names. */
   readonly topic: string;
   readonly partitions: number;
   readonly replicas: number;
@@ -23,6 +24,14 @@ export interface LoadPlan {
  */
 export const LOAD_DEFAULTS = { partitions: 6, replicas: 3, bytesPerSecond: 5_000_000, recordBytes: 20_000 } as const;
 export const CONTROL_PORT = 7_700;
+
+/** Of every load's topic and groups, so that they are known by their names when the load is gone. */
+export const OWN_PREFIX = "load-";
+
+/** What the names of a load's groups begin with: members of two loads in one group would take each other's work. */
+export function groupPrefixOf({ topic }: Pick<LoadPlan, "topic">): string {
+  return `${topic}-`;
+}
 
 /** Longest time without an acknowledgement in each partition, milliseconds. */
 export type Gaps = readonly { readonly partition: number; readonly ms: number }[];
