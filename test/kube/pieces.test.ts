@@ -1,19 +1,24 @@
 /** pieces.test.ts: the parts that every scenario stands on: programs that are run, settings, the load's pod, the table that comes out. */
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { at } from "../deploy/chart.js";
+import { at, find, objectsOf } from "../deploy/chart.js";
 import { notes } from "../deploy/notes.js";
 import { type PodSpec, podProblems } from "../deploy/policy.js";
-import { judge as conform, lacks, ROOT } from "../deploy/tools.js";
+import { CHART, judge as conform, lacks, ROOT, run } from "../deploy/tools.js";
+import { Helm } from "./cluster/helm.js";
 import { keyOf } from "./cluster/load-files.js";
 import { planOf } from "./cluster/load-handle.js";
 import { loadManifest } from "./cluster/load-manifest.js";
-import { realWorld } from "./cluster/runner.js";
+import { realWorld, type World } from "./cluster/runner.js";
 import { compiledPrograms } from "./fake/programs.js";
 import { markdownOf } from "./report/report.js";
 import { SCENARIOS } from "./scenarios/index.js";
+import { adapted } from "./scenarios/install.js";
 import { notesCommands } from "./scenarios/notes-commands.js";
 import { imageOf, parseSettings } from "./settings.js";
 
@@ -41,16 +46,29 @@ test("output may go to a file, byte by byte", async () => {
     const file = join(folder, "out");
     const write = "process.stdout.write(Buffer.from([0, 255, 10, 200]))";
     expect(await realWorld.run([NODE, "-e", write], { stdoutFile: file })).toMatchObject({ code: 0, stdout: "" });
-    await expect.poll(() => [...readFileSync(file)]).toEqual([0, 255, 10, 200]);
+    expect([...readFileSync(file)]).toEqual([0, 255, 10, 200]);
+    // Nothing is in a pipe before somebody reads: the program is gone long before that.
+    const slow = join(folder, "slow");
+    execFileSync("mkfifo", [slow]);
+    let isOver = false;
+    const writing = realWorld.run([NODE, "-e", write], { stdoutFile: slow }).then(() => {
+      isOver = true;
+    });
+    await setTimeout(500);
+    expect(isOver, "what it wrote is not there yet").toBe(false);
+    expect([...(await readFile(slow))]).toEqual([0, 255, 10, 200]);
+    await writing;
+    const refused = await realWorld.run([NODE, "-e", write], { stdoutFile: join(folder, "no/such/folder") });
+    expect(refused).toMatchObject({ code: null, stderr: expect.stringMatching(/ENOENT/) });
   } finally {
     rmSync(folder, { recursive: true });
   }
 });
 
-const CHART = { version: "0.1.0", kustomizeBase: "base" };
+const BUILT = { version: "0.1.0", kustomizeBase: "base" };
 
 test("settings have defaults; images need a tag, and may come from a registry with a port", () => {
-  expect(parseSettings([], {}, CHART)).toMatchObject({
+  expect(parseSettings([], {}, BUILT)).toMatchObject({
     namespace: "varve-test",
     image: { repository: "varve", tag: "0.1.0" },
     previousImage: null,
@@ -62,7 +80,7 @@ test("settings have defaults; images need a tag, and may come from a registry wi
     tag: "1.2",
   });
   expect(() => imageOf("registry.example:5000/varve")).toThrow(/REPOSITORY:TAG/);
-  expect(() => parseSettings(["--steady", "long"], {}, CHART)).toThrow(/--steady/);
+  expect(() => parseSettings(["--steady", "long"], {}, BUILT)).toThrow(/--steady/);
 });
 
 test.skipIf(lacks("helm"))(
@@ -81,7 +99,7 @@ test.skipIf(lacks("helm"))(
 function manifest(tlsSecret: string | null): string {
   const folder = mkdtempSync(join(tmpdir(), "varve-kube-"));
   try {
-    const plan = planOf({ bootstrap: "varve:7650", topic: "load", folder: "/work" });
+    const plan = planOf({ bootstrap: "varve:7650", folder: "/work" });
     const compiled = compiledPrograms(folder);
     return loadManifest({
       name: "varve-load",
@@ -120,6 +138,41 @@ test.skipIf(lacks("kubeconform"))("the load's objects are valid for Kubernetes' 
         said: "",
       });
   }
+});
+
+test.skipIf(lacks("kubectl"))(
+  "the kustomize base takes this run's image and class of storage, and no more is changed",
+  () => {
+    const built = run("kubectl", ["kustomize", `${ROOT}deploy/kustomize/base`]);
+    const image = { repository: "registry.example:5000/varve", tag: "1" };
+    const plain = objectsOf(built);
+    const changed = structuredClone(objectsOf(adapted(built, { image, storageClass: "fast" })));
+    const set = find(changed, "StatefulSet", "varve");
+    const container = at(set, "spec", "template", "spec", "containers", 0) as { image: string };
+    const claim = at(set, "spec", "volumeClaimTemplates", 0, "spec") as { storageClassName?: string };
+    expect([container.image, claim.storageClassName]).toEqual(["registry.example:5000/varve:1", "fast"]);
+    container.image = "varve:0.1.0";
+    delete claim.storageClassName;
+    expect(changed).toEqual(plain);
+  },
+);
+
+test.skipIf(lacks("helm"))("values reach the chart as the types that they have here", async () => {
+  const seen: string[][] = [];
+  const world: World = {
+    ...realWorld,
+    run: async (argv) => {
+      seen.push([...argv]);
+      return { code: 0, stdout: "", stderr: "" };
+    },
+  };
+  const values = { "image.repository": "a,b\\c", "image.tag": "1", replicas: 5, "scaleGuard.enabled": false };
+  await new Helm(world, "CHART", "varve-test").install(values);
+  const set = seen[0]?.slice(seen[0].indexOf("10m") + 1) ?? [];
+  const rendered = objectsOf(run("helm", ["template", "varve", CHART, "--kube-version", "1.33", ...set]));
+  const brokers = find(rendered, "StatefulSet", "varve");
+  expect(at(brokers, "spec", "template", "spec", "containers", 0, "image")).toBe("a,b\\c:1");
+  expect(at(brokers, "spec", "replicas")).toBe(5);
 });
 
 test("deploy/README.md names every scenario, and what came of it", () => {

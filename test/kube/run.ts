@@ -3,7 +3,7 @@
  *
  * Invariants:
  *   R1  a scenario begins with three brokers that are well; a cluster that cannot be mended after one ends the run
- *   R2  whatever a scenario did, the run undoes: cordons, limits, values, namespaces of its own, loads
+ *   R2  whatever a scenario did, the run undoes: dead nodes, cordons, values, namespaces of its own, loads and all that they left
  */
 import { join } from "node:path";
 import { Helm, type Values } from "./cluster/helm.js";
@@ -11,6 +11,7 @@ import { KindNodes } from "./cluster/kind-nodes.js";
 import { Kubectl } from "./cluster/kubectl.js";
 import { type LoadHandle, type LoadVerdict, planOf } from "./cluster/load-handle.js";
 import { TLS_FOLDER, WORK_FOLDER } from "./cluster/load-manifest.js";
+import { isReady, takesPods } from "./cluster/objects.js";
 import { startPodLoad } from "./cluster/pod-load.js";
 import type { World } from "./cluster/runner.js";
 import { VarveCluster } from "./cluster/varve-cluster.js";
@@ -31,6 +32,10 @@ export interface RunOptions {
 }
 
 const REPLICAS = 3;
+/** Each broker has all of a load's 5 MB/s, and what was deleted goes a while later: this is an hour of it. */
+const VOLUME = "20Gi";
+/** A stop may take as long as its gate and the grace after it, and then there is the volume to be let go of. */
+const REMOVE_MINUTES = 10;
 
 export class KubeRun {
   private readonly main: Place;
@@ -46,7 +51,7 @@ export class KubeRun {
       "image.repository": image.repository,
       "image.tag": image.tag,
       replicas: REPLICAS,
-      "storage.size": "5Gi",
+      "storage.size": VOLUME,
       ...(storageClass === null ? {} : { "storage.className": storageClass }),
     };
   }
@@ -60,7 +65,7 @@ export class KubeRun {
     const facts: Facts = {
       settings,
       nodes: await KindNodes.find(world, nodes),
-      nodeCount: nodes.filter(({ metadata }) => !isController(metadata.labels)).length,
+      nodeCount: nodes.filter(takesPods).length,
       minor: Number.parseInt(serverVersion.minor, 10),
     };
     return new KubeRun(options, facts);
@@ -196,21 +201,26 @@ export class KubeRun {
 
   private async mend(): Promise<void> {
     const { kubectl, helm, cluster } = this.main;
-    for (const { metadata, spec } of await kubectl.nodes())
-      if (spec.unschedulable === true) await kubectl.run(["uncordon", metadata.name]);
+    for (const node of await kubectl.nodes()) {
+      if (!isReady(node)) await this.facts.nodes?.start(node.metadata.name);
+      if (node.spec.unschedulable === true) await kubectl.run(["uncordon", node.metadata.name]);
+    }
     await kubectl.makeNamespace();
     // What a failed scenario left may hold more brokers than are wanted; the guard would refuse to take them away.
     await helm.setTo({ ...this.baseline, "scaleGuard.enabled": false });
+    // Between two pods of a roll all of them are ready; whoever began then would measure the roll.
+    await cluster.rolledOut();
     await cluster.whenWhole(REPLICAS);
+    await cluster.forgetLoads();
+    await cluster.forgetVolumes(REPLICAS);
     await helm.setTo(this.baseline);
   }
 
   private async victim(loads: Loads): Promise<number> {
-    for (const ordinal of [2, 1]) {
-      const { spec } = await this.main.cluster.pod(ordinal);
-      if (spec.nodeName !== loads.node) return ordinal;
-    }
-    throw new Error(`brokers 2 and 3 share the node ${loads.node} with the load: the scenario would end it, too`);
+    const { spec } = await this.main.cluster.pod(2);
+    if (spec.nodeName !== loads.node) return 2;
+    const other = await this.main.cluster.pod(1);
+    return other.spec.nodeName !== loads.node ? 1 : 2;
   }
 
   private startLoad({ kubectl }: OtherCluster["place"], tlsSecret: string | null): Promise<LoadHandle> {
@@ -228,16 +238,11 @@ export class KubeRun {
 
   private async removePlace({ kubectl, helm }: Place): Promise<void> {
     await helm.uninstall();
-    await kubectl.run(["delete", "namespace", kubectl.namespace, "--ignore-not-found", "--timeout=5m"], {
-      timeoutMs: 330_000,
-    });
+    const args = ["delete", "namespace", kubectl.namespace, "--ignore-not-found", `--timeout=${REMOVE_MINUTES}m`];
+    await kubectl.run(args, { timeoutMs: REMOVE_MINUTES * 60_000 + 30_000 });
   }
 }
 
 function blank({ id, name, title }: Scenario): Omit<ScenarioReport, "outcome"> {
   return { id, name, title, rows: [], notes: [], verdicts: [] };
-}
-
-function isController(labels: Readonly<Record<string, string>> = {}): boolean {
-  return "node-role.kubernetes.io/control-plane" in labels;
 }

@@ -1,7 +1,7 @@
 /** helm.ts: one release of the chart, by the commands that the runbooks name. */
 import { CommandFailed, type RunOptions, type RunResult, type World } from "./runner.js";
 
-/** `key: value` as `--set` takes them. */
+/** By key as `--set` takes them, of the types that the chart's schema asks for. */
 export type Values = Readonly<Record<string, string | number | boolean>>;
 
 const WAIT_MS = 600_000;
@@ -74,6 +74,11 @@ export class Helm {
 function valueArgs(values: Values, files: readonly string[]): string[] {
   return [
     ...files.flatMap((file) => ["--values", file]),
-    ...Object.entries(values).flatMap(([key, value]) => ["--set", `${key}=${value}`]),
+    ...Object.entries(values).flatMap(([key, value]) =>
+      // A string stays one, also where it looks like a number, as a tag may; a comma would begin the next key.
+      typeof value === "string"
+        ? ["--set-string", `${key}=${value.replace(/[\\,]/g, "\\$&")}`]
+        : ["--set", `${key}=${value}`],
+    ),
   ];
 }

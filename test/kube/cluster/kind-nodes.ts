@@ -8,17 +8,18 @@ import type { Node, Pod } from "./objects.js";
 import { CommandFailed, type World } from "./runner.js";
 
 /** What kind puts before the names of its nodes. */
-const PROVIDER = "kind://";
+const PROVIDER = "kind://docker/";
 /** Syncs a second that a slow disk still does. */
 const SLOW_WRITES_PER_SECOND = 20;
 
 export class KindNodes {
   private constructor(private readonly world: World) {}
 
-  /** null: these are no nodes of kind, or `docker` does not answer. */
+  /** null: these are no nodes of kind, or this machine's `docker` does not know them. */
   static async find(world: World, nodes: readonly Node[]): Promise<KindNodes | null> {
     if (nodes.length === 0 || nodes.some(({ spec }) => spec.providerID?.startsWith(PROVIDER) !== true)) return null;
-    const { code } = await world.run(["docker", "version", "--format", "{{.Server.Version}}"]);
+    const names = nodes.map(({ metadata }) => metadata.name);
+    const { code } = await world.run(["docker", "inspect", "--type", "container", "--format", "{{.Id}}", ...names]);
     return code === 0 ? new KindNodes(world) : null;
   }
 
@@ -32,12 +33,12 @@ export class KindNodes {
   }
 
   async restart(nodes: readonly string[]): Promise<void> {
-    await this.docker(["restart", "--time", "0", ...nodes], 180_000);
+    await this.docker(["restart", "-t", "0", ...nodes], 180_000);
   }
 
   /** kill -9 to the container of a pod: from inside nobody can kill process 1. */
-  async killContainer({ spec, status }: Pod): Promise<void> {
-    await this.on(spec.nodeName, ["crictl", "stop", "--timeout", "0", containerOf(status)]);
+  async killContainer(pod: Pod): Promise<void> {
+    await this.on(pod.spec.nodeName, ["crictl", "stop", "--timeout", "0", idOf(pod)]);
   }
 
   /** Drops what the pods `from` send to `to`; one way. What `cut` did is undone by `mend` with the same arguments. */
@@ -50,14 +51,12 @@ export class KindNodes {
   }
 
   /** Lets a pod's disk do a few writes a second only. @throws CommandFailed where the kernel does not offer that. */
-  async slowDisk({ spec, status }: Pod): Promise<() => Promise<void>> {
-    const node = spec.nodeName;
-    const group = (
-      await this.on(node, ["find", "/sys/fs/cgroup", "-type", "d", "-name", `*${containerOf(status)}*`])
-    ).split("\n")[0];
-    const source = (await this.on(node, ["findmnt", "-no", "SOURCE", "-T", "/var"])).trim().replace(/\[.*$/, "");
-    const disk = (await this.on(node, ["lsblk", "-ndo", "PKNAME", source])).trim() || source.replace("/dev/", "");
-    const device = (await this.on(node, ["cat", `/sys/class/block/${disk}/dev`])).trim();
+  async slowDisk(pod: Pod): Promise<() => Promise<void>> {
+    const node = pod.spec.nodeName;
+    const found = await this.on(node, ["find", "/sys/fs/cgroup", "-type", "d", "-name", `*${idOf(pod)}*`]);
+    const [group = ""] = found.split("\n");
+    if (group === "") throw new Error(`no group of ${pod.metadata.name} below /sys/fs/cgroup of ${node}`);
+    const device = (await this.on(node, ["sh", "-c", DISK_OF_VAR])).trim();
     const limit = (writes: string): Promise<string> =>
       this.on(node, ["sh", "-c", `echo "${device} wiops=${writes}" > "${group}/io.max"`]);
     await limit(String(SLOW_WRITES_PER_SECOND));
@@ -78,8 +77,13 @@ export class KindNodes {
   }
 }
 
-function containerOf({ containerStatuses }: Pod["status"]): string {
-  return (containerStatuses?.[0]?.containerID ?? "").replace("containerd://", "");
+/** MAJOR:MINOR of the disk below /var, where kind has the volumes; of the whole one where that is a partition, for limits of partitions there are none. */
+const DISK_OF_VAR =
+  'disk=/sys/dev/block/$(findmnt -nro MAJ:MIN -T /var); if [ -e "$disk/partition" ]; then disk="$disk/.."; fi; cat "$disk/dev"';
+
+/** The id of its container. */
+function idOf({ status }: Pod): string {
+  return (status.containerStatuses?.[0]?.containerID ?? "").replace("containerd://", "");
 }
 
 /** Packets between pods are forwarded by the nodes under the pods' own addresses. */

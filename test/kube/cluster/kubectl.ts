@@ -39,6 +39,10 @@ export class Kubectl {
     return this.json<Pod>(["get", "pod", name]);
   }
 
+  async claims(selector: string): Promise<readonly Claim[]> {
+    return (await this.json<List<Claim>>(["get", "pvc", "-l", selector])).items;
+  }
+
   claim(name: string): Promise<Claim> {
     return this.json<Claim>(["get", "pvc", name]);
   }

@@ -1,6 +1,6 @@
 /**
- * load-manifest.ts: the pod of a load and the ConfigMap with its program. It runs under the restricted profile, stays away from brokers' nodes where a
- * control plane's node can be had, and is never restarted: a history that begins anew is none.
+ * load-manifest.ts: the pod of a load and the ConfigMap with its program. It runs under the restricted profile, stays away from brokers' nodes where
+ * another one can be had, that of a control plane first, and is never restarted: a history that begins anew is none.
  */
 import type { LoadPlan } from "../load/plan.js";
 import { filesOf, keyOf } from "./load-files.js";
@@ -63,6 +63,17 @@ function podSpec({ name, image, plan, tlsSecret }: LoadPodOptions, items: readon
           {
             weight: 100,
             preference: { matchExpressions: [{ key: "node-role.kubernetes.io/control-plane", operator: "Exists" }] },
+          },
+        ],
+      },
+      podAntiAffinity: {
+        preferredDuringSchedulingIgnoredDuringExecution: [
+          {
+            weight: 50,
+            podAffinityTerm: {
+              topologyKey: "kubernetes.io/hostname",
+              labelSelector: { matchLabels: { "app.kubernetes.io/name": "varve" } },
+            },
           },
         ],
       },

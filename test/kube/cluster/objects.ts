@@ -8,6 +8,7 @@ interface Meta {
 }
 
 interface ContainerState {
+  readonly running?: object;
   readonly waiting?: { readonly reason?: string };
   readonly terminated?: { readonly reason?: string; readonly exitCode: number };
 }
@@ -30,7 +31,11 @@ export interface Pod {
 
 export interface Node {
   readonly metadata: Meta;
-  readonly spec: { readonly providerID?: string; readonly unschedulable?: boolean };
+  readonly spec: {
+    readonly providerID?: string;
+    readonly unschedulable?: boolean;
+    readonly taints?: readonly { readonly key: string; readonly effect: string }[];
+  };
   readonly status: {
     readonly addresses?: readonly { readonly type: string; readonly address: string }[];
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
@@ -51,6 +56,18 @@ export interface List<T> {
 export function isReady({ metadata, status }: Pod | Node): boolean {
   if (metadata.deletionTimestamp !== undefined) return false;
   return status.conditions?.some(({ type, status: state }) => type === "Ready" && state === "True") === true;
+}
+
+/** Whether pods without tolerations are put there, but for a cordon, which is taken away again. */
+export function takesPods({ spec }: Node): boolean {
+  return (spec.taints ?? []).every(({ key, effect }) => key === CORDON || effect === "PreferNoSchedule");
+}
+
+const CORDON = "node.kubernetes.io/unschedulable";
+
+/** It runs, or has run: the image is there, the volume mounted. */
+export function hasStarted(pod: Pod): boolean {
+  return pod.status.containerStatuses?.[0]?.state?.running !== undefined || restartsOf(pod) > 0;
 }
 
 /** Why its container does not run, or ended last; null: it never had trouble. */

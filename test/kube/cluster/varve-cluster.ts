@@ -1,4 +1,6 @@
 /** varve-cluster.ts: the brokers of one release: their pods, the command line inside of them, and when all is well. */
+
+import { OWN_PREFIX } from "../load/plan.js";
 import type { Helm } from "./helm.js";
 import type { Kubectl } from "./kubectl.js";
 import { isReady, type Pod } from "./objects.js";
@@ -7,6 +9,8 @@ import { type RunOptions, type RunResult, until } from "./runner.js";
 /** A start may recover a volume, and a pull of the image comes before it. */
 export const READY_MS = 300_000;
 const HEALTH_MS = 15_000;
+/** A group whose members were killed has them until their sessions end. */
+const FORGET_MS = 60_000;
 
 export class VarveCluster {
   readonly selector: string;
@@ -71,6 +75,30 @@ export class VarveCluster {
   /** Waits for the StatefulSet's roll. */
   rolledOut(): Promise<string> {
     return this.kubectl.run(["rollout", "status", this.statefulSet, "--timeout=15m"], { timeoutMs: 930_000 });
+  }
+
+  /**
+   * Deletes what loads have left, whatever became of them: their topics, whose records fill the volumes that the next load needs, and their groups.
+   * The cluster must be whole.
+   */
+  async forgetLoads(): Promise<void> {
+    const isOwn = (name: string): boolean => name.startsWith(OWN_PREFIX);
+    const topics = JSON.parse(await this.varve(["topic", "list", "--json"])) as readonly { readonly topic: string }[];
+    for (const { topic } of topics) if (isOwn(topic)) await this.varve(["topic", "delete", topic]);
+    await until(this.kubectl.world, "groups of loads to be deleted", FORGET_MS, async () => {
+      const groups = JSON.parse(await this.varve(["group", "list", "--json"])) as readonly { readonly group: string }[];
+      const left = groups.map(({ group }) => group).filter(isOwn);
+      // One that still has members is refused; one whose offsets went with their topic goes with its last member.
+      for (const group of left) await this.attemptVarve(["group", "delete", group]);
+      return left.length === 0 || `${left.join(", ")} are left`;
+    });
+  }
+
+  /** Deletes the claims of brokers that are no more: a broker that left is refused on its old volume for ever. */
+  async forgetVolumes(brokers: number): Promise<void> {
+    const kept = new Set(Array.from({ length: brokers }, (_, ordinal) => `data-${this.podName(ordinal)}`));
+    for (const { metadata } of await this.kubectl.claims(this.selector))
+      if (!kept.has(metadata.name)) await this.kubectl.run(["delete", "pvc", metadata.name, "--ignore-not-found"]);
   }
 
   /** Runs `act` and counts ready brokers meanwhile. @returns the smallest number that was seen. */

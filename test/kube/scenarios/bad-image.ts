@@ -19,8 +19,8 @@ export const badImage: Scenario = {
     await step("bad image and rollback", "all", async () => {
       await helm.upgrade({ "image.tag": TAG, "image.pullPolicy": "IfNotPresent" });
       await until(world, "a pod with the bad image", READY_MS, async () => {
-        const troubled = (await withBadImage(context)).filter((pod) => troubleOf(pod) !== null);
-        return troubled.length > 0 || "none yet";
+        const troubles = (await withBadImage(context)).map((pod) => troubleOf(pod) ?? "nothing");
+        return troubles.some((trouble) => /Image/.test(trouble)) || `they say: ${troubles.join(", ")}`;
       });
       await world.pause(STUCK_MS);
       const bad = await withBadImage(context);
@@ -46,7 +46,7 @@ async function replaced(context: Context, name: string): Promise<string> {
     });
     return "after the rollback the bad pod was replaced by itself";
   } catch {
-    await context.kubectl.run(["delete", "pod", name]);
+    await context.kubectl.run(["delete", "pod", name, "--ignore-not-found"]);
     return "after the rollback the bad pod had to be deleted";
   }
 }

@@ -39,9 +39,10 @@ function ways(alone: Pod, others: readonly Pod[]): { readonly name: string; read
   ];
 }
 
-/** Whatever was cut is mended, whatever happens. */
+/** All that was cut is mended, whatever happens. */
 async function whileCut(nodes: KindNodes, links: readonly Link[], work: () => Promise<void>): Promise<void> {
   const cut: Link[] = [];
+  const failures: unknown[] = [];
   try {
     for (const link of links) {
       cut.push(link);
@@ -49,6 +50,7 @@ async function whileCut(nodes: KindNodes, links: readonly Link[], work: () => Pr
     }
     await work();
   } finally {
-    for (const { from, to } of cut) await nodes.mend(from, to);
+    for (const { from, to } of cut) await nodes.mend(from, to).catch((error: unknown) => failures.push(error));
   }
+  if (failures.length > 0) throw failures[0];
 }

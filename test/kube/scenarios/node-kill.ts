@@ -2,17 +2,18 @@
 import { isReady } from "../cluster/objects.js";
 import { until } from "../cluster/runner.js";
 import { READY_MS } from "../cluster/varve-cluster.js";
-import { expect, needsKind, type Scenario } from "./scenario.js";
+import { expect, expectElsewhere, needsKindNodes, type Scenario } from "./scenario.js";
 
 export const nodeKill: Scenario = {
   id: "5.3",
   name: "node-kill",
   title: "a node is killed and started again",
-  skip: needsKind,
-  run: async ({ cluster, kubectl, nodes, step, victim, world }) => {
+  skip: needsKindNodes,
+  run: async ({ cluster, kubectl, loadNode, nodes, step, victim, world }) => {
     const ordinal = await victim();
     const node = (await cluster.pod(ordinal)).spec.nodeName ?? "";
     expect(node !== "", `${cluster.podName(ordinal)} has no node`);
+    expectElsewhere(loadNode(), [node]);
     const isUp = async (): Promise<boolean> =>
       (await kubectl.nodes()).some((each) => each.metadata.name === node && isReady(each));
     await step("node killed", `broker ${ordinal + 1}`, async () => {

@@ -19,6 +19,7 @@ export interface Facts {
   readonly settings: KubeSettings;
   /** null: nodes cannot be killed here. */
   readonly nodes: KindNodes | null;
+  /** Nodes that take pods. */
   readonly nodeCount: number;
   /** Of the API server, as in 1.MINOR. */
   readonly minor: number;
@@ -68,7 +69,7 @@ export interface Context extends Facts {
   inNamespace(suffix: string, work: (there: Place) => Promise<void>): Promise<void>;
   /** The node of the load; null: it has none. */
   loadNode(): string | null;
-  /** The ordinal of a broker that does not share its node with the load: 1 or 2. */
+  /** The ordinal of a broker that may be broken: 1 or 2, on another node than the load where one of them is. */
   victim(): Promise<number>;
   /** What is worth telling beside gaps. */
   note(text: string): void;
@@ -105,7 +106,17 @@ export function expectShortGaps(rows: readonly StepRow[], maxMs = PLANNED_GAP_MS
   expect(ms < maxMs, `a partition acknowledged nothing for ${(ms / 1_000).toFixed(2)} s, more than ${maxMs / 1_000} s`);
 }
 
-/** For scenarios that end nodes or processes from outside. */
+/** For scenarios that end processes, packets or nodes from outside. */
 export function needsKind({ nodes }: Facts): string | null {
   return nodes === null ? "needs nodes that this machine's docker runs: a cluster of kind" : null;
+}
+
+/** For those that end nodes: one at least must go on, with the load on it. */
+export function needsKindNodes(facts: Facts): string | null {
+  return needsKind(facts) ?? (facts.nodeCount < 2 ? "needs two nodes" : null);
+}
+
+/** @throws Error: the load is on one of these nodes and would die with it. */
+export function expectElsewhere(load: string | null, nodes: readonly string[]): void {
+  expect(load === null || !nodes.includes(load), `the load is on ${load}, a node that is to die: it would end, too`);
 }

@@ -2,6 +2,7 @@
  * volume-lost.ts: 5.4: a broker's claim and volume are deleted. The broker on the new, empty volume is refused until `varve broker replace` says that the
  * old data is gone; then its replicas are made anew. As runbooks/replace-broker.md tells.
  */
+import { hasStarted } from "../cluster/objects.js";
 import { until } from "../cluster/runner.js";
 import { READY_MS } from "../cluster/varve-cluster.js";
 import { type Context, expect, type Scenario } from "./scenario.js";
@@ -21,6 +22,9 @@ export const volumeLost: Scenario = {
     const complaints = new Set<string>();
     await step("volume lost, broker replaced", `broker ${ordinal + 1}`, async () => {
       await loseVolume(context, ordinal);
+      await until(world, "a broker on the new volume", READY_MS, async () => {
+        return hasStarted(await cluster.pod(ordinal)) || "its container has not started";
+      });
       // Time enough for the broker to start on the empty volume, and to be served if it were taken for what it was.
       await world.pause(EMPTY_MS);
       const said = await cluster.health();
