@@ -49,7 +49,8 @@ const connect = (tls?: ConstructorParameters<typeof Varve>[0]["tls"]): Varve =>
 
 async function valuesOf(client: Varve): Promise<string[]> {
   const values: string[] = [];
-  for await (const { value } of client.reader({ topic: TOPIC, from: "earliest", to: "end" })) values.push(String(value));
+  for await (const { value } of client.reader({ topic: TOPIC, from: "earliest", to: "end" }))
+    values.push(String(value));
   return values.sort();
 }
 
