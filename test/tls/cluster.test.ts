@@ -1,22 +1,27 @@
 /** cluster.test.ts: three brokers in this process with TLS on every link, and what the SDK, a stranger and a new certificate get of them. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { silentLogger, VarveError } from "@varve/base";
+import { connect as connectTls, type SecureVersion } from "node:tls";
+import { type Logger, silentLogger, VarveError } from "@varve/base";
 import { parseConfig } from "@varve/broker";
 import { type RunningBroker, runBroker } from "@varve/broker/node";
 import { Varve } from "@varve/client";
 import { findFreePorts } from "varve";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type CertificateFiles, Certificates, CLUSTER, LOCAL, SECOND_AGO } from "./kit.js";
 
 const STATE = { timeout: 60_000, interval: 50 };
 const EXPIRY = "varve_tls_certificate_expiry_timestamp_seconds";
 const TOPIC = "secured";
+const OTHER_CLUSTER = "99999999-2222-4333-8444-555555555555";
 let certificates: Certificates;
 let clientFiles: CertificateFiles;
 let brokers: RunningBroker[] = [];
 let ports: Awaited<ReturnType<typeof findFreePorts>> = [];
 const clients: Varve[] = [];
+/** What the brokers warned of a listener. */
+const warnings: { readonly listener?: string }[] = [];
+const logger: Logger = { ...silentLogger, warn: (fields) => void warnings.push(fields as object) };
 
 beforeAll(async () => {
   certificates = await Certificates.create();
@@ -49,7 +54,7 @@ async function start(brokerId: number, clusterId: string = CLUSTER): Promise<Run
     tls: { ...own, caFile, clientAuth: "required" },
     peerTls: { ...ofPeer, caFile },
   };
-  return runBroker(parseConfig(config), { logger: silentLogger, watchProcess: false });
+  return runBroker(parseConfig(config), { logger, watchProcess: false });
 }
 
 function connect(tls: ConstructorParameters<typeof Varve>[0]["tls"]): Varve {
@@ -83,6 +88,47 @@ test("a cluster takes the id that its certificates name, and serves producers, r
   await running;
 });
 
+const refusals = async (broker: RunningBroker): Promise<number> =>
+  Number(/^varve_tls_refused_total (\d+)$/m.exec(await metricsOf(broker))?.[1]);
+
+/** Shakes hands with the first broker's port for peers, and waits until it has closed the connection. */
+function dialPeer(files: CertificateFiles | null, version: SecureVersion): Promise<unknown> {
+  const pem = files && { cert: readFileSync(files.certFile), key: readFileSync(files.keyFile) };
+  const options = { ...pem, rejectUnauthorized: false, minVersion: version, maxVersion: version };
+  const socket = connectTls({ host: "127.0.0.1", port: ports[0]?.peer ?? 0, ...options });
+  socket.on("error", () => {});
+  return new Promise((resolve) => socket.resume().once("close", resolve));
+}
+
+describe("who is refused on the peers' port is counted once and named in the log", () => {
+  test.each([
+    {
+      who: "a stranger who claims the cluster",
+      issue: () => certificates.issuePeer(CLUSTER, {}, certificates.stranger),
+      why: "UNABLE_TO_VERIFY",
+    },
+    {
+      who: "one whose certificate has expired",
+      issue: () => certificates.issuePeer(CLUSTER, { notAfter: SECOND_AGO() }),
+      why: "CERT_HAS_EXPIRED",
+    },
+    { who: "another cluster's broker", issue: () => certificates.issuePeer(OTHER_CLUSTER), why: "of cluster 9999" },
+    { who: "a client of the same authority", issue: () => certificates.issue(LOCAL), why: "names no cluster" },
+    { who: "who shows no certificate", issue: async () => null, why: "no certificate" },
+  ])("$who", async ({ issue, why }) => {
+    const [broker] = brokers;
+    if (broker === undefined) throw new Error("the first broker runs");
+    const files = await issue();
+    const before = await refusals(broker);
+    await dialPeer(files, "TLSv1.2");
+    expect(await refusals(broker)).toBe(before + 1);
+    await dialPeer(files, "TLSv1.3");
+    expect(await refusals(broker)).toBe(before + 2);
+    const line = { listener: "peers", address: "127.0.0.1", reason: expect.stringContaining(why) };
+    expect(warnings.filter(({ listener }) => listener === "peers")).toContainEqual(line);
+  });
+});
+
 test("a client without a certificate, or that trusts others, is told so after one round, not after its deadline", async () => {
   const { caFile, strangerCaFile } = certificates;
   const answers = await Promise.all(
@@ -110,21 +156,18 @@ test("producers, readers and groups fail by the same name, too", async () => {
 });
 
 test("a broker of another cluster gets no answer from this one", async () => {
-  const refusals = async (): Promise<number> => {
-    const texts = await Promise.all(brokers.map(metricsOf));
-    return texts.reduce((sum, text) => sum + Number(/^varve_tls_refused_total (\d+)$/m.exec(text)?.[1]), 0);
-  };
-  const before = await refusals();
-  const stranger = await start(4, "99999999-2222-4333-8444-555555555555");
+  const before = await Promise.all(brokers.map(refusals));
+  const stranger = await start(4, OTHER_CLUSTER);
   stranger.ready.catch(() => {});
-  await vi.waitFor(async () => expect(await refusals()).toBeGreaterThan(before + 2), STATE);
+  for (const [at, broker] of brokers.entries())
+    await vi.waitFor(async () => expect(await refusals(broker)).toBeGreaterThan(before[at] ?? 0), STATE);
   expect(stranger.broker.hub.connected()).toEqual([]);
   await stranger.kill();
 });
 
 test("a certificate of another cluster than the data's is refused at the start", async () => {
   await brokers[2]?.kill();
-  const refused = await start(3, "99999999-2222-4333-8444-555555555555").catch((error: unknown) => error);
+  const refused = await start(3, OTHER_CLUSTER).catch((error: unknown) => error);
   expect(refused).toMatchObject({ code: "DATA_DIR_UNUSABLE" });
   brokers[2] = await start(3);
   await brokers[2].ready;
