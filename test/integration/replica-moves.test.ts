@@ -196,6 +196,20 @@ describe("a broker", () => {
     await waitUntil("it leads again", DONE_MS, async () => (await leads()) > 0);
     await cluster.check();
   });
+
+  test("that is drained goes on leading what has no other replica, and says how much that is", async () => {
+    const cluster = await Cluster.start(3, 3);
+    const { admin } = cluster.varve;
+    await admin.createTopic({ topic: "alone", partitions: 3, replicas: 1 });
+    const first = async () => (await admin.describeCluster()).brokers.find(({ id }) => id === 1);
+    await waitUntil("all are led", DONE_MS, async () =>
+      (await admin.describeTopic("alone")).partitions.every(({ leader }) => leader !== null),
+    );
+    await admin.drainBroker({ broker: 1 });
+    await waitUntil("others lead the rest", DONE_MS, async () => (await first())?.leads === 1);
+    expect(await first()).toMatchObject({ leads: 1, leadsAlone: 1 });
+    await cluster.check();
+  });
 });
 
 describe("damage", () => {

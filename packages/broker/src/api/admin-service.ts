@@ -97,7 +97,8 @@ export function adminService(options: AdminServiceOptions): AdminServiceHandlers
         drained,
         leaving,
         replicas: holds.get(brokerId) ?? 0,
-        leads: leads.get(brokerId) ?? 0,
+        leads: leads.get(brokerId)?.all ?? 0,
+        leadsAlone: leads.get(brokerId)?.alone ?? 0,
         featureLevelMin: rest.formatVersionMin,
         featureLevelMax: rest.formatVersion,
       }));
@@ -121,13 +122,17 @@ export function adminService(options: AdminServiceOptions): AdminServiceHandlers
   };
 }
 
-/** Partitions per broker that leads them, as far as is known here. */
-function countLed({ leaders }: Broker, state: ControllerState): Map<BrokerId, number> {
-  const counts = new Map<BrokerId, number>();
+/** Partitions per broker that leads them, as far as is known here; `alone`: those of them that have no other replica. */
+function countLed({ leaders }: Broker, state: ControllerState): Map<BrokerId, { all: number; alone: number }> {
+  const counts = new Map<BrokerId, { all: number; alone: number }>();
   for (const { partitions } of state.topics()) {
-    for (const { groupId } of partitions) {
+    for (const { groupId, replicas } of partitions) {
       const leader = leaders.get(groupId)?.broker;
-      if (leader !== undefined) counts.set(leader, (counts.get(leader) ?? 0) + 1);
+      if (leader === undefined) continue;
+      const count = counts.get(leader) ?? { all: 0, alone: 0 };
+      count.all++;
+      if (replicas.length === 1) count.alone++;
+      counts.set(leader, count);
     }
   }
   return counts;

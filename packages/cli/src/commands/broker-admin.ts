@@ -8,6 +8,9 @@ import { describeMoves, waitForMoves } from "./moves.js";
 
 /** Half a second each. */
 const LOOKS_WITHOUT_CHANGE_MAX = 60;
+/** Partitions that an error names, and topics in which they are looked for. */
+const NAMED_MAX = 5;
+const TOPICS_MAX = 100;
 
 interface DecommissionOptions {
   readonly cancel: boolean;
@@ -42,7 +45,7 @@ export function registerBrokerAdmin(broker: Command, shell: Shell): void {
       "Moves the leaderships of a broker to others before planned work on it; its replicas stay and follow. Ends with --undo or with its next start.",
     )
     .argument("<broker>", "its id", id)
-    .option("--progress", "wait until it leads nothing", false)
+    .option("--progress", "wait until it leads nothing that others hold, too", false)
     .option("--undo", "let it lead again", false)
     .addHelpText("after", "\nExamples:\n  varve broker drain 2 --progress\n  varve broker drain 2 --undo\n")
     .action((number: number, options: DrainOptions, command: Command) =>
@@ -100,24 +103,52 @@ async function drain(
   broker: number,
   { undo, progress }: DrainOptions,
 ): Promise<void> {
+  let alone = 0;
   await withCluster(shell, global, async (client) => {
     await client.admin.drainBroker({ broker, undo });
     if (undo || !progress) return;
     let same = { leads: -1, looks: 0 };
     await waitForMoves(shell, global.json, client, async ({ admin }) => {
       const known = (await admin.describeCluster()).brokers.find(({ id }) => id === broker);
-      const leads = known?.leads ?? 0;
+      alone = known?.leadsAlone ?? 0;
+      const leads = (known?.leads ?? 0) - alone;
       same = same.leads === leads ? { leads, looks: same.looks + 1 } : { leads, looks: 0 };
       if (leads === 0) return null;
-      if (same.looks < LOOKS_WITHOUT_CHANGE_MAX) return `broker ${broker} still leads ${leads} partitions`;
-      throw new VarveError("TIMEOUT", {
-        message: `broker ${broker} still leads ${leads} partitions: no other replica of them is there and up to date; it stays drained, and hands them over when one is`,
-      });
+      if (same.looks < LOOKS_WITHOUT_CHANGE_MAX) return `broker ${broker} still leads ${partitions(leads)}`;
+      throw stuck(broker, leads, await ledWithOthers(client, broker));
     });
   });
-  printResult(shell, global.json, { broker, drained: !undo }, () =>
+  const left = alone === 0 ? "nothing" : `nothing but ${partitions(alone)} without another replica`;
+  printResult(shell, global.json, { broker, drained: !undo, ...(progress && !undo ? { leadsAlone: alone } : {}) }, () =>
     undo
       ? `broker ${broker} may lead again\n`
-      : `broker ${broker} ${progress ? "leads nothing" : "gives its leaderships away"}\n`,
+      : `broker ${broker} ${progress ? `leads ${left}` : "gives its leaderships away"}\n`,
   );
+}
+
+/** The wait has failed, not the drain: nothing is left to do again. */
+function stuck(broker: number, leads: number, names: readonly string[]): VarveError {
+  const named = names.length === 0 ? "" : ` (${names.join(", ")}${names.length < leads ? ", ..." : ""})`;
+  return new VarveError("TIMEOUT", {
+    message: `broker ${broker} is drained and still leads ${partitions(leads)}${named}: no other replica of them is there and up to date; it hands them over when one is`,
+    details: { broker, drained: true, leads },
+    effect: "NONE",
+  });
+}
+
+/** Some of the partitions that a broker leads and others could. */
+async function ledWithOthers({ admin }: ClusterClient, broker: number): Promise<string[]> {
+  const names: string[] = [];
+  for (const { topic, replicas } of (await admin.listTopics()).slice(0, TOPICS_MAX)) {
+    if (replicas === 1) continue;
+    const found = await admin.describeTopic(topic).catch(() => null);
+    for (const { partition, leader } of found?.partitions ?? [])
+      if (leader === broker) names.push(`${topic}/${partition}`);
+    if (names.length >= NAMED_MAX) break;
+  }
+  return names.slice(0, NAMED_MAX);
+}
+
+function partitions(count: number): string {
+  return count === 1 ? "1 partition" : `${count} partitions`;
 }

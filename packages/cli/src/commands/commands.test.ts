@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VarveError } from "@varve/base";
 import type { Command } from "commander";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createProgram } from "../program.js";
 import { type CommandResult, MemoryOutput, runCommand } from "../testing/memory-shell.js";
 
@@ -299,6 +299,45 @@ describe("moves", () => {
     await runCommand(["broker", "drain", "1", "--undo"], { client });
     await runCommand(["broker", "replace", "1"], { client });
     expect(calls).toEqual([{ broker: 1, undo: false }, { broker: 1, undo: true }, { broker: 1 }]);
+  });
+
+  describe("broker drain --progress", () => {
+    const draining = (leads: number, leadsAlone: number) => ({
+      admin: {
+        drainBroker: async () => {},
+        describeCluster: async () => ({ brokers: [{ ...broker, replicas: 4, leads, leadsAlone }] }),
+        listTopics: async () => [
+          { topic: "alone", replicas: 1 },
+          { topic: "t", replicas: 3 },
+        ],
+        describeTopic: async () => ({ partitions: [1, 2, 1].map((leader, partition) => ({ partition, leader })) }),
+      },
+    });
+
+    test("is done when what is left has no other replica", async () => {
+      const args = ["broker", "drain", "1", "--progress"];
+      expect(await runCommand(args, { client: draining(2, 2) })).toMatchObject({
+        code: 0,
+        stdout: "broker 1 leads nothing but 2 partitions without another replica\n",
+      });
+      const json = await runCommand([...args, "--json"], { client: draining(1, 1) });
+      expect(JSON.parse(json.stdout)).toEqual({ broker: 1, drained: true, leadsAlone: 1 });
+    });
+
+    test("fails after half a minute without change, names what is left and says that the drain holds", async () => {
+      vi.useFakeTimers({ toFake: ["setTimeout"] });
+      try {
+        const run = runCommand(["broker", "drain", "1", "--progress", "--json"], { client: draining(4, 1) });
+        await vi.advanceTimersByTimeAsync(31_000);
+        const { code, stderr } = await run;
+        const { error } = JSON.parse(stderr.trim().split("\n").at(-1) ?? "");
+        expect(code).toBe(1);
+        expect(error).toMatchObject({ code: "TIMEOUT", effect: "NONE", details: { drained: true, leads: 3 } });
+        expect(error.message).toContain("is drained and still leads 3 partitions (t/0, t/2, ...): no other");
+      } finally {
+        vi.useRealTimers();
+      }
+    });
   });
 });
 

@@ -17,6 +17,7 @@ function broker(id: number, given: Partial<BrokerDetails> = {}): BrokerDetails {
     leaving: false,
     replicas: 0,
     leads: 0,
+    leadsAlone: 0,
     featureLevelMin: 1,
     featureLevelMax: 1,
     ...given,

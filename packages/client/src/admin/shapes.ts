@@ -107,6 +107,8 @@ export interface BrokerDetails {
   readonly replicas: number;
   /** Partitions that it leads. */
   readonly leads: number;
+  /** Of these, partitions without another replica: nobody can take them over. 0 from an earlier version, too. */
+  readonly leadsAlone: number;
   /** Feature levels that its software supports, both inclusive. */
   readonly featureLevelMin: number;
   readonly featureLevelMax: number;

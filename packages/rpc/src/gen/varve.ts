@@ -616,6 +616,8 @@ export interface BrokerDescription {
   readonly featureLevelMin: number;
   /** Newest feature level that its software supports. */
   readonly featureLevelMax: number;
+  /** Of those that it leads, partitions without another replica: nobody can take them over. 0 from an earlier version, too. */
+  readonly leadsAlone: number;
 }
 
 export const BrokerDescriptionCodec = new TableCodec<BrokerDescription>("varve.v1.BrokerDescription", [
@@ -632,6 +634,7 @@ export const BrokerDescriptionCodec = new TableCodec<BrokerDescription>("varve.v
   { name: "opsAddress", number: 11, type: "string" },
   { name: "featureLevelMin", number: 12, type: "int32" },
   { name: "featureLevelMax", number: 13, type: "int32" },
+  { name: "leadsAlone", number: 14, type: "int32" },
 ]);
 
 /** The cluster. */
