@@ -11,7 +11,7 @@ describe("a template", () => {
     { template: "{ordinal}", text: "2" },
     { template: "{ordinal+1}-{ordinal}", text: "3-2" },
     { template: "plain:7650", text: "plain:7650" },
-    { template: `\${}, {}, {ordinal+}, {other}, $HOSTNAME`, text: `\${}, {}, {ordinal+}, {other}, $HOSTNAME` },
+    { template: "$HOSTNAME", text: "$HOSTNAME" },
   ])("$template is $text on a pod", ({ template, text }) => {
     expect(fillTemplate(template, POD)).toEqual({ text });
   });
@@ -26,6 +26,15 @@ describe("a template", () => {
       'has {ordinal}, but the variable HOSTNAME ("laptop") does not end in a dash and a number',
     ]);
   });
+
+  test.each([`\${}`, `\${A-B}`, "{}", "{ordinal+}", "{Ordinal}", "{oridnal}", "{ordinal", "}", `\${HOSTNAME`])(
+    "with %s in it is refused by that name",
+    (place) => {
+      expect(fillTemplate(`zone-${place}`, POD)).toEqual({
+        problems: [`has ${place}, but only \${NAME}, {ordinal} and {ordinal+N} are filled in`],
+      });
+    },
+  );
 
   test("what a variable holds is not filled in again", () => {
     expect(fillTemplate(`\${A}`, { A: `\${HOSTNAME}`, HOSTNAME: "h" })).toEqual({ text: `\${HOSTNAME}` });
@@ -86,6 +95,11 @@ describe("a configuration for all pods of a set", () => {
       what: "a host name without a number",
       env: { HOSTNAME: "laptop", ZONE: "z", NODE_NAME: "n" },
       says: "brokerId has {ordinal+1}, but",
+    },
+    {
+      what: "a mistyped place",
+      env: { HOSTNAME: "varve-2", ZONE: "z", NODE_NAME: "n", VARVE_RACK: "{zone}-{Ordinal}" },
+      says: /VARVE_RACK \(rack\) has {zone}, but only .*\n.*VARVE_RACK \(rack\) has {Ordinal}, but/,
     },
   ])("$what is refused", ({ env, says }) => {
     expect(() => parseConfig(FILE, env)).toThrow(says);

@@ -119,10 +119,14 @@ async function drain(
     });
   });
   const left = alone === 0 ? "nothing" : `nothing but ${partitions(alone)} without another replica`;
-  printResult(shell, global.json, { broker, drained: !undo, ...(progress && !undo ? { leadsAlone: alone } : {}) }, () =>
-    undo
-      ? `broker ${broker} may lead again\n`
-      : `broker ${broker} ${progress ? `leads ${left}` : "gives its leaderships away"}\n`,
+  printResult(
+    shell,
+    global.json,
+    { broker, drained: !undo, ...(progress && !undo ? { leadsAlone: alone } : {}) },
+    () =>
+      undo
+        ? `broker ${broker} may lead again\n`
+        : `broker ${broker} ${progress ? `leads ${left}` : "gives its leaderships away"}\n`,
   );
 }
 
