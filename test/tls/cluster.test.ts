@@ -188,6 +188,24 @@ test("metrics and the status page have a port of their own, the probes the other
   expect(await both("/status.json")).toEqual([404, 200]);
 });
 
+test("a certificate out of date does not replace one that is in date", async () => {
+  const [broker] = brokers;
+  if (broker === undefined) throw new Error("the first broker runs");
+  const counts = async (): Promise<number[]> => {
+    const text = await metricsOf(broker);
+    return ["reloads", "reload_failures"].map((name) =>
+      Number(new RegExp(`^varve_tls_${name}_total (\\d+)$`, "m").exec(text)?.[1]),
+    );
+  };
+  const inAnHour = new Date(Date.now() + 3_600_000);
+  for (const life of [{ notAfter: SECOND_AGO() }, { notBefore: inAnHour }]) {
+    const [reloads, failures = 0] = await counts();
+    await certificates.issuePeer(CLUSTER, { name: "peer-1", ...life });
+    await vi.waitFor(async () => expect((await counts())[1]).toBeGreaterThan(failures + 1), STATE);
+    expect((await counts())[0]).toBe(reloads);
+  }
+});
+
 test("renewed certificates are used without a restart, no stream breaks, and the metric tells the new end", async () => {
   const [broker] = brokers;
   if (broker === undefined) throw new Error("the first broker runs");

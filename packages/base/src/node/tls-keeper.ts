@@ -16,8 +16,8 @@ const LOOK_MS = 2 * SECOND_MS;
 export interface TlsKeeperOptions {
   /** Between two looks at the files, milliseconds. Default 2,000. */
   readonly lookMs?: number;
-  /** Throws what its user has against material that is whole; it is not taken over then. */
-  readonly accept?: (material: TlsMaterial) => void;
+  /** Throws what its user has against material that is whole; it is not taken over then. `inUse`: what it would replace; null: nothing yet. */
+  readonly accept?: (material: TlsMaterial, inUse: TlsMaterial | null) => void;
   /** The files have changed and are in use. */
   readonly onReload?: (material: TlsMaterial) => void;
   /** The files have changed and cannot be used; the earlier ones stay in use. */
@@ -44,7 +44,7 @@ export class TlsKeeper {
   /** @throws VarveError INVALID_CONFIG: the files cannot be used; and what `accept` throws. */
   static async open(files: TlsFiles, options: TlsKeeperOptions = {}): Promise<TlsKeeper> {
     const first = await readTlsFiles(files);
-    options.accept?.(first);
+    options.accept?.(first, null);
     const keeper = new TlsKeeper(files, options, first);
     keeper.later();
     return keeper;
@@ -83,7 +83,7 @@ export class TlsKeeper {
     try {
       const next = await readTlsFiles(this.files);
       const isNews = next.fingerprint !== this.current.fingerprint;
-      if (isNews) this.options.accept?.(next);
+      if (isNews) this.options.accept?.(next, this.current);
       this.trouble = "";
       if (this.closed || !isNews) return;
       this.current = next;

@@ -1,7 +1,9 @@
 /**
  * security.ts: the TLS of a broker's listeners: its files are read, watched, and told of in log and metrics.
  *
- * Invariant X1: a broker that is to speak TLS and cannot does not start; it never falls back to plain text.
+ * Invariants:
+ *   X1  a broker that is to speak TLS and cannot does not start; it never falls back to plain text
+ *   X2  a certificate in date is never replaced by one that is not; at the start there is none to keep
  */
 import { DAY_MS, type Link, type Logger } from "@varve/base";
 import { type TlsFiles, TlsKeeper, type TlsMaterial } from "@varve/base/node";
@@ -97,8 +99,9 @@ function openKeeper(
   logger: Logger,
 ): Promise<TlsKeeper> {
   return TlsKeeper.open(files, {
-    accept: (material) => {
+    accept: (material, inUse) => {
       accept(material);
+      if (inUse !== null && isInDate(inUse)) requireInDate(material, files.certFile); // X2
       warnOfExpiry(listener, material, logger);
     },
     onReload: ({ certificateExpiryMs }) =>
@@ -109,6 +112,20 @@ function openKeeper(
         `TLS files have changed and cannot be used, the earlier ones stay in use: ${error.message}`,
       ),
   });
+}
+
+function isInDate({ certificate, certificateExpiryMs }: TlsMaterial): boolean {
+  const nowMs = Date.now();
+  return certificate === null || (Date.parse(certificate.validFrom) <= nowMs && nowMs < (certificateExpiryMs ?? 0));
+}
+
+/** @throws VarveError INVALID_CONFIG. */
+function requireInDate(material: TlsMaterial, file: string | null): void {
+  if (isInDate(material)) return;
+  const from = isoOf(Date.parse(material.certificate?.validFrom ?? ""));
+  throw invalidConfig([
+    `the certificate in ${file} is valid from ${from} to ${isoOf(material.certificateExpiryMs)}, and the earlier one is still in date`,
+  ]);
 }
 
 function warnOfExpiry(listener: TlsListener, material: TlsMaterial, logger: Logger): void {
