@@ -42,6 +42,19 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * @throws VarveError INVALID_CONFIG; details.problems lists all that is wrong.
  */
 export function parseConfig(raw: unknown, env: Environment = {}, readFile: ReadFile | null = null): BrokerConfig {
+  const { config, problems } = judgeConfig(raw, env, readFile);
+  if (problems.length > 0) throw invalidConfig(problems);
+  return config;
+}
+
+export interface JudgedConfig {
+  /** With problems: a setting that is wrong has its default here, or another value of its type. */
+  readonly config: BrokerConfig;
+  readonly problems: readonly string[];
+}
+
+/** The same for those who have more to check. @throws VarveError INVALID_CONFIG: `raw` holds no settings at all. */
+export function judgeConfig(raw: unknown, env: Environment, readFile: ReadFile | null): JudgedConfig {
   const file = raw ?? {};
   if (!isRecord(file)) throw invalidConfig(["the file must hold settings by name, as in brokerId: 1"]);
   const problems = [...unknownKeys(file, []).slice(0, UNKNOWN_KEYS_MAX), ...unknownVariables(env)];
@@ -58,8 +71,7 @@ export function parseConfig(raw: unknown, env: Environment = {}, readFile: ReadF
   problems.push(...takeRackFromFile(tree, readFile));
   const config = freeze(tree);
   problems.push(...relationProblems(config, wrongPaths));
-  if (problems.length > 0) throw invalidConfig(problems);
-  return config;
+  return { config, problems };
 }
 
 /** The text of a small file. @throws Error whose message says why not. */

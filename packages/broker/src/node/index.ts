@@ -6,6 +6,6 @@ export { DiskHung } from "../duties/disk-duty.js";
 export { nativeCodec } from "./codec.js";
 export { inspectDataDir } from "./inspect.js";
 export { type LmdbStoreOptions, lmdbStores } from "./lmdb-store.js";
-export { loadConfigFile } from "./load-config-file.js";
+export { configFileProblems, loadConfigFile } from "./load-config-file.js";
 export { createLogger } from "./logger.js";
 export { type PortOverrides, type RunningBroker, runBroker } from "./run-broker.js";

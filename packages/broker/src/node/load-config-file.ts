@@ -4,7 +4,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { KIB } from "@varve/base";
 import { parseDocument } from "yaml";
-import { type BrokerConfig, type Environment, invalidConfig, parseConfig } from "../config/index.js";
+import { type BrokerConfig, type Environment, invalidConfig, judgeConfig, parseConfig } from "../config/index.js";
+import { tlsFileProblems } from "./security.js";
 
 /** Largest file that is read. */
 const FILE_BYTES_MAX = 256 * KIB;
@@ -17,6 +18,15 @@ const ALIASES_MAX = 100;
  */
 export function loadConfigFile(file: string | null, env: Environment = process.env): BrokerConfig {
   return parseConfig(file === null ? null : readYaml(file), env, readSmall);
+}
+
+/**
+ * All that is wrong with the settings and with the TLS files that they name: what would end a start here. Reads, and changes nothing.
+ * @throws VarveError INVALID_CONFIG: the file cannot be read or is not YAML.
+ */
+export async function configFileProblems(file: string, env: Environment = process.env): Promise<readonly string[]> {
+  const { config, problems } = judgeConfig(readYaml(file), env, readSmall);
+  return [...problems, ...(await tlsFileProblems(config))];
 }
 
 function readYaml(file: string): unknown {

@@ -5,8 +5,8 @@
  *   X1  a broker that is to speak TLS and cannot does not start; it never falls back to plain text
  *   X2  a certificate in date is never replaced by one that is not; at the start there is none to keep
  */
-import { DAY_MS, type Link, type Logger } from "@varve/base";
-import { type TlsFiles, TlsKeeper, type TlsMaterial } from "@varve/base/node";
+import { DAY_MS, isVarveError, type Link, type Logger } from "@varve/base";
+import { readTlsFiles, type TlsFiles, TlsKeeper, type TlsMaterial } from "@varve/base/node";
 import { CLUSTER_URI, clustersNamed, nodeLink, tlsLink } from "@varve/peer/node";
 import type { ServerTls } from "@varve/rpc/node";
 import { type BrokerConfig, exposedInPlain, invalidConfig } from "../config/index.js";
@@ -79,6 +79,37 @@ async function openPeers(
     known = requireCluster(material, known, config.peerTls.certFile);
   });
   return { keeper, clusterId: requireCluster(keeper.material, known, config.peerTls.certFile) };
+}
+
+/** What would end the start of a broker with these files. */
+export async function tlsFileProblems({ tls, peerTls, cluster }: BrokerConfig): Promise<string[]> {
+  const [ofClients, ofPeers] = await Promise.all([
+    problemsOf(tls, () => {}),
+    problemsOf(peerTls, (material) => {
+      if (material.certificate !== null) requireCluster(material, cluster.expectedClusterId, peerTls.certFile);
+    }),
+  ]);
+  return [...new Set([...ofClients, ...ofPeers])];
+}
+
+/** Of each file, or else of all together. */
+async function problemsOf(files: TlsFiles, accept: (material: TlsMaterial) => void): Promise<string[]> {
+  const { certFile, keyFile, caFile } = files;
+  const none: TlsFiles = { certFile: null, keyFile: null, caFile: null };
+  const each = [{ certFile }, { keyFile }, { caFile }].map((one) => problemOf({ ...none, ...one }, () => {}));
+  const problems = (await Promise.all(each)).flat();
+  return problems.length > 0 ? problems : problemOf(files, accept);
+}
+
+async function problemOf(files: TlsFiles, accept: (material: TlsMaterial) => void): Promise<string[]> {
+  try {
+    accept(await readTlsFiles(files));
+    return [];
+  } catch (error) {
+    if (!isVarveError(error)) throw error;
+    const { problems } = error.details;
+    return Array.isArray(problems) ? problems : [error.message];
+  }
 }
 
 /** The one cluster that the certificate names. @throws VarveError INVALID_CONFIG. */

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VarveError } from "@varve/base";
+import { createAuthority } from "@varve/testing";
 import type { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createProgram } from "../program.js";
@@ -355,6 +356,35 @@ test("config check: all problems at once, exit 1; a good file exits 0", async ()
   writeFileSync(file, "brokerId: 1\ncluster: { seeds: ['127.0.0.1:7651'] }\n");
   expect(await runCommand(["config", "check", file])).toMatchObject({ code: 0, stdout: `${file} is valid\n` });
   expect((await runCommand(["config", "check", join(folder, "none")])).code).toBe(1);
+});
+
+describe("config check: the TLS files that are named", () => {
+  const path = (name: string): string => join(folder, name);
+  const checked = async (peerTls: object, more = "brokerId: 1"): Promise<string[]> => {
+    const settings = `cluster: { seeds: ['127.0.0.1:7651'] }\npeerTls: ${JSON.stringify(peerTls)}\n`;
+    writeFileSync(path("broker.yaml"), `${more}\n${settings}`);
+    const { code, stdout } = await runCommand(["config", "check", path("broker.yaml"), "--json"]);
+    const { problems } = JSON.parse(stdout) as { problems: string[] };
+    expect(code).toBe(problems.length === 0 ? 0 : 1);
+    return problems;
+  };
+
+  test("are read, and what is wrong with them is told with all the rest", async () => {
+    const authority = await createAuthority("commands");
+    const own = await authority.issue({ name: "own", uris: ["varve://cluster/c1"] });
+    const other = await authority.issue({ name: "other" });
+    const texts = { ca: authority.cert, own: own.cert, ownKey: own.key, other: other.cert, otherKey: other.key };
+    for (const [name, text] of Object.entries(texts)) writeFileSync(path(name), text);
+    const [caFile, certFile, keyFile] = [path("ca"), path("own"), path("ownKey")];
+    const says = (...words: string[]) => words.map((word) => expect.stringContaining(word));
+
+    expect(await checked({ caFile, certFile, keyFile })).toEqual([]);
+    const gone = { caFile: path("no-ca"), certFile: path("no-cert"), keyFile };
+    expect(await checked(gone, "brokerId: 0")).toEqual(says("brokerId", "no-cert cannot be read", "no-ca cannot be"));
+    expect(await checked({ caFile, certFile, keyFile: path("otherKey") })).toEqual(says("is not that of the cert"));
+    const nameless = { caFile, certFile: path("other"), keyFile: path("otherKey") };
+    expect(await checked(nameless)).toEqual(says("must have exactly one alternative name"));
+  });
 });
 
 test("config reference: every setting with default, range, unit, effect and variable", async () => {

@@ -12,7 +12,9 @@ export function registerConfig(parent: Command, shell: Shell): void {
   const config = parent.command("config").summary("check and explain settings").description("A broker's settings.");
   config
     .command("check")
-    .description("Says everything that is wrong with a configuration; exit code 1 if anything is.")
+    .description(
+      "Says everything that is wrong with a configuration and with the TLS files that it names; exit code 1 if anything is.",
+    )
     .argument("<file>", "YAML file; VARVE_* variables win over it, as at the start of a broker")
     .addHelpText("after", "\nExample:\n  varve config check /etc/varve/broker.yaml\n")
     .action((file: string, _: object, command: Command) => check(shell, file, globalOptions(command, shell.env).json));
@@ -43,10 +45,9 @@ async function check(shell: Shell, file: string, json: boolean): Promise<void> {
 }
 
 async function problemsOf(file: string, shell: Shell): Promise<readonly string[]> {
-  const { loadConfigFile } = await import("@varve/broker/node");
+  const { configFileProblems } = await import("@varve/broker/node");
   try {
-    loadConfigFile(file, shell.env);
-    return [];
+    return await configFileProblems(file, shell.env);
   } catch (error) {
     if (!isVarveError(error)) throw error;
     const { problems } = error.details;
