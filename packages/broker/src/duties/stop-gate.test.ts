@@ -102,10 +102,19 @@ describe("the stop gate", () => {
 
   test("does not fail when it cannot ask; it waits, and opens at its deadline (G1)", async () => {
     const { clock, gate } = setUp({ limitMs: 3_000, gather: () => Promise.reject(new Error("no link")) });
-    expect(await ends(clock, gate.wait(ASKED), 4_000)).toMatchObject({
+    const wait = gate.wait(ASKED);
+    expect(await ends(clock, wait, 2_000)).toBeNull();
+    expect([gate.waitingPartitions, gate.waitedMs]).toEqual([1, 2_000]);
+    expect(await ends(clock, wait, 2_000)).toMatchObject({
       safe: false,
       waitsFor: [expect.stringContaining("no link")],
     });
+  });
+
+  test("does not wait for an answer that could not matter", async () => {
+    const groups = () => [{ ...GROUP, voters: [1] }];
+    const { clock, gate } = setUp({ groups, gather: () => Promise.reject(new Error("no link")) });
+    expect(await ends(clock, gate.wait(ASKED), 1_000)).toEqual({ safe: true, waitedMs: 500, waitsFor: [] });
   });
 
   test("opens at once when all others say that they stop, too", async () => {

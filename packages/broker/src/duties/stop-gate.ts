@@ -97,16 +97,10 @@ export class StopGate {
     const waitedMs = (): number => clock.monotonicMs() - startedAtMs;
     this.sinceMs = startedAtMs;
     this.state = "waiting";
-    let problem: string | null = null;
     for (let loggedAtMs = Number.NEGATIVE_INFINITY; ; ) {
       tell("waiting");
       await delay(clock, LOOK_MS, signal).catch(() => {}); // G2
-      try {
-        this.risks = await this.look();
-        problem = null;
-      } catch (error) {
-        problem = toVarveError(error).message;
-      }
+      const problem = await this.look().catch((error: unknown) => toVarveError(error).message); // G1
       const safe = problem === null && this.risks.length === 0;
       if (safe || signal.aborted || waitedMs() >= limitMs) return this.open(safe, waitedMs(), problem);
       if (clock.monotonicMs() - loggedAtMs < LOG_MS) continue;
@@ -126,21 +120,25 @@ export class StopGate {
     return report;
   }
 
-  private async look(): Promise<StopRisk[]> {
+  /** Takes a look at every group here; why others could not be asked, if that matters. Who is not known to stay counts as gone. */
+  private async look(): Promise<string | null> {
     const { self, groups, gather, others } = this.options;
     const here = groups();
-    if (here.length === 0) return [];
-    const statuses = newestStatuses(
-      await gather(
-        here.map(({ groupId }) => groupId),
-        ANSWER_MS,
-      ),
-    );
-    return here.flatMap((group) => {
+    let problem: string | null = null;
+    let answers: readonly BrokerStatus[] = [];
+    try {
+      const asked = here.map(({ groupId }) => groupId);
+      if (asked.length > 0) answers = await gather(asked, ANSWER_MS);
+    } catch (error) {
+      problem = toVarveError(error).message;
+    }
+    const statuses = newestStatuses(answers);
+    this.risks = here.flatMap((group) => {
       const status = statuses.get(group.groupId);
       const following = status === undefined ? null : (status.following ?? status.inSync);
       return stopRisk({ ...group, following }, { ...others, self }) ?? [];
     });
+    return this.risks.length === 0 ? null : problem;
   }
 
   private reasons(problem: string | null): string[] {

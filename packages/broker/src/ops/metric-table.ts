@@ -181,7 +181,7 @@ export const GAUGES = {
   stopGatePartitions: {
     name: "varve_stop_gate_waiting_partitions",
     type: "gauge",
-    help: "Partitions, the controller among them, that would lose their quorum if this broker stopped now and that a stop waits for; 0 while none is asked for. Above 0 for long: look at the brokers that hold their other replicas.",
+    help: "Partitions, the controller among them, that would lose their quorum if this broker stopped now, or of which that cannot be told, and that a stop waits for; 0 while none is asked for. Above 0 for long: look at the brokers that hold their other replicas.",
   },
   stopGateWait: {
     name: "varve_stop_gate_wait_seconds",
