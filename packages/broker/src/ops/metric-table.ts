@@ -18,8 +18,13 @@ export interface MetricRow {
   readonly labels?: readonly string[];
 }
 
+/** Keeps the names of rows in the type and their texts out of it: declarations would repeat them. */
+function rows<Name extends string>(table: Readonly<Record<Name, MetricRow>>): Readonly<Record<Name, MetricRow>> {
+  return table;
+}
+
 /** Counted as things happen. */
-export const COUNTERS = {
+export const COUNTERS = rows({
   produceBytes: {
     name: "varve_produce_bytes_total",
     type: "counter",
@@ -55,10 +60,10 @@ export const COUNTERS = {
     type: "counter",
     help: "Times that this broker became or ceased to be the leader of a partition. A steady rate without restarts: look at the network, the event-loop delay and the fsync latency.",
   },
-} as const satisfies Record<string, MetricRow>;
+});
 
 /** Counted by error code of the catalogue. */
-export const ERROR_COUNTERS = {
+export const ERROR_COUNTERS = rows({
   produceErrors: {
     name: "varve_produce_errors_total",
     type: "counter",
@@ -71,10 +76,10 @@ export const ERROR_COUNTERS = {
     labels: ["code"],
     help: "Read and subscribe requests that this broker refused or could not finish, by error code.",
   },
-} as const satisfies Record<string, MetricRow>;
+});
 
 /** Latencies. */
-export const HISTOGRAMS = {
+export const HISTOGRAMS = rows({
   commitLatency: {
     name: "varve_commit_latency_seconds",
     type: "histogram",
@@ -85,10 +90,10 @@ export const HISTOGRAMS = {
     type: "histogram",
     help: "Write and fdatasync of one write-ahead log flush. A p99 above 50 ms: the disk is too slow or shared.",
   },
-} as const satisfies Record<string, MetricRow>;
+});
 
 /** Counts that another part keeps; read at each scrape. */
-export const WATCHED_COUNTERS = {
+export const WATCHED_COUNTERS = rows({
   walFlushes: {
     name: "varve_wal_flushes_total",
     type: "counter",
@@ -151,10 +156,10 @@ export const WATCHED_COUNTERS = {
     help: "Connections and calls that were cut off for what they did: floods of pings or settings, messages that never end or take too much memory. Above 0: a client is broken or hostile.",
   },
   cpuSeconds: { name: "process_cpu_seconds_total", type: "counter", help: "User and system CPU time of the process." },
-} as const satisfies Record<string, MetricRow>;
+});
 
 /** Values of now; read at each scrape. */
-export const GAUGES = {
+export const GAUGES = rows({
   replicas: { name: "varve_replicas", type: "gauge", help: "Partition replicas on this broker." },
   connections: { name: "varve_connections", type: "gauge", help: "Open connections of clients." },
   partitionsLed: { name: "varve_partitions_led", type: "gauge", help: "Partitions that this broker leads." },
@@ -285,10 +290,10 @@ export const GAUGES = {
     type: "gauge",
     help: "Start of the process, seconds since 1970.",
   },
-} as const satisfies Record<string, MetricRow>;
+});
 
 /** Gauges with labels; their values come through methods of their own. */
-export const LABELLED_GAUGES = {
+export const LABELLED_GAUGES = rows({
   memoryUsed: {
     name: "varve_memory_bound_used_bytes",
     type: "gauge",
@@ -319,7 +324,7 @@ export const LABELLED_GAUGES = {
     labels: ["version", "node_version"],
     help: "1, with the versions of this broker and of Node.js.",
   },
-} as const satisfies Record<string, MetricRow>;
+});
 
 /** Series of one kind (partitions, groups) that one broker shows; of what some are left out is counted by `varve_series_omitted`. */
 export const SERIES_MAX = 10_000;
@@ -328,7 +333,7 @@ export const SERIES_MAX = 10_000;
  * What the status page shows, one series for each partition and each group. A broker shows what it leads or coordinates and nothing
  * else, so that over all brokers each figure is there once. Topics and groups have safe names; no other text of a client is a label.
  */
-export const SERIES = {
+export const SERIES = rows({
   brokerReady: {
     name: "varve_broker_ready",
     type: "gauge",
@@ -407,7 +412,7 @@ export const SERIES = {
     labels: ["of"],
     help: "Partitions and groups (of) of which this broker leaves series out, since it shows at most 10,000 of partitions and 10,000 of groups: the last by name. Above 0: the status page has the rest.",
   },
-} as const satisfies Record<string, MetricRow>;
+});
 
 /** All rows. */
 export const METRIC_ROWS: readonly MetricRow[] = [
