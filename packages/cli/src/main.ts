@@ -37,10 +37,10 @@ export async function main(args: readonly string[]): Promise<number> {
     stop: stop.signal,
     connect: async (bootstrap, tls, options = {}) => {
       const { Varve } = await import("@varve/client");
-      sayWhatIsTriedAgain(shell.stderr);
       return new Varve({ bootstrap: [...bootstrap], ...(tls === null ? {} : { tls }), ...options });
     },
   };
+  sayWhatIsTriedAgain(shell.stderr);
   return run(args, shell, packageVersion());
 }
 

@@ -15,10 +15,23 @@ function waiting(isTerminal: boolean): { readonly said: string[]; readonly failA
   return { said, failAt };
 }
 
+const SAID = "no answer, still trying (Ctrl-C ends): nobody listens; give --tls-ca-file\n";
+
 test("a person hears once, after two seconds, why a call is tried again, in the command line's own words", () => {
   const { said, failAt } = waiting(true);
-  for (const ms of [100, 1_900, 2_100, 5_000]) failAt(ms);
-  expect(said).toEqual(["no answer yet, still trying (Ctrl-C ends): nobody listens; give --tls-ca-file\n"]);
+  for (const ms of [100, 1_900]) failAt(ms);
+  expect(said).toEqual([]);
+  for (const ms of [2_100, 5_000, 19_000]) failAt(ms);
+  expect(said).toEqual([SAID]);
+});
+
+test("single retries of a command that runs for long are nobody's business; the next time of trouble is", () => {
+  const { said, failAt } = waiting(true);
+  for (const ms of [60_000, 3_600_000, 7_200_000]) failAt(ms);
+  expect(said).toEqual([]);
+  failAt(7_202_500);
+  for (const ms of [9_000_000, 9_002_500]) failAt(ms);
+  expect(said).toEqual([SAID, SAID]);
 });
 
 test("a file or a pipe hears nothing", () => {
