@@ -64,13 +64,20 @@ async function shell(commands: readonly string[]): Promise<{ code: number; said:
 
 const asked = (): string => join(folder, "delete");
 
-/** What Kubernetes does: the pod ends and comes back. */
+async function written(): Promise<number> {
+  const offsets = await cluster.varve().admin.listOffsets({ topic: "counted", at: "latest" });
+  return offsets.reduce((sum, { offset }) => sum + offset, 0);
+}
+
+/** What Kubernetes does: the pod ends and comes back, in the midst of the writing. */
 async function killWhenAsked(): Promise<void> {
   await vi.waitUntil(() => existsSync(asked()), STATE);
+  await vi.waitUntil(async () => (await written()) > RECORDS / 20, STATE);
   const [, second] = cluster.brokerIds;
   if (second === undefined) throw new Error("there is no second broker");
   await cluster.kill(second);
   await cluster.restart(second);
+  expect(await written()).toBeLessThan(RECORDS);
   rmSync(asked());
 }
 
