@@ -293,6 +293,7 @@ export interface VarveErrorOptions {
 }
 
 /** What messages say of the effect of a write, in the same words everywhere. */
+const WORDS = { NOT_APPLIED: "; nothing was written", UNKNOWN: "; it may have taken effect" } as const;
 const OF_WRITES = /; (?:nothing was written|it may have taken effect)(?=;|$)/g;
 
 /** The only error type that crosses a package or process border on purpose. */
@@ -314,18 +315,10 @@ export class VarveError extends Error {
     this.retryAfterMs = options.retryAfterMs ?? null;
   }
 
-  /** The same error seen from a call with another effect, for example a read or a call with several attempts. */
+  /** The same error seen from a call with another effect, for example a read or a call with several attempts; its words follow the effect. */
   withEffect(effect: Effect): VarveError {
-    return effect === this.effect ? this : this.with(effect, this.message);
-  }
-
-  /** The same as the end of a call that changes nothing: its effect is NONE, and it says nothing of what was written. */
-  asRead(): VarveError {
-    const message = this.message.replaceAll(OF_WRITES, "");
-    return this.effect === "NONE" && message === this.message ? this : this.with("NONE", message);
-  }
-
-  private with(effect: Effect, message: string): VarveError {
+    const message = this.message.replaceAll(OF_WRITES, effect === "NONE" ? "" : WORDS[effect]);
+    if (effect === this.effect && message === this.message) return this;
     return new VarveError(this.code, {
       message,
       details: this.details,

@@ -33,7 +33,7 @@ export async function reading<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (thrown) {
-    throw toVarveError(thrown).asRead();
+    throw toVarveError(thrown).withEffect("NONE");
   }
 }
 
@@ -86,7 +86,7 @@ export function endOfWrite(error: VarveError, effect: Effect): VarveError {
   if (effect !== "UNKNOWN" || AS_KNOWN.has(error.code) || effectOf(error.code) === "UNKNOWN")
     return error.withEffect(effect);
   return new VarveError("COMMIT_UNKNOWN", {
-    message: `an earlier attempt may have been written, and the last one was refused: ${error.message}`,
+    message: `an earlier attempt may have been written, and the last one was refused: ${error.withEffect("NONE").message}`,
     details: error.details,
     cause: error,
   });
@@ -113,11 +113,12 @@ export class Attempts {
     this.read = kind === "read";
   }
 
-  /** @param isCut whether it had less time than an attempt has: that nobody answered in it says nothing */
+  /** @param isCut whether it had less time than an attempt has: silence in it says nothing, unless a write was on its way */
   note(thrown: unknown, isCut: boolean): VarveError {
     const error = toVarveError(thrown);
     this.count++;
-    const saysMore = !isSilence(error) || (isSilence(this.last) && !(isCut && error.code === "TIMEOUT"));
+    const isNothing = isCut && error.code === "TIMEOUT" && (this.read || error.effect !== "UNKNOWN");
+    const saysMore = !isSilence(error) || (isSilence(this.last) && !isNothing);
     if (this.last === null || saysMore) this.last = error;
     if (error.effect === "UNKNOWN") this.anyUnknown = true;
     return error;
@@ -137,9 +138,9 @@ export class Attempts {
     if (last === null) {
       return new VarveError("TIMEOUT", { message: `${what} did not finish within ${took}`, effect });
     }
-    const { code, retryable } = this.read ? last : endOfWrite(last, effect);
+    const { code, retryable, message } = this.read ? last.withEffect("NONE") : endOfWrite(last, effect);
     return new VarveError(code, {
-      message: `${what} gave up after ${this.count} attempts in ${took}; ${last.message}`,
+      message: `${what} gave up after ${this.count} attempts in ${took}; ${message}`,
       effect,
       retryable,
       details: { ...last.details, attempts: this.count },

@@ -46,7 +46,7 @@ export class VarveClient {
       this.readers.add(reader);
       return reader;
     } catch (thrown) {
-      throw toVarveError(thrown).asRead();
+      throw toVarveError(thrown).withEffect("NONE");
     }
   }
 

@@ -37,6 +37,7 @@ export type AnyMethod = Method<unknown, unknown, MethodKind>;
 
 /** Methods that change nothing, whatever becomes of the call. */
 const READS: ReadonlySet<string> = new Set([
+  "Check",
   "ClusterHealth",
   "DescribeCluster",
   "DescribeGroup",
@@ -52,8 +53,10 @@ const READS: ReadonlySet<string> = new Set([
   "Metadata",
   "PlanRebalance",
   "Read",
+  "ServerReflectionInfo",
   "StreamIsActive",
   "Subscribe",
+  "Watch",
 ]);
 
 /** A method of a service that is not in METHODS; number 0. */

@@ -42,7 +42,7 @@ export class LagReader {
       (bytes) => this.finished(lo, bytes),
       (error: unknown) => {
         this.isReading = false;
-        onError(error);
+        if (!this.isStopped) onError(error);
       },
     );
   }

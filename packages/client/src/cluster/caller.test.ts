@@ -118,3 +118,28 @@ test("a client that worked waits for certificates to be right again; one that ne
   expect(await asking).toMatchObject({ producerId: 7 });
   pool.close();
 });
+
+test.each([
+  { order: "first nobody is there, then somebody does not answer", first: "UNREACHABLE", last: "TIMEOUT" },
+  { order: "first somebody does not answer, then nobody is there", first: "TIMEOUT", last: "UNREACHABLE" },
+] as const)("a write that may have been applied never says that it was not: $order", async ({ first, last }) => {
+  const clock = new SimClock();
+  const codes = [first];
+  const unary = (_method: unknown, _request: unknown, { deadlineMs }: UnaryOptions) =>
+    new Promise((_resolve, reject) => {
+      const code = codes.shift() ?? last;
+      const error =
+        code === "TIMEOUT"
+          ? new VarveError(code, { message: "silence; it may have taken effect; try again", effect: "UNKNOWN" })
+          : new VarveError(code, { message: "refused; nothing was written; look", effect: "NOT_APPLIED" });
+      clock.setTimer(code === "TIMEOUT" ? Math.min(deadlineMs, CONNECT_MS) : 0, () => reject(error));
+    });
+  const { caller } = callerTo(clock, unary);
+  const options = { what: "createTopic", kind: "write", deadlineMs: DEADLINE_MS } as const;
+  const calling = caller.call(METHODS.initProducer, {}, options).catch((error: unknown) => error);
+  await clock.runUntil(RUN_MS);
+  const error = (await calling) as VarveError;
+  expect(error).toMatchObject({ effect: "UNKNOWN" });
+  expect(error.message).not.toContain("nothing was written");
+  expect(error.message).toContain("it may have taken effect");
+});

@@ -67,6 +67,7 @@ export class Membership {
       inWork: () => events.inWork(),
       answered: (answer) => this.onAnswer(answer),
       lost: (error, wasBlocked) => this.loseAll(error, wasBlocked),
+      trouble: (error) => events.trouble(error),
       fatal: (error) => {
         this.loseAll(error, false);
         events.fatal(error);

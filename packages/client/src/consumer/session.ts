@@ -38,6 +38,8 @@ export interface SessionEvents {
    * since something kept the event loop.
    */
   lost(error: VarveError, wasBlocked: boolean): void;
+  /** It found no TLS connection, and did before: it tries again. Told once, until it is heard again. */
+  trouble(error: VarveError): void;
   /** It is over, for a reason that trying again does not change. */
   fatal(error: VarveError): void;
 }
@@ -158,8 +160,9 @@ export class GroupSession {
       this.silence = null;
       if (this.state !== "open") break;
       this.failures++;
+      const before = this.trouble;
       this.trouble = error;
-      this.noteFailure(error, address);
+      this.noteFailure(error, address, before);
       await delay(clock, backoffMs(random, this.failures, error.retryAfterMs), this.closing.signal).catch(() => {});
     }
     this.wake(Number.POSITIVE_INFINITY);
@@ -198,7 +201,7 @@ export class GroupSession {
     this.wake(answer.sequence);
   }
 
-  private noteFailure(error: VarveError, address: string): void {
+  private noteFailure(error: VarveError, address: string, before: VarveError | null): void {
     this.logger.debug({ group: this.identity.group, address, code: error.code }, "session interrupted");
     if (isFatal(error)) {
       this.end(error);
@@ -209,6 +212,7 @@ export class GroupSession {
         this.end(noneSecure(`group ${this.identity.group}`, error, "NONE"));
         return;
       }
+      if (error.code === "TLS_FAILED" && before?.code !== "TLS_FAILED") this.events.trouble(error);
       if (blamesAddress(error) && error.code !== "SHUTTING_DOWN") this.cluster.pool.failed(address);
       this.except = address; // Whatever is wrong there may be right elsewhere.
       return;

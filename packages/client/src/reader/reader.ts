@@ -127,7 +127,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
 
   /** @internal Ends the loop with CLOSED: the client was closed. */
   shutDown(): void {
-    if (this.state !== "over") this.fail(closed("the client of this reader").asRead());
+    if (this.state !== "over") this.fail(closed("the client of this reader").withEffect("NONE"));
   }
 
   private next(): Promise<IteratorResult<VarveRecord<T>, undefined>> {
@@ -178,7 +178,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
   }
 
   private rejectWith(thrown: unknown): Promise<never> {
-    const error = this.failure ?? toVarveError(thrown, "NONE").asRead();
+    const error = this.failure ?? toVarveError(thrown, "NONE").withEffect("NONE");
     this.close();
     return Promise.reject(error);
   }
@@ -273,7 +273,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
       try {
         this.link(address, view).add(cursor, view.topicId);
       } catch (error) {
-        this.fail(toVarveError(error).asRead());
+        this.fail(toVarveError(error).withEffect("NONE"));
         return;
       }
       if (diagnostics.hasSubscribers("varve:reader:subscribed")) {
@@ -352,13 +352,13 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
     }
     const moved = cursors.length === 1 && this.movesUp(cursors[0], error);
     if (!moved && !mayRepeat(error) && !error.code.startsWith("UNKNOWN_")) {
-      this.fail(error.asRead());
+      this.fail(error.withEffect("NONE"));
       return;
     }
     this.failures++;
     this.troubleSinceMs ??= clock.monotonicMs();
     this.resubscribe(cursors, error, address).catch((thrown: unknown) =>
-      this.fail(toVarveError(thrown, "NONE").asRead()),
+      this.fail(toVarveError(thrown, "NONE").withEffect("NONE")),
     );
   }
 

@@ -21,7 +21,8 @@ export async function startPoints(
   const { topic, from, to } = settings;
   const partitions = settings.partitions ?? view.partitions.map(({ partition }) => partition);
   for (const partition of partitions) {
-    if (partition >= view.partitions.length) throw unknownPartition(topic, partition, view.partitions.length).asRead();
+    if (partition >= view.partitions.length)
+      throw unknownPartition(topic, partition, view.partitions.length).withEffect("NONE");
   }
   const lookUp = async (at: OffsetPoint): Promise<ReadonlyMap<PartitionId, number>> => {
     const offsets = await listOffsets(cluster, { topic, at, partitions }, wait);

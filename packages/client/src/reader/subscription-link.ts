@@ -158,6 +158,6 @@ export class SubscriptionLink {
     if (this.isOver) return;
     const cursors = [...this.cursors.values()];
     this.close();
-    this.events.over(this, cursors, error.asRead());
+    this.events.over(this, cursors, error.withEffect("NONE"));
   }
 }

@@ -59,7 +59,7 @@ interface Call {
 /** Any thrown value as a catalogue error that may be shown to a caller (S2). */
 export function publicError(thrown: unknown, { reads }: Call): VarveError {
   const error = isVarveError(thrown) && thrown.code !== "INTERNAL" ? thrown : hidden(thrown);
-  return reads ? error.asRead() : error;
+  return reads ? error.withEffect("NONE") : error;
 }
 
 function hidden(cause: unknown): VarveError {

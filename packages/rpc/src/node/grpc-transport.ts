@@ -20,9 +20,9 @@ export const grpcTransport: RpcTransport = {
   channel: (address) => new GrpcChannel(address, new PlainCredentials()),
 };
 
-/** Connections inside TLS. */
-export function tlsTransport(tls: ClientTls): RpcTransport {
-  const files = new ClientFiles(tls);
+/** Connections inside TLS. `onTrouble`: files have become such that they cannot be used; those that could be stay in use. */
+export function tlsTransport(tls: ClientTls, onTrouble: (error: Error) => void = () => {}): RpcTransport {
+  const files = new ClientFiles(tls, onTrouble);
   return { channel: (address) => new GrpcChannel(address, new TlsCredentials(files, tls.serverName, address)) };
 }
 
