@@ -14,7 +14,7 @@ import { relationProblems } from "./relations.js";
 import { SETTING_ROWS, type SettingRow } from "./rows.js";
 import type { Setting } from "./setting.js";
 import { type BrokerConfig, SETTINGS } from "./settings.js";
-import { fillTemplate } from "./template.js";
+import { type Environment, fillTemplate } from "./template.js";
 import { type Checked, checkValue, fromText, type SettingValue } from "./values.js";
 
 /** Edits between a mistyped key and the one that is suggested. */
@@ -33,9 +33,6 @@ const OTHER_VARIABLES: ReadonlySet<string> = new Set([
   "VARVE_CLIENT_TLS_KEY_FILE",
   "VARVE_CLIENT_TLS_SERVER_NAME",
 ]);
-
-/** Environment variables by name. */
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The settings from `raw` (a parsed file; null or undefined = none) and `env`. `readFile`: the text of a file that a setting names; null: no file is read.

@@ -5,7 +5,9 @@
  * `${NAME}` is a variable of the environment. `{ordinal}` and `{ordinal+N}` are the number after the last dash of HOSTNAME, as a StatefulSet names
  * its pods, and that number plus N. Whatever else has braces is refused: a place that is mistyped must not become part of a name.
  */
-import type { Environment } from "./parse-config.js";
+
+/** Environment variables by name. */
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The text, filled in; or what is wrong with it, in words that follow "path ". */
 export type Filled = { readonly text: string } | { readonly problems: readonly string[] };
