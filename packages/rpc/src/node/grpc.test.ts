@@ -260,6 +260,25 @@ test("close ends streams with SHUTTING_DOWN, lets unary calls finish, and refuse
   expect(await failure(client.unary(METHODS.initProducer, {}, IN_TIME))).toMatchObject({ code: "UNREACHABLE" });
 });
 
+test("a stream hears that the server closes, also when an answer was just handed over", async () => {
+  const closing: Promise<void>[] = [];
+  const { server, client } = await start({
+    produceStream: async (stream) => {
+      for await (const { correlationId } of stream.requests) {
+        void stream.write({ correlationId }).catch(() => {});
+        closing.push(server.close(5_000));
+      }
+    },
+  });
+  const stream = client.bidi(METHODS.produceStream, {});
+  await stream.write({ correlationId: 1 });
+  const responses = stream.responses[Symbol.asyncIterator]();
+  expect(await responses.next()).toMatchObject({ value: { correlationId: 1 } });
+  // Cut off with its connection it would be UNREACHABLE.
+  expect(await failure(responses.next())).toMatchObject({ code: "SHUTTING_DOWN" });
+  await Promise.all(closing);
+});
+
 test("close cuts what has not finished when the grace is over", async () => {
   const { server, client } = await start({ initProducer: () => new Promise(() => {}) });
   const call = failure(client.unary(METHODS.initProducer, {}, IN_TIME));

@@ -97,14 +97,36 @@ export class GrpcServerStream<Request, Response> implements ServerStream<Request
     }
   }
 
+  /**
+   * Not the stream's own iterator: that one destroys a stream that fails, and with it the status, if an answer has not gone out yet. The client would
+   * not hear that the server closes until the connection ends.
+   */
   private async *read(): AsyncGenerator<Request, void, undefined> {
-    const chunks = this.call.iterator({ destroyOnReturn: false });
-    try {
-      for await (const chunk of chunks) yield this.method.decodeRequest(chunk as Buffer);
-    } catch (error) {
-      throw this.signal.aborted ? clientGone() : error;
+    const { call } = this;
+    for (;;) {
+      if (this.signal.aborted) throw clientGone();
+      const chunk = call.read() as Buffer | null;
+      if (chunk !== null) yield this.method.decodeRequest(chunk);
+      else if (call.readableEnded) return;
+      else if (call.destroyed || (await this.news()) === "error") throw clientGone();
     }
-    if (this.signal.aborted) throw clientGone();
+  }
+
+  /** Resolves when there may be something to read, or never will be; `error`: the call has failed. */
+  private news(): Promise<"error" | "other"> {
+    return new Promise((resolve) => {
+      const settle = (news: "error" | "other"): void => {
+        for (const event of NEWS) this.call.off(event, onOther);
+        this.call.off("error", onError);
+        forget();
+        resolve(news);
+      };
+      const onOther = (): void => settle("other");
+      const onError = (): void => settle("error");
+      for (const event of NEWS) this.call.on(event, onOther);
+      this.call.on("error", onError);
+      const forget = onAbort(this.signal, onOther);
+    });
   }
 
   private drained(): Promise<void> {
@@ -120,6 +142,8 @@ export class GrpcServerStream<Request, Response> implements ServerStream<Request
     });
   }
 }
+
+const NEWS = ["readable", "end", "close"] as const;
 
 interface Turn {
   readonly promise: Promise<void>;
