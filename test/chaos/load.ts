@@ -63,6 +63,7 @@ export class Load {
         recorder,
         name: `p${at}`,
         topic,
+        partitions,
         acks,
         sendsPerSecond: sendsPerSecond * ratio,
         deliveryTimeoutMs,

@@ -8,8 +8,8 @@ import { Prng } from "@varve/base/testing";
 import type { AcksName, SendResult, Varve } from "@varve/client";
 import { nowMs, pause } from "../clock.js";
 import { Proc, type Recorder } from "../recorder.js";
+import { evenKeys } from "./keys.js";
 
-const KEYS = 64;
 /** Lanes: enough to send on to the other partitions while one has no leader, as long as a delivery may take. */
 const LANES_MAX = 600;
 
@@ -18,6 +18,8 @@ export interface SenderOptions {
   readonly recorder: Recorder;
   readonly name: string;
   readonly topic: string;
+  /** How many the topic was made with. */
+  readonly partitions: number;
   readonly acks: AcksName;
   readonly sendsPerSecond: number;
   readonly deliveryTimeoutMs: number;
@@ -33,6 +35,7 @@ export async function sendUntil(signal: AbortSignal, options: SenderOptions): Pr
   const { varve, recorder, name, topic, acks, deliveryTimeoutMs, onAck } = options;
   const producer = varve.producer({ acks, deliveryTimeoutMs });
   const prng = new Prng(options.seed);
+  const keys = evenKeys(options.partitions);
   const headers = options.paddingBytes === undefined ? {} : { padding: Buffer.alloc(options.paddingBytes, "x") };
   const lanes = Math.min(LANES_MAX, Math.ceil((options.sendsPerSecond * deliveryTimeoutMs) / 1_000));
   const beatMs = (1_000 * lanes) / options.sendsPerSecond;
@@ -42,7 +45,7 @@ export async function sendUntil(signal: AbortSignal, options: SenderOptions): Pr
     await pause(prng.between(0, Math.floor(beatMs)), signal);
     while (!signal.aborted) {
       const begunMs = nowMs();
-      const record = { topic, key: `k${prng.between(0, KEYS - 1)}`, value: `${name}:${sequence++}` };
+      const record = { topic, key: prng.pick(keys), value: `${name}:${sequence++}` };
       const result = await proc.operate(
         "send",
         { ...record, acks },

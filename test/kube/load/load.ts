@@ -73,6 +73,7 @@ export class KubeLoad {
       recorder,
       name: "p0",
       topic,
+      partitions,
       acks: "quorum",
       sendsPerSecond: bytesPerSecond / recordBytes,
       deliveryTimeoutMs: DELIVERY_TIMEOUT_MS,
