@@ -23,8 +23,8 @@ function setUp(bootstrap: readonly string[]) {
 test("an address that failed is connected to anew, since its name may lead elsewhere by now", () => {
   const { pool, renewed } = setUp(["a:1", "b:1"]);
   pool.channel("a:1");
-  pool.failed("a:1");
-  pool.failed("b:1");
+  pool.failed("a:1", "UNREACHABLE");
+  pool.failed("b:1", "UNREACHABLE");
   expect(renewed).toEqual(["a:1"]);
 });
 
@@ -33,7 +33,7 @@ test("an address that failed often is passed over for longer and longer, and for
   const avoided: number[] = [];
   for (let failures = 1; failures <= 6; failures++) {
     pool.setBrokers([{ id: 1, address: "a:1" }]);
-    pool.failed("a:1");
+    pool.failed("a:1", "UNREACHABLE");
     const sinceMs = clock.monotonicMs();
     while (pool.addressOf(1) === null) await clock.runUntil(clock.monotonicMs() + 100);
     avoided.push(clock.monotonicMs() - sinceMs);
@@ -41,8 +41,16 @@ test("an address that failed often is passed over for longer and longer, and for
   expect(avoided).toEqual([500, 1_000, 2_000, 4_000, 5_000, 5_000]);
 });
 
+test("an address of a broker that stops is passed over until it may be back", async () => {
+  const { clock, pool } = setUp(["a:1", "b:1"]);
+  pool.setBrokers([{ id: 1, address: "a:1" }]);
+  pool.failed("a:1", "SHUTTING_DOWN");
+  while (pool.addressOf(1) === null) await clock.runUntil(clock.monotonicMs() + 100);
+  expect(clock.monotonicMs()).toBe(3_000);
+});
+
 test("with one address only, that is the one to try however often it failed", () => {
   const { pool } = setUp(["a:1"]);
-  pool.failed("a:1");
+  pool.failed("a:1", "UNREACHABLE");
   expect(pool.anyAddress("a:1")).toBe("a:1");
 });

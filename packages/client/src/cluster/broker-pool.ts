@@ -3,12 +3,22 @@
  *
  * Any broker answers any call, so one live address is enough. Bound: bootstrap addresses plus the brokers of the cluster.
  */
-import { assertDefined, type BrokerId, type Clock, type Random, randomBelow, VarveError } from "@varve/base";
+import {
+  assertDefined,
+  type BrokerId,
+  type Clock,
+  type ErrorCode,
+  type Random,
+  randomBelow,
+  VarveError,
+} from "@varve/base";
 import type { RpcChannel, RpcTransport } from "@varve/rpc";
 
 /** How long an address that failed is passed over while others are there; doubles with each failure in a row. */
 const AVOID_FIRST_MS = 500;
 const AVOID_MAX_MS = 5_000;
+/** The same of one that said that it stops: no broker is back sooner, and what is sent to its address meanwhile may wait for nobody. */
+const AVOID_STOPPING_MS = 3_000;
 /** How long a failure of TLS counts: certificates are renewed. */
 const WITHOUT_TLS_MS = 30_000;
 
@@ -109,11 +119,12 @@ export class BrokerPool {
     this.hasAnswer = true;
   }
 
-  /** The address refused, broke or did not answer. Its name may lead elsewhere by now. */
-  failed(address: string): void {
+  /** The address refused, broke or did not answer; `SHUTTING_DOWN`: so it said. Its name may lead elsewhere by now. */
+  failed(address: string, code: ErrorCode): void {
     this.channels.get(address)?.renew();
     const failures = (this.trouble.get(address)?.failures ?? 0) + 1;
-    const avoidMs = Math.min(AVOID_MAX_MS, AVOID_FIRST_MS * 2 ** Math.min(failures - 1, 10));
+    const backoffMs = Math.min(AVOID_MAX_MS, AVOID_FIRST_MS * 2 ** Math.min(failures - 1, 10));
+    const avoidMs = code === "SHUTTING_DOWN" ? Math.max(AVOID_STOPPING_MS, backoffMs) : backoffMs;
     this.trouble.set(address, { failures, avoidUntilMs: this.options.clock.monotonicMs() + avoidMs });
   }
 

@@ -84,7 +84,7 @@ export class Caller {
           this.pool.turnFrom(address);
           throw aborted(what, attempts.effect(), signal.reason);
         }
-        if (blamesAddress(error)) this.pool.failed(address);
+        if (blamesAddress(error)) this.pool.failed(address, error.code);
         if (options.isFinal?.(error) === true) throw error.withEffect(attempts.effect());
         if (error.code === "TLS_FAILED" && this.pool.noneSecure(address))
           throw noneSecure(what, error, attempts.effect());

@@ -242,7 +242,7 @@ export class Fetcher {
         ended: (cursor, error) => this.onEnded(cursor, error, address),
         over: (over, cursors, error) => {
           if (this.links.get(over.address) === over) this.links.delete(over.address);
-          if (blamesAddress(error)) pool.failed(over.address);
+          if (blamesAddress(error)) pool.failed(over.address, error.code);
           for (const cursor of cursors) this.onEnded(cursor, error, address);
         },
       });

@@ -213,7 +213,7 @@ export class GroupSession {
         return;
       }
       if (error.code === "TLS_FAILED" && before?.code !== "TLS_FAILED") this.events.trouble(error);
-      if (blamesAddress(error) && error.code !== "SHUTTING_DOWN") this.cluster.pool.failed(address);
+      if (blamesAddress(error) && error.code !== "SHUTTING_DOWN") this.cluster.pool.failed(address, error.code);
       this.except = address; // Whatever is wrong there may be right elsewhere.
       return;
     }
@@ -287,7 +287,7 @@ export class GroupSession {
       message: `${address} has said nothing for ${Math.round(silentMs)} ms; it may be frozen or cut off; trying another broker`,
       effect: "NONE",
     });
-    this.cluster.pool.failed(address);
+    this.cluster.pool.failed(address, "TIMEOUT");
     this.except = address;
     stream.cancel();
   }

@@ -127,7 +127,8 @@ export class ProduceLink {
     this.ended = error;
     this.watch?.cancel();
     this.stream.cancel();
-    this.onOver(this, this.waiting.size > 0 ? error : null);
+    // A connection that nothing waits for may end for any reason; a broker that stops says so to all.
+    this.onOver(this, this.waiting.size > 0 || error.code === "SHUTTING_DOWN" ? error : null);
     const applied = NEVER_SENT.has(error.code) && error.effect === "NOT_APPLIED" ? "NOT_APPLIED" : "UNKNOWN"; // L2
     const waiting = [...this.waiting.values()];
     this.waiting.clear();

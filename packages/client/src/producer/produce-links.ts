@@ -44,6 +44,6 @@ export class ProduceLinks {
 
   private over(link: ProduceLink, error: VarveError | null): void {
     if (this.links.get(link.address) === link) this.links.delete(link.address);
-    if (error !== null && blamesAddress(error)) this.cluster.pool.failed(link.address);
+    if (error !== null && blamesAddress(error)) this.cluster.pool.failed(link.address, error.code);
   }
 }

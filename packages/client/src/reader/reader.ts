@@ -296,7 +296,7 @@ export class Reader<T = Buffer> implements AsyncIterable<VarveRecord<T>> {
         ended: (cursor, error) => this.onInterrupted([cursor], error, address),
         over: (over, cursors, error) => {
           if (this.links.get(over.address) === over) this.links.delete(over.address);
-          if (blamesAddress(error)) this.cluster.pool.failed(over.address);
+          if (blamesAddress(error)) this.cluster.pool.failed(over.address, error.code);
           this.onInterrupted(cursors, error, address);
         },
       });
