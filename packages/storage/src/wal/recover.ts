@@ -14,7 +14,7 @@ import type { Checksum } from "../frame/payload.js";
 import { readBody, wholeBlocks } from "./flush-format.js";
 import type { WalRecord } from "./records.js";
 import { GroupReplay } from "./replay.js";
-import { type FoundFlush, readFlushBody, type ScannedFile, scanWalFile } from "./scan.js";
+import { FlushBodies, type FoundFlush, type ScannedFile, scanWalFile } from "./scan.js";
 import type { WalPosition } from "./wal.js";
 import { FIRST_FILE_BYTES, type WalFile, walFileNumber } from "./wal-files.js";
 
@@ -68,7 +68,20 @@ export async function* judgeFlushes(
   files: readonly ScannedFile[],
   checksum: Checksum,
 ): AsyncGenerator<JudgedFlush> {
-  const chain = await chainOf(disk, files, checksum);
+  const bodies = new FlushBodies(disk);
+  try {
+    yield* judgeChain(await chainOf(bodies, files, checksum), bodies, files, checksum);
+  } finally {
+    await bodies.close();
+  }
+}
+
+async function* judgeChain(
+  chain: readonly FoundFlush[],
+  bodies: FlushBodies,
+  files: readonly ScannedFile[],
+  checksum: Checksum,
+): AsyncGenerator<JudgedFlush> {
   const oldest = chain[0];
   if (oldest === undefined) return;
   if (oldest.position !== 0) yield missing(`${oldest.path} before byte ${oldest.position}`);
@@ -78,7 +91,7 @@ export async function* judgeFlushes(
       yield missing(`between ${spot(before)} and ${spot(flush)}`);
     }
     before = flush;
-    const records = readBody(flush.header, await readFlushBody(disk, flush), checksum);
+    const records = readBody(flush.header, await bodies.of(flush), checksum);
     if (typeof records !== "string") yield { kind: "intact", flush, records };
     else if (at === chain.length - 1) yield { kind: "torn", flush, problem: records };
     else yield { kind: "damaged", flush, problem: records };
@@ -99,7 +112,7 @@ function spot(flush: FoundFlush): string {
 }
 
 /** The flushes that count, by sequence: those in files from the oldest live one on, each sequence once. */
-async function chainOf(disk: Disk, files: readonly ScannedFile[], checksum: Checksum): Promise<FoundFlush[]> {
+async function chainOf(bodies: FlushBodies, files: readonly ScannedFile[], checksum: Checksum): Promise<FoundFlush[]> {
   const found = files.flatMap((file) => file.flushes);
   found.sort((left, right) => left.header.sequence - right.header.sequence);
   const last = found[found.length - 1];
@@ -111,7 +124,7 @@ async function chainOf(disk: Disk, files: readonly ScannedFile[], checksum: Chec
     const before = chain[chain.length - 1];
     if (before === undefined || before.header.sequence !== flush.header.sequence) chain.push(flush);
     // A torn end may have been left behind when the same sequence was written again elsewhere: the intact one counts.
-    else if (typeof readBody(before.header, await readFlushBody(disk, before), checksum) === "string")
+    else if (typeof readBody(before.header, await bodies.of(before), checksum) === "string")
       chain[chain.length - 1] = flush;
   }
   return chain;

@@ -71,15 +71,38 @@ async function headerAt(
   return readFlushHeader(await window.bytes(position, needed), checksum);
 }
 
-/** The body of a flush; shorter than its header says when the file ends before. */
-export async function readFlushBody(disk: Disk, flush: FoundFlush): Promise<Uint8Array> {
-  const file = await disk.open(flush.path, "read");
-  try {
-    const start = flush.position + FLUSH_HEADER_BYTES + 8 * flush.header.groups.length;
-    const body = new Uint8Array(flush.header.bodyBytes);
-    return body.subarray(0, await file.read(body, start));
-  } finally {
-    await file.close();
+/**
+ * Bodies of flushes that are asked for in order, or nearly so: one file is open at a time, and read in windows. Thousands of small flushes would
+ * otherwise cost an open, a read and a close each, most of a start.
+ */
+export class FlushBodies {
+  private readonly disk: Disk;
+  private open: { readonly path: string; readonly file: DiskFile; readonly window: Window } | null = null;
+
+  constructor(disk: Disk) {
+    this.disk = disk;
+  }
+
+  /** Memory of its own; shorter than the header says when the file ends before. */
+  async of({ path, position, header }: FoundFlush): Promise<Uint8Array> {
+    const start = position + FLUSH_HEADER_BYTES + 8 * header.groups.length;
+    const window = await this.windowAt(path, start);
+    return (await window.bytes(start, header.bodyBytes)).slice();
+  }
+
+  async close(): Promise<void> {
+    const { open } = this;
+    this.open = null;
+    await open?.file.close();
+  }
+
+  private async windowAt(path: string, position: number): Promise<Window> {
+    if (this.open?.path === path && position >= this.open.window.firstByte) return this.open.window;
+    await this.close();
+    const file = await this.disk.open(path, "read");
+    const window = new Window(file, await file.size());
+    this.open = { path, file, window };
+    return window;
   }
 }
 
@@ -93,6 +116,11 @@ class Window {
   constructor(file: DiskFile, fileBytes: number) {
     this.file = file;
     this.fileBytes = fileBytes;
+  }
+
+  /** It shows nothing before this one. */
+  get firstByte(): number {
+    return this.start;
   }
 
   async bytes(position: number, length: number): Promise<Uint8Array> {
