@@ -92,6 +92,11 @@ describe(`damaged files of one broker of three, SEED=${seed}`, () => {
   }
 
   /** A controller's replica that was made anew votes again. Until then the controller cannot lose another one. */
+  /** Without those for the WAL: an earlier row may have damaged it, and its file stays until nothing in it counts any more. */
+  function quarantinesOfNow(log: string): string[] {
+    return log.split("\n").filter((line) => line.includes("quarantined") && !line.includes("WAL flush"));
+  }
+
   async function controllerIsWhole(renewed: FaultBroker, sinceIso: string): Promise<void> {
     if (!renewed.log.includes("a fresh replica of the controller")) return;
     const promotion = new RegExp(`"time":"([^"]+)".*"addVoter ${renewed.id}"`, "g");
@@ -150,7 +155,7 @@ describe(`damaged files of one broker of three, SEED=${seed}`, () => {
         );
       await cluster.healthy();
       if (outcome !== "refused" && says !== undefined) expect(victim.log).toMatch(says);
-      if (outcome === "served") expect(victim.log).not.toContain("quarantined");
+      if (outcome === "served") expect(quarantinesOfNow(victim.log)).toEqual([]);
       await expectServedBy(victim);
       await controllerIsWhole(victim, sinceIso);
       const group = await cluster.client.admin.describeGroup(GROUP);
