@@ -73,11 +73,11 @@ async function written(): Promise<number> {
 async function killWhenAsked(): Promise<void> {
   await vi.waitUntil(() => existsSync(asked()), STATE);
   await vi.waitUntil(async () => (await written()) > RECORDS / 20, STATE);
+  expect(await written(), "it is killed while there is more to write").toBeLessThan(RECORDS);
   const [, second] = cluster.brokerIds;
   if (second === undefined) throw new Error("there is no second broker");
   await cluster.kill(second);
   await cluster.restart(second);
-  expect(await written()).toBeLessThan(RECORDS);
   rmSync(asked());
 }
 
