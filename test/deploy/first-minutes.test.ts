@@ -1,13 +1,12 @@
 /** first-minutes.test.ts: what the guide's first five minutes type into a shell, on brokers of this process in place of pods. */
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startCluster, type TestCluster } from "@varve/testing";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { notes } from "./notes.js";
-import { DEPLOY, lacks, ROOT } from "./tools.js";
+import { DEPLOY, endOf, lacks, ROOT } from "./tools.js";
 
 const guide = readFileSync(`${DEPLOY}README.md`, "utf8");
 const IN_POD = /kubectl -n varve exec (?:-i )?varve-0 -- varve/g;
@@ -53,13 +52,7 @@ async function shell(commands: readonly string[]): Promise<{ code: number; said:
       ASKED: asked(),
     },
   });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-    });
-  const [code] = (await once(child, "close")) as [number];
-  return { code, said };
+  return endOf(child);
 }
 
 const asked = (): string => join(folder, "delete");

@@ -1,8 +1,7 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { startCluster, type TestCluster } from "@varve/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { DEPLOY } from "./tools.js";
+import { DEPLOY, endOf } from "./tools.js";
 
 let cluster: TestCluster;
 beforeAll(async () => {
@@ -18,13 +17,7 @@ async function program(name: string, args: readonly string[]): Promise<{ code: n
   const child = spawn(process.execPath, [`${DEPLOY}image/${name}`, ...args], {
     env: { ...process.env, VARVE_BOOTSTRAP: cluster.bootstrap.join() },
   });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-    });
-  const [code] = (await once(child, "close")) as [number];
-  return { code, said };
+  return endOf(child);
 }
 
 test("helm test's program writes, reads back and leaves no topic behind", async () => {

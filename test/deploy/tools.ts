@@ -1,7 +1,8 @@
 /**
  * tools.ts: the outside programs that tests of deploy/ use, where they are on the machine. `deploy/install-tools.sh` gets them.
  */
-import { execFileSync, spawnSync } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, execFileSync, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
@@ -53,4 +54,17 @@ export function judge(
     maxBuffer: OUTPUT_BYTES_MAX,
   });
   return { ok: status === 0, said: `${stdout}${stderr}` };
+}
+
+/** Waits for the end of a program that runs beside the test: its code, and all that it says. */
+export async function endOf(
+  child: ChildProcessWithoutNullStreams,
+): Promise<{ readonly code: number; readonly said: string }> {
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+  const [code] = (await once(child, "close")) as [number];
+  return { code, said };
 }

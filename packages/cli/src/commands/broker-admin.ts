@@ -104,6 +104,7 @@ async function drain(
   { undo, progress }: DrainOptions,
 ): Promise<void> {
   let alone = 0;
+  let others: number | null = null;
   await withCluster(shell, global, async (client) => {
     await client.admin.drainBroker({ broker, undo });
     if (undo || !progress) return;
@@ -112,6 +113,7 @@ async function drain(
       const known = (await admin.describeCluster()).brokers.find(({ id }) => id === broker);
       alone = known?.leadsAlone ?? 0;
       const leads = (known?.leads ?? 0) - alone;
+      others = leads;
       same = same.leads === leads ? { leads, looks: same.looks + 1 } : { leads, looks: 0 };
       if (leads === 0) return null;
       if (same.looks < LOOKS_WITHOUT_CHANGE_MAX) return `broker ${broker} still leads ${partitions(leads)}`;
@@ -119,6 +121,9 @@ async function drain(
     });
   });
   const left = alone === 0 ? "nothing" : `nothing but ${partitions(alone)} without another replica`;
+  // Anything but 0: somebody ended the wait.
+  const still = others === null ? "may still lead partitions" : `still leads ${partitions(others)}`;
+  const state = others === 0 ? `leads ${left}` : `is drained and ${still}`;
   printResult(
     shell,
     global.json,
@@ -126,7 +131,7 @@ async function drain(
     () =>
       undo
         ? `broker ${broker} may lead again\n`
-        : `broker ${broker} ${progress ? `leads ${left}` : "gives its leaderships away"}\n`,
+        : `broker ${broker} ${progress ? state : "gives its leaderships away"}\n`,
   );
 }
 

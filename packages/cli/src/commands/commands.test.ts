@@ -325,6 +325,12 @@ describe("moves", () => {
       expect(JSON.parse(json.stdout)).toEqual({ broker: 1, drained: true, leadsAlone: 1 });
     });
 
+    test("says what is left when somebody ends the wait", async () => {
+      const stop = AbortSignal.abort("interrupted");
+      const run = await runCommand(["broker", "drain", "1", "--progress"], { client: draining(3, 1), stop });
+      expect(run.stdout).toBe("broker 1 is drained and still leads 2 partitions\n");
+    });
+
     test("fails after half a minute without change, names what is left and says that the drain holds", async () => {
       vi.useFakeTimers({ toFake: ["setTimeout"] });
       try {

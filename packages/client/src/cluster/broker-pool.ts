@@ -17,7 +17,7 @@ import type { RpcChannel, RpcTransport } from "@varve/rpc";
 /** How long an address that failed is passed over while others are there; doubles with each failure in a row. */
 const AVOID_FIRST_MS = 500;
 const AVOID_MAX_MS = 5_000;
-/** The same of one that said that it stops: no broker is back sooner, and what is sent to its address meanwhile may wait for nobody. */
+/** The same of one that said that it stops: about as long as a restart takes. What is sent to its address meanwhile may wait for nobody. */
 const AVOID_STOPPING_MS = 3_000;
 /** How long a failure of TLS counts: certificates are renewed. */
 const WITHOUT_TLS_MS = 30_000;

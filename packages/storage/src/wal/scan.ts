@@ -42,9 +42,9 @@ export async function scanWalFile(
   try {
     const bytes = await file.size();
     const flushes: FoundFlush[] = [];
-    const window = new Window(file, bytes);
+    const window = new Window(file);
     for (let position = 0; position + FLUSH_HEADER_BYTES <= bytes; ) {
-      const header = await headerAt(window, position, walId, checksum);
+      const header = await headerAt(window, position, bytes, walId, checksum);
       if (header === null || header.fileNumber !== number) {
         position += WAL_BLOCK_BYTES;
         continue;
@@ -62,12 +62,13 @@ export async function scanWalFile(
 async function headerAt(
   window: Window,
   position: number,
+  fileBytes: number,
   walId: Uint8Array,
   checksum: Checksum,
 ): Promise<FlushHeader | null> {
   const fixed = await window.bytes(position, FLUSH_HEADER_BYTES);
   const needed = flushHeaderBytes(fixed, walId);
-  if (needed === null || position + needed > window.fileBytes) return null;
+  if (needed === null || position + needed > fileBytes) return null;
   return readFlushHeader(await window.bytes(position, needed), checksum);
 }
 
@@ -100,7 +101,7 @@ export class FlushBodies {
     if (this.open?.path === path && position >= this.open.window.firstByte) return this.open.window;
     await this.close();
     const file = await this.disk.open(path, "read");
-    const window = new Window(file, await file.size());
+    const window = new Window(file);
     this.open = { path, file, window };
     return window;
   }
@@ -108,14 +109,12 @@ export class FlushBodies {
 
 /** A view into a file that moves forward. */
 class Window {
-  readonly fileBytes: number;
   private readonly file: DiskFile;
   private start = 0;
   private content = new Uint8Array(0);
 
-  constructor(file: DiskFile, fileBytes: number) {
+  constructor(file: DiskFile) {
     this.file = file;
-    this.fileBytes = fileBytes;
   }
 
   /** It shows nothing before this one. */
